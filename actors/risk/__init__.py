@@ -1,0 +1,1 @@
+"""What every shard needs to find positions in danger and to move money between them, without knowing who holds them."""
