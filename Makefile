@@ -1,0 +1,94 @@
+# Breakwater: every job of the house. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/dev.lock
+CODE := actors cluster node tests
+
+INSTALLED := $(VENV)/.installed
+GENERATED := $(VENV)/.generated
+EDITABLE := $(VENV)/.editable
+# The folders are listed too: their time changes when a file is added or removed.
+PROTO_TREE := $(shell find protos)
+PROTO_FILES := $(filter %.proto,$(PROTO_TREE))
+
+COMPILE := $(BIN)/pip-compile --quiet --no-header --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+REPLAY := --venue twilight \
+	$(if $(PRICES),--prices "$(PRICES)") \
+	$(if $(TRADERS),--traders $(TRADERS)) \
+	$(if $(SEED),--seed $(SEED)) \
+	$(if $(SHARDS),--shards $(SHARDS)) \
+	$(if $(TRANSPORT),--transport $(TRANSPORT))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup protos lint format test test-fast run bench soak lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(EDITABLE) $(GENERATED) ## create .venv from the hash-locked requirements, generate the protobuf code, install editable
+
+protos: $(GENERATED) ## generate the protobuf code into gen/
+
+lint: setup ## ruff, mypy, import floors, buf
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/buf lint
+
+format: setup ## rewrite the code in the house style and apply the safe fixes
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+test: setup lint ## lint, then every test but the soak
+	$(BIN)/python -m pytest
+
+test-fast: setup ## the tests that need neither Ray nor patience
+	$(BIN)/python -m pytest -m "not soak and not ray and not slow"
+
+run: setup ## replay a crash through the node into runs/<time>/ (PRICES, TRADERS, SEED, SHARDS, TRANSPORT)
+	$(BIN)/breakwater replay $(strip $(REPLAY))
+
+bench: setup ## measure against the figures to reach
+	$(BIN)/breakwater bench
+
+soak: setup ## kill and recover for a long time
+	$(BIN)/python -m pytest -m soak
+
+lock: $(INSTALLED) ## write requirements/*.lock again from pyproject.toml
+	$(COMPILE) --extra node --extra dev --output-file requirements/dev.lock pyproject.toml
+	$(COMPILE) --extra node --constraint requirements/dev.lock --output-file requirements/node.lock pyproject.toml
+	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/client.lock pyproject.toml
+
+clean: ## remove everything that set-up and tools left (runs/ stays)
+	rm -rf $(VENV) gen dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Some systems ship Python without ensurepip: there the outer pip (22.3 or later) installs into the new environment.
+$(INSTALLED): $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Breakwater needs Python 3.11 or later: make setup PYTHON=python3.11"; exit 1; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
+	if [ -x $(BIN)/pip ]; then pip="$(BIN)/python -m pip"; else pip="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
+		$$pip install --quiet --require-hashes --requirement $(LOCK)
+	touch $@
+
+# protoc writes beside gen/ and the result is moved, so that a failing run leaves the old code in place.
+$(GENERATED): $(INSTALLED) $(PROTO_TREE)
+	rm -rf gen.new
+	mkdir -p gen.new
+	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=gen.new --pyi_out=gen.new --grpc_python_out=gen.new $(PROTO_FILES)
+	touch gen.new/breakwater/__init__.py gen.new/breakwater/v1/__init__.py gen.new/breakwater/py.typed
+	rm -rf gen
+	mv gen.new gen
+	touch $@
+
+# The build backend is in the lock: no build isolation, hence nothing is fetched without a hash.
+$(EDITABLE): pyproject.toml $(INSTALLED) | $(GENERATED)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
