@@ -95,7 +95,7 @@ def _signed(magnitude: np.uint64, negative: np.bool_) -> np.int64:
 
 @njit(cache=True)
 def mul_div_floor(left: np.int64, right: np.int64, divisor: np.int64) -> np.int64:
-    """left * right / divisor towards minus infinity. Raises ValueError (divisor <= 0), OverflowError (outside int64)."""
+    """left * right / divisor rounded down. Raises ValueError (divisor <= 0), OverflowError (outside int64)."""
     magnitude, negative, inexact = _mul_div_magnitude(left, right, divisor)
     if negative and inexact:
         magnitude += _ONE
@@ -104,7 +104,7 @@ def mul_div_floor(left: np.int64, right: np.int64, divisor: np.int64) -> np.int6
 
 @njit(cache=True)
 def mul_div_ceil(left: np.int64, right: np.int64, divisor: np.int64) -> np.int64:
-    """left * right / divisor towards plus infinity. Raises ValueError (divisor <= 0), OverflowError (outside int64)."""
+    """left * right / divisor rounded up. Raises ValueError (divisor <= 0), OverflowError (outside int64)."""
     magnitude, negative, inexact = _mul_div_magnitude(left, right, divisor)
     if inexact and not negative:
         magnitude += _ONE
@@ -120,3 +120,16 @@ def mul_div_floor_capped(left: np.int64, right: np.int64, divisor: np.int64, cap
         return cap
     quotient, _ = _divide_128_by_64(high, low, unsigned_divisor)
     return cap if quotient >= np.uint64(cap) else np.int64(quotient)
+
+
+@njit(cache=True)
+def mul_div_ceil_capped(left: np.int64, right: np.int64, divisor: np.int64, cap: np.int64) -> np.int64:
+    """min(ceil(left * right / divisor), cap) for non-negative factors, however large the quotient would be."""
+    high, low = _multiply_64_to_128(np.uint64(left), np.uint64(right))
+    unsigned_divisor = np.uint64(divisor)
+    if high >= unsigned_divisor:
+        return cap
+    quotient, remainder = _divide_128_by_64(high, low, unsigned_divisor)
+    if quotient >= np.uint64(cap):
+        return cap
+    return np.int64(quotient) + np.int64(remainder != _ZERO)
