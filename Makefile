@@ -6,11 +6,11 @@ LOCK := requirements/dev.lock
 CODE := actors cluster node tests
 
 INSTALLED := $(VENV)/.installed
-GENERATED := $(VENV)/.generated
+GENERATED := gen/.generated
 EDITABLE := $(VENV)/.editable
 # The folders are listed too: their time changes when a file is added or removed.
-PROTO_TREE := $(shell find protos)
-PROTO_FILES := $(filter %.proto,$(PROTO_TREE))
+PROTO_TREE := $(shell find protos/breakwater)
+PROTO_FILES := $(sort $(filter %.proto,$(PROTO_TREE)))
 
 COMPILE := $(BIN)/pip-compile --quiet --no-header --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options
@@ -84,9 +84,9 @@ $(GENERATED): $(INSTALLED) $(PROTO_TREE)
 	mkdir -p gen.new
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=gen.new --pyi_out=gen.new --grpc_python_out=gen.new $(PROTO_FILES)
 	touch gen.new/breakwater/__init__.py gen.new/breakwater/v1/__init__.py gen.new/breakwater/py.typed
+	touch gen.new/.generated
 	rm -rf gen
 	mv gen.new gen
-	touch $@
 
 # The build backend is in the lock: no build isolation, hence nothing is fetched without a hash.
 $(EDITABLE): pyproject.toml $(INSTALLED) | $(GENERATED)

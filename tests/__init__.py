@@ -1,0 +1,1 @@
+"""Tests of Breakwater; the folders mirror `actors`, `cluster` and `node`."""
