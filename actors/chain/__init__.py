@@ -1,0 +1,1 @@
+"""What a block commits to, and how anybody checks it."""

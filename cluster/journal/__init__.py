@@ -1,0 +1,41 @@
+"""The journal: one ordered, hash-chained, fenced stream of frames. Everything else is rebuilt from it."""
+
+from cluster.journal.frame import FIRST_HEIGHT, GENESIS_HASH, GENESIS_TIP, Frame, Tip, frame_hash
+from cluster.journal.journal import (
+    FrameNotAppended,
+    HeightOutOfOrder,
+    Journal,
+    JournalCorrupted,
+    JournalError,
+    LeaseHeld,
+    LeaseLost,
+    NoticeSink,
+    OutcomeUnknown,
+    ReadableJournal,
+)
+from cluster.journal.sqlite import SqliteJournal
+from cluster.journal.sqlite_reader import SqliteReader, open_read_only
+from cluster.journal.writer import JournalWriter
+
+__all__ = [
+    "FIRST_HEIGHT",
+    "GENESIS_HASH",
+    "GENESIS_TIP",
+    "Frame",
+    "FrameNotAppended",
+    "HeightOutOfOrder",
+    "Journal",
+    "JournalCorrupted",
+    "JournalError",
+    "JournalWriter",
+    "LeaseHeld",
+    "LeaseLost",
+    "NoticeSink",
+    "OutcomeUnknown",
+    "ReadableJournal",
+    "SqliteJournal",
+    "SqliteReader",
+    "Tip",
+    "frame_hash",
+    "open_read_only",
+]
