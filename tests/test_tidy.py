@@ -79,7 +79,7 @@ def python_is_readable(source: Source) -> Iterator[str]:
     try:
         ast.parse(source.text if source.is_python else "", source.path)
     except SyntaxError as error:
-        yield f"{source.path}:{error.lineno}: {error.msg}: write what the oldest supported Python reads (pyproject.toml)"
+        yield f"{source.path}:{error.lineno}: {error.msg}: write what the oldest supported Python reads"
 
 
 def file_is_short(source: Source) -> Iterator[str]:
