@@ -68,6 +68,7 @@ class SqliteReader:
             self._lock.release()
 
     def place_before(self, height: int) -> Tip:
+        """Return the place of the frame below `height`, verified by itself; raises JournalCorrupted."""
         if height <= FIRST_HEIGHT:
             return GENESIS_TIP
         before = next(self.rows_from(height - 1), None)
@@ -82,6 +83,7 @@ class SqliteReader:
         return Tip(before.height, before.hash, before.epoch)
 
     def rows_from(self, height: int) -> Iterator[Frame]:
+        """Yield the stored frames from a height on as they are, neither chain nor content verified."""
         while True:
             rows = self.query(_READ, height, height=height, limit=_READ_CHUNK_FRAMES)
             for row in rows:
@@ -108,6 +110,8 @@ class SqliteReader:
         with self._guard:
             try:
                 return self._connection.execute(sql, {"stream": self._stream, **values}).fetchall()
+            except sqlite3.ProgrammingError:
+                raise  # the connection is closed: a mistake of the caller, no word about the store
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 raise JournalCorrupted(at_height, f"the store cannot be read ({error})") from error
 
@@ -129,6 +133,7 @@ def open_read_only(directory: Path, *, stream: str = "main") -> SqliteReader:
 
 
 def log_path(directory: Path) -> Path:
+    """Return where SQLite keeps the write-ahead log of the journal in `directory`."""
     return directory / f"{JOURNAL_NAME}-wal"
 
 

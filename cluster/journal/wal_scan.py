@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 _HEADER_BYTES = 32
 _PAGE_HEADER_BYTES = 24
 _MAGIC_LITTLE = 0x377F0682  # checksum words are little-endian; 0x377F0683 when they are big-endian
+_LITTLE, _BIG = np.dtype("<u4"), np.dtype(">u4")
 _U32 = NDArray[np.uint32]
 
 
@@ -43,14 +44,20 @@ def scan_wal(path: Path, page_bytes: int) -> WalReport:
     if count == 0:
         return WalReport(0, True, None)
     pages = np.frombuffer(raw, np.uint8, count * stride, _HEADER_BYTES).reshape(count, stride)
-    word = np.dtype("<u4" if header[0] == _MAGIC_LITTLE else ">u4")
     fields = pages[:, :_PAGE_HEADER_BYTES].copy().view(">u4").astype(np.uint32)
-    stored = fields[:, 4:6]
-    before = np.vstack([header[6:8], stored[:-1]])
-    linked = (_checksums(_checksummed_words(pages, word), before) == stored).all(axis=1)
+    before = np.vstack([header[6:8], fields[:-1, 4:6]])
+    word = _LITTLE if header[0] == _MAGIC_LITTLE else _BIG
     if not _header_is_whole(raw, header, word):
-        return WalReport(0, True, "its header is damaged" if bool(linked[1:].any()) else None)
-    return _judge(linked, (fields[:, 2:4] == header[4:6]).all(axis=1), fields[:, 1] != 0)
+        # Nothing in the header can be trusted, the order of bytes in a word neither.
+        follows = any(bool(_linked(pages, fields, before, order)[1:].any()) for order in (_LITTLE, _BIG))
+        return WalReport(0, True, "the write-ahead log's header is damaged and whole pages follow" if follows else None)
+    current = (fields[:, 2:4] == header[4:6]).all(axis=1)
+    return _judge(_linked(pages, fields, before, word), current, fields[:, 1] != 0)
+
+
+def _linked(pages: NDArray[np.uint8], fields: _U32, before: _U32, word: np.dtype[np.uint32]) -> NDArray[np.bool_]:
+    """Say of each page whether its stored checksum follows from the one stored before it."""
+    return (_checksums(_checksummed_words(pages, word), before) == fields[:, 4:6]).all(axis=1)
 
 
 def _judge(linked: NDArray[np.bool_], current: NDArray[np.bool_], commits: NDArray[np.bool_]) -> WalReport:

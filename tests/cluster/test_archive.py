@@ -59,9 +59,8 @@ def test_cursors_walk_through_everything_once(archive: Archive, limit: int) -> N
 
     assert walk([3, 1, 1]) == [event for event in everything if event.kind in {1, 3} and event.height >= 4]
     mine = archive.events_by_account(2, 1, 6, limit)
-    assert (
-        mine == [event for event in everything if event.account == 2 and event.venue == 1 and event.height >= 6][:limit]
-    )
+    expected = [event for event in everything if event.account == 2 and event.venue == 1 and event.height >= 6]
+    assert mine == expected[:limit]
     assert mine
     assert archive.events_by_account(NO_ACCOUNT, 1, 0, limit) == []
 
