@@ -41,7 +41,7 @@ def bankruptcy_value(side: int, entry_value: Fraction, initial_margin: Fraction)
 
 def bankruptcy_price(position_size: Fraction, bankruptcy_value: Fraction) -> Fraction:
     """PS / BV; 0 stands for none, which is a short at 1x (TW-03)."""
-    return Fraction(0) if bankruptcy_value == 0 else position_size / bankruptcy_value
+    return Fraction(0) if bankruptcy_value == 0 else Fraction(position_size, bankruptcy_value)
 
 
 def funding_paid_percent(side: int, rate_percent: Fraction) -> Fraction:
@@ -58,12 +58,12 @@ def maintenance_margin(
     maintenance_percent: Fraction = MAINTENANCE_PERCENT,
 ) -> Fraction:
     """MM = 0.4% * EV + fee% * BV + funding% * BV; which funding rate is the caller's choice (TW-04)."""
-    return (maintenance_percent * entry_value + (fee_percent + funding_percent) * bankruptcy_value) / 100
+    return Fraction(maintenance_percent * entry_value + (fee_percent + funding_percent) * bankruptcy_value, 100)
 
 
 def fee(position_size: Fraction, price: Fraction, fee_percent: Fraction) -> Fraction:
     """fee% of PS / price, at least 1 sat (TW-07)."""
-    return max(MINIMUM_FEE, fee_percent * position_size / (100 * price))
+    return max(MINIMUM_FEE, Fraction(fee_percent * position_size, 100 * price))
 
 
 def funding_rate_percent(total_long: Fraction, total_short: Fraction, psi: Fraction) -> Fraction:
@@ -71,20 +71,20 @@ def funding_rate_percent(total_long: Fraction, total_short: Fraction, psi: Fract
     total = total_long + total_short
     if total == 0:
         return Fraction(0)
-    skew = Fraction(total_long - total_short) / total
-    return skew * abs(skew) / (8 * psi)
+    skew = Fraction(total_long - total_short, total)
+    return Fraction(skew * abs(skew), 8 * psi)
 
 
 def funding_payment(side: int, position_size: Fraction, mark: Fraction, rate_percent: Fraction) -> Fraction:
     """What the position pays, negative when it receives: rate% * PS / mark, longs pay when positive (TW-08)."""
     _assert_side(side)
-    return side * rate_percent * position_size / (100 * mark)
+    return Fraction(side * rate_percent * position_size, 100 * mark)
 
 
 def upnl(side: int, position_size: Fraction, entry_price: Fraction, mark: Fraction) -> Fraction:
     """PS * (mark - entry) / (entry * mark) for a long, the opposite for a short (TW-05)."""
     _assert_side(side)
-    return side * position_size * (mark - entry_price) / (entry_price * mark)
+    return Fraction(side * position_size * (mark - entry_price), entry_price * mark)
 
 
 def is_liquidatable(margin_held: Fraction, upnl: Fraction, maintenance_margin: Fraction) -> bool:
@@ -98,7 +98,7 @@ def liquidation_price(
     """entry * EV / (EV + side * (margin - MM)) (TW-06); None where the denominator is zero."""
     _assert_side(side)
     denominator = entry_value + side * (margin - maintenance_margin)
-    return None if denominator == 0 else entry_price * entry_value / denominator
+    return None if denominator == 0 else Fraction(entry_price * entry_value, denominator)
 
 
 class Settlement(NamedTuple):
@@ -177,12 +177,12 @@ def triggered_above(levels: Sequence[Fraction], price: Fraction) -> list[int]:
 
 def mint_shares(deposit: Fraction, shares_total: Fraction, nav: Fraction) -> Fraction:
     """Shares for a deposit at the share price NAV / shares (TW-16)."""
-    return deposit * shares_total / nav
+    return Fraction(deposit * shares_total, nav)
 
 
 def redeem(shares: Fraction, shares_total: Fraction, nav: Fraction) -> Fraction:
     """Sats for shares at the share price NAV / shares (TW-16)."""
-    return shares * nav / shares_total
+    return Fraction(shares * nav, shares_total)
 
 
 class Limits(NamedTuple):

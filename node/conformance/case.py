@@ -26,24 +26,25 @@ class Row:
         self.content = content
         self.name = name
 
-    def has(self, key: str) -> bool:
-        return key in self.content
-
     def value(self, key: str) -> Any:
+        """The field as it is; raises MalformedCase where it is missing, as every reader here does."""
         if key not in self.content:
             raise MalformedCase(f"{self.name}.{key}: missing")
         return self.content[key]
 
     def number(self, key: str) -> Fraction:
+        """A number, exactly as its decimals say."""
         return as_number(self.value(key), f"{self.name}.{key}")
 
     def positive(self, key: str) -> Fraction:
+        """A number above zero."""
         number = self.number(key)
         if number <= 0:
             raise MalformedCase(f"{self.name}.{key}: must be positive")
         return number
 
     def integer(self, key: str) -> int:
+        """A whole number, however it is written: 2, 2.0 and 2e0 are one."""
         number = self.number(key)
         if number.denominator != 1:
             raise MalformedCase(f"{self.name}.{key}: a whole number was expected")
@@ -57,33 +58,39 @@ class Row:
             raise MalformedCase(f"{self.name}.{key}: not a rational") from error
 
     def text(self, key: str) -> str:
+        """A text."""
         value = self.value(key)
         if not isinstance(value, str):
             raise MalformedCase(f"{self.name}.{key}: text was expected")
         return value
 
     def choice(self, key: str, choices: Sequence[str]) -> str:
+        """A text that is one of these."""
         value = self.text(key)
         if value not in choices:
             raise MalformedCase(f"{self.name}.{key}: {value!r} is none of {', '.join(choices)}")
         return value
 
     def flag(self, key: str) -> bool:
+        """True or false."""
         value = self.value(key)
         if not isinstance(value, bool):
             raise MalformedCase(f"{self.name}.{key}: true or false was expected")
         return value
 
     def items(self, key: str) -> list[Any]:
+        """A list of anything."""
         value = self.value(key)
         if not isinstance(value, list):
             raise MalformedCase(f"{self.name}.{key}: a list was expected")
         return value
 
     def row(self, key: str) -> "Row":
+        """An object."""
         return Row(self.value(key), f"{self.name}.{key}")
 
     def rows(self, key: str) -> list["Row"]:
+        """A list of objects."""
         return [Row(item, f"{self.name}.{key}[{index}]") for index, item in enumerate(self.items(key))]
 
 
@@ -127,6 +134,7 @@ class Checks:
         self._deviations: dict[str, list[str]] = {}
 
     def equal(self, name: str, ours: object, theirs: object) -> None:
+        """The two are the same, without tolerance."""
         if ours != theirs:
             self._mismatches.append(f"{name}: ours {_show(ours)}, file {_show(theirs)}")
 
@@ -152,6 +160,7 @@ class Checks:
             self._deviations.setdefault(tag, []).append(f"{name}: ours {_show(ours)}, file {_show(theirs)}")
 
     def result(self) -> CaseResult:
+        """Failed with a single mismatch; deviating only where everything else agrees."""
         if self._mismatches:
             return CaseResult(self.case, Outcome.FAILED, details=tuple(self._mismatches))
         if self._deviations:

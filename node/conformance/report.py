@@ -18,6 +18,7 @@ class FileReport:
     error: str = ""
 
     def count(self, outcome: Outcome) -> int:
+        """Cases of this file with this outcome."""
         return sum(result.outcome is outcome for result in self.results)
 
 
@@ -29,10 +30,12 @@ class Report:
 
     @property
     def passed(self) -> int:
+        """Cases that agree, deviating ones among them."""
         return sum(file.count(Outcome.PASSED) + file.count(Outcome.DEVIATING) for file in self.files)
 
     @property
     def failed(self) -> int:
+        """Cases with at least one mismatch."""
         return sum(file.count(Outcome.FAILED) for file in self.files)
 
     @property

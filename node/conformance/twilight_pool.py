@@ -81,13 +81,16 @@ class ReplayedPool:
 
     @property
     def holdings(self) -> list[int]:
+        """Micro-shares of every holder, the genesis holder first."""
         return [self.genesis, *(shares for lot in self.lots.values() for shares in lot)]
 
     @property
     def total(self) -> int:
+        """All micro-shares there are."""
         return sum(self.holdings)
 
     def deposit(self, row: Row) -> None:
+        """Mints a lot at the share price before the deposit."""
         deposit = row.integer("deposit")
         minted = twilight.mint_shares_floor(deposit, self.total, self.value)
         self.lots.setdefault(_lot_name(row), []).append(minted)

@@ -8,7 +8,7 @@ wrong number in it is found, and ours are set against them as the deviations TW-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 from actors.rulebooks import twilight_exact as exact_rules
@@ -47,9 +47,11 @@ class Position:
         return exact_rules.maintenance_margin(self.entry_value, self.bankruptcy_value, self.fee_percent, paid)
 
     def upnl(self, mark: Fraction) -> Fraction:
+        """uPnL at a mark, sats (TW-05)."""
         return exact_rules.upnl(self.side, self.size, self.entry_price, mark)
 
     def is_liquidatable(self, mark: Fraction) -> bool:
+        """Our decision at a mark: margin held + uPnL <= MM (TW-10)."""
         return exact_rules.is_liquidatable(self.margin_held, self.upnl(mark), self.maintenance_paid())
 
 
@@ -293,9 +295,14 @@ def _check_residue(checks: Checks, close: Row, opening: Row, position: Position,
 
 
 def _check_ledger(checks: Checks, row: Row, position: Position, mark: Fraction, fee_percent: Fraction) -> None:
-    """Our whole-sat ledger against the file: 2 sats of rounding, and one more for every funding step."""
-    slack = 2 + len(position.payments)
+    """Our whole-sat ledger against the file: 2 sats of rounding, and one more for every funding step.
+
+    The file keeps fractions of a sat of entry value, ours is floored: that moves the uPnL by |1 - entry / mark| sats.
+    """
     entry_value = Fraction(floor(position.entry_value))
+    slack = 2 + len(position.payments)
+    if entry_value != position.entry_value:
+        slack += ceil(abs(1 - position.entry_price / mark))
     size = exact_rules.position_size(entry_value, position.entry_price)
     book = exact_rules.ledger(
         int(position.initial_margin),
