@@ -1,0 +1,146 @@
+"""What a node is told before it starts: a TOML file, overridden by arguments, over defaults that serve Twilight."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from actors.rulebooks import twilight
+from breakwater.v1 import common_pb2, parameters_pb2
+
+VenueWithMarkets = tuple[parameters_pb2.VenueParameters, list[parameters_pb2.MarketParameters]]
+
+Settings = TypeVar("Settings", "Limits", "NodeConfig")
+
+TWILIGHT_VENUE = 1
+USD_E9 = 1_000_000_000
+
+
+class ConfigError(Exception):
+    """A setting that is unknown or not of its kind; the message names it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one caller, one message and one stream may ask of the door."""
+
+    message_bytes: int = 64 << 20
+    metadata_bytes: int = 16 << 10
+    batch_rows: int = 50_000
+    seal_rows: int = 1_000_000
+    calls_per_s: int = 20_000
+    calls_in_flight: int = 8_192
+    calls_in_flight_per_key: int = 2_048
+    streams_per_key: int = 256
+    tick_batches_in_flight: int = 32
+    feed_blocks: int = 4_096
+    feed_events: int = 500_000
+    key_bytes: int = 64
+    key_life_ms: int = 600_000
+
+
+def default_venues() -> list[VenueWithMarkets]:
+    """Twilight as venue 1 in the safe preset (TW-17), its market BTC-PERP in ticks of 1 USD, publishers 1, 2 and 3."""
+    rules = twilight.safe()
+    venue = parameters_pb2.VenueParameters(
+        venue=TWILIGHT_VENUE,
+        name="twilight",
+        rulebook=common_pb2.RULEBOOK_TWILIGHT,
+        asset="BTC",
+        asset_decimals=8,
+        twilight=parameters_pb2.TwilightParameters(
+            maintenance_ratio_e9=rules.maintenance_ratio_e9,
+            taker_fee_e9=rules.taker_fee_e9,
+            maker_fee_e9=rules.maker_fee_e9,
+            psi=rules.psi,
+            min_leverage_hundredths=rules.min_leverage_hundredths,
+            max_leverage_hundredths=rules.max_leverage_hundredths,
+            margin_cap_atoms=rules.margin_cap_atoms,
+            utilisation_cap_ppm=rules.utilisation_cap_ppm,
+            price_shares_marked=rules.price_pool_shares_marked,
+            limits_on=rules.limits_on,
+            max_oi_ppm=rules.max_oi_ppm,
+            max_net_ppm=rules.max_net_ppm,
+            max_position_ppm=rules.max_position_ppm,
+            notice_ms=60_000,
+        ),
+    )
+    market = parameters_pb2.MarketParameters(
+        venue=TWILIGHT_VENUE,
+        market=1,
+        symbol="BTC-PERP",
+        tick_size_e9=USD_E9,
+        oracle=parameters_pb2.OracleParameters(
+            sources=[parameters_pb2.OracleSource(publisher=number, weight=1) for number in (1, 2, 3)],
+            tick_interval_ms=500,
+            source_fresh_ms=10_000,
+            warn_age_ms=10_000,
+            halt_age_ms=0,
+            future_tolerance_ms=1_000,
+            funding_interval_ms=rules.funding_interval_ms,
+        ),
+    )
+    return [(venue, [market])]
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """Everything `breakwater up` needs to know. Port 0 takes a free one; without `metrics_port` nothing is served."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    shards: int = 2
+    transport: str = "ray"
+    ray_address: str | None = None
+    driver_mode: bool = False
+    dev: bool = False
+    validator: bool = True
+    metrics_port: int | None = None
+    snapshot_every: int = 1_000
+    block_rows: int = 50_000
+    block_wait_ms: int = 5
+    heartbeat_ms: int = 1_000
+    limits: Limits = field(default_factory=Limits)
+    venues: list[VenueWithMarkets] = field(default_factory=default_venues)
+
+
+def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
+    """Settings from a TOML file (its table `limits` is Limits), overridden by every argument that is not None.
+
+    Raises ConfigError for a name that does not exist or a value of the wrong kind.
+    """
+    settings = _read(path) if path is not None else {}
+    limits = _filled(Limits(), settings.pop("limits", {}), "limits.")
+    settings.update({name: value for name, value in overrides.items() if value is not None})
+    if "data_dir" not in settings:
+        raise ConfigError("data_dir is missing: a node needs a directory for its journal")
+    config = NodeConfig(data_dir=Path(settings.pop("data_dir")), limits=limits)
+    config = _filled(config, settings, "")
+    if config.transport not in ("ray", "inline"):
+        raise ConfigError(f"transport is ray or inline, not {config.transport!r}")
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _filled(defaults: Settings, values: dict[str, Any], prefix: str) -> Settings:
+    kinds = {one.name: type(getattr(defaults, one.name)) for one in fields(defaults)}
+    for name, value in values.items():
+        if name not in kinds:
+            raise ConfigError(f"{prefix}{name} is no setting")
+        wanted = kinds[name]
+        if wanted in (int, bool, str) and type(value) is not wanted:
+            raise ConfigError(f"{prefix}{name} must be {wanted.__name__}, not {value!r}")
+        if wanted is int and value < 0:
+            raise ConfigError(f"{prefix}{name} must not be negative, got {value}")
+    return replace(defaults, **values)

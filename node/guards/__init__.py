@@ -1,0 +1,1 @@
+"""What stands between a caller and the services: errors, keys, roles, limits, and numbers written as text."""

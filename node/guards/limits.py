@@ -1,0 +1,72 @@
+"""How much a key may ask for: calls in a second, calls in flight, streams. Beyond it a call is RATE_LIMITED."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from breakwater.v1 import refusals_pb2
+from node.config import Limits
+from node.guards.refusals import Refused
+
+
+@dataclass
+class _Usage:
+    second: int = 0
+    calls: int = 0
+    in_flight: int = 0
+    streams: int = 0
+
+
+class CallLimits:
+    """Counts calls by key. Used from the event loop only."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Counting begins at zero."""
+        self._limits = limits
+        self._usage: dict[int, _Usage] = {}
+        self.in_flight = 0
+        self.streams = 0
+
+    @contextmanager
+    def call(self, principal: int) -> Iterator[None]:
+        """Counts a call while it runs; raises RATE_LIMITED."""
+        usage = self._arrived(principal)
+        _require(usage.in_flight, self._limits.calls_in_flight_per_key, "calls_in_flight_per_key")
+        _require(self.in_flight, self._limits.calls_in_flight, "calls_in_flight")
+        usage.in_flight += 1
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            usage.in_flight -= 1
+            self.in_flight -= 1
+
+    @contextmanager
+    def stream(self, principal: int) -> Iterator[None]:
+        """Counts a stream while it is open; raises RATE_LIMITED."""
+        usage = self._arrived(principal)
+        _require(usage.streams, self._limits.streams_per_key, "streams_per_key")
+        usage.streams += 1
+        self.streams += 1
+        try:
+            yield
+        finally:
+            usage.streams -= 1
+            self.streams -= 1
+
+    def _arrived(self, principal: int) -> _Usage:
+        usage = self._usage.setdefault(principal, _Usage())
+        second = int(time.monotonic())
+        if usage.second != second:
+            usage.second, usage.calls = second, 0
+        _require(usage.calls, self._limits.calls_per_s, "calls_per_s")
+        usage.calls += 1
+        return usage
+
+
+def _require(running: int, most: int, field: str) -> None:
+    if running >= most:
+        raise Refused(refusals_pb2.REFUSAL_RATE_LIMITED, required=most, actual=running + 1, field=field)

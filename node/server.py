@@ -1,0 +1,198 @@
+"""The node as a process serves it: the host, the services in front of it, and the loop they run in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+import grpc
+import orjson
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from cluster.host import Host, HostConfig
+from node.config import NodeConfig
+from node.feeds.block_feed import BlockFeed
+from node.genesis import create_venues
+from node.guards.auth import KeyRing
+from node.guards.dev_keys import ensure_dev_keys
+from node.guards.errors import ErrorGuard
+from node.guards.key_file import write_private
+from node.guards.limits import CallLimits
+from node.logs import logger
+from node.metrics import Metrics
+from node.services.door import Door
+from node.services.registration import SERVICE_NAMES, add_services
+
+NODE_FILE: Final = "node.json"
+_OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
+_GRACE_S: Final = 1.0
+_START_TIMEOUT_S: Final = 60.0
+
+_log = logger("server")
+
+
+class NodeServer:
+    """A node: `start` returns when it serves, `stop` when everything is closed."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        """Nothing is opened yet."""
+        self.config = config
+        self.address = ""
+        self.dev_keys: dict[str, str] = {}
+        self.host: Host
+        self.metrics = Metrics()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="door", daemon=True)
+        self._stopped = threading.Event()
+        self._server: grpc.aio.Server
+        self._feed: BlockFeed
+        self._health: health.aio.HealthServicer
+        self._stop_metrics: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Recovers the host, lists the venues of a new node, and serves.
+
+        Raises JournalCorrupted or LeaseHeld (cluster.journal), KeyFileBroken, OSError when the port is taken.
+        """
+        config = self.config
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        if config.dev:
+            self.dev_keys = ensure_dev_keys(config.data_dir)
+        self.host = Host.open(_host_config(config))
+        try:
+            if not config.driver_mode:
+                create_venues(self.host, config.venues, time.time_ns() // 1_000_000 + config.limits.key_life_ms)
+            self._thread.start()
+            self._run(self._serve())
+            if config.metrics_port is not None:
+                self._stop_metrics = self.metrics.serve(config.metrics_port)
+        except BaseException:
+            self.stop()
+            raise
+        content = {"address": self.address, "pid": os.getpid()}
+        write_private(config.data_dir / NODE_FILE, orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE))
+        _log.info("serving", address=self.address, height=self.host.height(), dev=config.dev)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until the node was stopped; False when the time ran out before."""
+        return self._stopped.wait(timeout_s)
+
+    def stop(self) -> None:
+        """Ends the streams, then the calls in flight, then the host. May be called twice and from any thread."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        (self.config.data_dir / NODE_FILE).unlink(missing_ok=True)
+        if self._stop_metrics is not None:
+            self._stop_metrics()
+        if self._thread.is_alive():
+            self._run(self._close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+        self.host.close()
+        _log.info("stopped", address=self.address)
+
+    async def _serve(self) -> None:
+        config, limits = self.config, self.config.limits
+        keys = KeyRing(config.data_dir)
+        calls = CallLimits(limits)
+        self._feed = BlockFeed(self.host, limits, self.metrics)
+        self._feed.start(asyncio.get_running_loop())
+        door = Door(self.host, config, keys, self._feed, self.metrics, node_version())
+        self.metrics.watch(
+            self.host.status,
+            lambda: {"calls_in_flight": calls.in_flight, "streams": calls.streams, "readers": self._feed.readers},
+        )
+        self._server = grpc.aio.server(
+            interceptors=[ErrorGuard(_admission(keys, calls), self.metrics)],
+            options=_options(config),
+            maximum_concurrent_rpcs=2 * limits.calls_in_flight,
+        )
+        add_services(self._server, door)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if config.dev:
+            names = (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        port = self._server.add_insecure_port(f"{config.host}:{config.port}")
+        self.address = f"{config.host}:{port}"
+        await self._server.start()
+        for name in ("", *SERVICE_NAMES):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def _close(self) -> None:
+        if hasattr(self, "_health"):
+            await self._health.enter_graceful_shutdown()
+        if hasattr(self, "_feed"):
+            self._feed.close()
+        if hasattr(self, "_server"):
+            await self._server.stop(_GRACE_S)
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def _run(self, work: Any) -> None:
+        done: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        done.result(_START_TIMEOUT_S)
+
+
+def node_version() -> str:
+    """Version of the installed package."""
+    try:
+        return version("breakwater")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _admission(keys: KeyRing, calls: CallLimits) -> Callable[[str, Any, bool], Any]:
+    """What a call passes before its message is read: key, role, limits. Health and reflection ask for no key."""
+
+    @contextmanager
+    def admit(method: str, metadata: Any, is_stream: bool) -> Iterator[None]:
+        if method.startswith(_OPEN_METHODS):
+            yield
+            return
+        caller = keys.admit(method, metadata)
+        with calls.stream(caller.principal) if is_stream else calls.call(caller.principal):
+            yield
+
+    return admit
+
+
+def _host_config(config: NodeConfig) -> HostConfig:
+    return HostConfig(
+        data_dir=config.data_dir,
+        shards=config.shards,
+        transport=config.transport,
+        ray_address=config.ray_address,
+        driver_mode=config.driver_mode,
+        validator=config.validator,
+        block_rows=config.block_rows,
+        block_wait_ms=config.block_wait_ms,
+        heartbeat_ms=config.heartbeat_ms,
+        snapshot_every=config.snapshot_every,
+    )
+
+
+def _options(config: NodeConfig) -> list[tuple[str, int]]:
+    limits = config.limits
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_send_message_length", limits.message_bytes),
+        ("grpc.max_metadata_size", limits.metadata_bytes),
+        ("grpc.absolute_max_metadata_size", 2 * limits.metadata_bytes),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ]

@@ -1,0 +1,145 @@
+"""Accounts: open, fund, read, follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from breakwater.v1 import accounts_pb2, accounts_pb2_grpc, answers_pb2, batches_pb2, commands_pb2, refusals_pb2
+from cluster.host import outcome_key
+from node.guards import numbers
+from node.guards.auth import current_caller
+from node.guards.refusals import Refused
+from node.services.door import Door, first_row
+
+
+class AccountService(accounts_pb2_grpc.AccountServiceServicer):
+    """See accounts.proto."""
+
+    def __init__(self, door: Door) -> None:
+        """`door` leads to the host."""
+        self._door = door
+
+    async def OpenAccount(
+        self, request: accounts_pb2.OpenAccountRequest, context: Any
+    ) -> accounts_pb2.OpenAccountResponse:
+        """Opens one account or several in a row; they become the key's own."""
+        key = request.request_key
+        batch = commands_pb2.CommandBatch(
+            request_key=key.key,
+            expires_ms=key.expires_ms,
+            venue=request.venue,
+            open_accounts=commands_pb2.OpenAccounts(count=request.count or 1),
+        )
+        outcome = await self._door.submit(batch)
+        if outcome.refusal[0]:
+            raise Refused(outcome.refusal[0], outcome.required[0], outcome.actual[0])
+        return accounts_pb2.OpenAccountResponse(outcome=first_row(outcome), accounts=outcome.reference)
+
+    async def Deposit(self, request: accounts_pb2.DepositRequest, context: Any) -> accounts_pb2.DepositResponse:
+        """Credits an account; the custodian's word."""
+        return accounts_pb2.DepositResponse(outcome=await self._credit(request))
+
+    async def Faucet(self, request: accounts_pb2.FaucetRequest, context: Any) -> accounts_pb2.FaucetResponse:
+        """Credits an account of one's own out of nothing, in dev mode; raises WRONG_MODE elsewhere."""
+        if not self._door.config.dev:
+            raise Refused(refusals_pb2.REFUSAL_WRONG_MODE, 1, 0, "dev")
+        return accounts_pb2.FaucetResponse(outcome=await self._credit(request, from_faucet=True))
+
+    async def Withdraw(self, request: accounts_pb2.WithdrawRequest, context: Any) -> accounts_pb2.WithdrawResponse:
+        """Asks for a withdrawal; `reference` of the answer is its number."""
+        body = commands_pb2.Withdrawals(
+            account=[numbers.identity(request.account, "account")],
+            amount_atoms=[numbers.amount(request.amount_atoms, "amount_atoms")],
+        )
+        outcome = await self._door.command(request.request_key, request.venue, withdrawals=body)
+        return accounts_pb2.WithdrawResponse(outcome=outcome)
+
+    async def DecideWithdrawal(
+        self, request: accounts_pb2.DecideWithdrawalRequest, context: Any
+    ) -> accounts_pb2.DecideWithdrawalResponse:
+        """Confirms a pending withdrawal, or gives the amount back."""
+        body = commands_pb2.WithdrawalDecisions(
+            account=[numbers.identity(request.account, "account")],
+            withdrawal=[numbers.identity(request.withdrawal, "withdrawal")],
+            confirm=[int(request.confirm)],
+        )
+        outcome = await self._door.command(request.request_key, request.venue, withdrawal_decisions=body)
+        return accounts_pb2.DecideWithdrawalResponse(outcome=outcome)
+
+    async def StreamReleases(
+        self, request: accounts_pb2.StreamReleasesRequest, context: Any
+    ) -> AsyncIterator[accounts_pb2.StreamReleasesResponse]:
+        """Withdrawals whose block is signed, with the signature; none before."""
+        self._door.venue(request.venue)
+        async for block in self._door.feed.blocks(request.from_height):
+            released = block.of_kind("withdrawal_requested", request.venue)
+            if released:
+                signature = await self._door.feed.signature(block.height)
+                for event in released:
+                    yield accounts_pb2.StreamReleasesResponse(event=event, signature=signature)
+
+    async def GetAccount(
+        self, request: accounts_pb2.GetAccountRequest, context: Any
+    ) -> accounts_pb2.GetAccountResponse:
+        """The account as it stands at a height; raises UNKNOWN_ACCOUNT."""
+        views = await self._view(request.venue, request.account)
+        return accounts_pb2.GetAccountResponse(height=views.height, account=views.accounts[0])
+
+    async def ListPositions(
+        self, request: accounts_pb2.ListPositionsRequest, context: Any
+    ) -> accounts_pb2.ListPositionsResponse:
+        """Open positions and resting orders of an account; raises UNKNOWN_ACCOUNT."""
+        views = await self._view(request.venue, request.account)
+        account = views.accounts[0]
+        return accounts_pb2.ListPositionsResponse(
+            height=views.height, positions=account.positions, orders=account.orders
+        )
+
+    async def StreamAccount(
+        self, request: accounts_pb2.StreamAccountRequest, context: Any
+    ) -> AsyncIterator[accounts_pb2.StreamAccountResponse]:
+        """A snapshot, then the events of every later block that has one; each message is numbered."""
+        views = await self._view(request.venue, request.account)
+        block = await self._door.feed.block(views.height)
+        yield accounts_pb2.StreamAccountResponse(
+            sequence=1,
+            height=views.height,
+            snapshot=views.accounts[0],
+            events=block.unsettled_of_account(request.venue, request.account),
+        )
+        sequence = 1
+        async for block in self._door.feed.blocks(views.height + 1):
+            events = block.of_account(request.venue, request.account)
+            if events:
+                sequence += 1
+                yield accounts_pb2.StreamAccountResponse(sequence=sequence, height=block.height, events=events)
+
+    async def GetOutcome(
+        self, request: accounts_pb2.GetOutcomeRequest, context: Any
+    ) -> accounts_pb2.GetOutcomeResponse:
+        """What became of a request key of the caller; `known` is false for one that never reached a block."""
+        key = outcome_key(current_caller().principal, request.request_key)
+        found = await asyncio.to_thread(self._door.host.archive.outcome, key)
+        if found is None:
+            return accounts_pb2.GetOutcomeResponse(known=False)
+        return accounts_pb2.GetOutcomeResponse(known=True, outcome=answers_pb2.BatchOutcome.FromString(found.outcome))
+
+    async def _credit(
+        self, request: accounts_pb2.DepositRequest | accounts_pb2.FaucetRequest, from_faucet: bool = False
+    ) -> answers_pb2.CommandOutcome:
+        body = commands_pb2.Deposits(
+            account=[numbers.identity(request.account, "account")],
+            amount_atoms=[numbers.amount(request.amount_atoms, "amount_atoms")],
+        )
+        return await self._door.command(request.request_key, request.venue, from_faucet=from_faucet, deposits=body)
+
+    async def _view(self, venue: int, account: int) -> batches_pb2.AccountViews:
+        self._door.venue(venue)
+        current_caller().require_account(venue, account)
+        numbers.identity(account, "account")
+        views = await asyncio.wrap_future(self._door.host.accounts(venue, [account]))
+        if not views.accounts or not views.accounts[0].exists:
+            raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ACCOUNT, 0, account, "account")
+        return views

@@ -1,0 +1,126 @@
+"""What every service stands on: the host behind the door, and the way of a command from a request to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, parameters_pb2, refusals_pb2
+from cluster.host import Host
+from node.config import NodeConfig
+from node.feeds.block_feed import BlockFeed
+from node.guards.auth import KeyRing, current_caller
+from node.guards.batches import check_rights, check_shape
+from node.guards.refusals import BATCH_REFUSALS, Refused
+from node.metrics import Metrics
+
+_REFUSED = common_pb2.OUTCOME_STATUS_REFUSED
+
+
+@dataclass
+class Door:
+    """Shared by the services of one node."""
+
+    host: Host
+    config: NodeConfig
+    keys: KeyRing
+    feed: BlockFeed
+    metrics: Metrics
+    version: str
+    started_s: float = field(default_factory=time.monotonic)
+
+    async def command(
+        self, key: answers_pb2.RequestKey, venue: int, from_faucet: bool = False, **body: Any
+    ) -> answers_pb2.CommandOutcome:
+        """Sends one row (named by its body) and answers its outcome; raises the refusal that met it."""
+        batch = commands_pb2.CommandBatch(request_key=key.key, expires_ms=key.expires_ms, venue=venue, **body)
+        outcome = await self.submit(batch, from_faucet)
+        if outcome.status[0] == _REFUSED:
+            raise Refused(outcome.refusal[0], outcome.required[0], outcome.actual[0])
+        return first_row(outcome)
+
+    async def submit(self, batch: commands_pb2.CommandBatch, from_faucet: bool = False) -> answers_pb2.BatchOutcome:
+        """Sends a batch of the caller and answers its columns. The faucet's deposit needs no custodian.
+
+        Raises what the caller may not send, what never reached a block, and the refusal of a batch as a whole.
+        """
+        caller = current_caller()
+        check_shape(batch, self.config.limits)
+        check_rights(batch, caller, from_faucet)
+        batch.principal = caller.principal
+        if not batch.request_key:
+            batch.request_key = uuid.uuid4().bytes
+        if not batch.expires_ms:
+            batch.expires_ms = self.now_ms() + self.config.limits.key_life_ms
+        begun_s = time.perf_counter()
+        outcome = await asyncio.wrap_future(self.host.submit(batch))
+        self._count(outcome, time.perf_counter() - begun_s)
+        _raise_if_whole(outcome)
+        await self.bind_opened(batch, outcome)
+        return outcome
+
+    async def bind_opened(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
+        """Binds accounts that a batch opened to the key it came with, also when it is asked again after a crash."""
+        if batch.WhichOneof("body") != "open_accounts":
+            return
+        caller = current_caller()
+        opened = [
+            account for account, status in zip(outcome.reference, outcome.status, strict=True) if status != _REFUSED
+        ]
+        if opened and not caller.accounts.every:
+            await self.keys.bind(caller, batch.venue, min(opened), max(opened))
+
+    def now_ms(self) -> int:
+        """The clock commands expire by: the wall's, or the last block's where a driver brings the time."""
+        if self.config.driver_mode:
+            return self.host.status().block_time_ms
+        return time.time_ns() // 1_000_000
+
+    def venue(self, venue: int) -> parameters_pb2.VenueParameters:
+        """Parameters of a venue; raises UNKNOWN_VENUE."""
+        venues = self.host.venues()
+        for parameters in venues:
+            if parameters.venue == venue:
+                return parameters
+        raise Refused(refusals_pb2.REFUSAL_UNKNOWN_VENUE, len(venues), venue, "venue")
+
+    def market(self, venue: int, market: int) -> parameters_pb2.MarketParameters:
+        """Parameters of a market; raises UNKNOWN_VENUE or UNKNOWN_MARKET."""
+        markets = self.markets(venue)
+        for parameters in markets:
+            if parameters.market == market:
+                return parameters
+        raise Refused(refusals_pb2.REFUSAL_UNKNOWN_MARKET, len(markets), market, "market")
+
+    def markets(self, venue: int) -> list[parameters_pb2.MarketParameters]:
+        """Parameters of every market of a venue; raises UNKNOWN_VENUE."""
+        self.venue(venue)
+        return self.host.markets(venue)
+
+    def _count(self, outcome: answers_pb2.BatchOutcome, seconds: float) -> None:
+        refused = sum(1 for status in outcome.status if status == _REFUSED)
+        self.metrics.answered(len(outcome.status) - refused, refused, seconds)
+
+
+def first_row(outcome: answers_pb2.BatchOutcome) -> answers_pb2.CommandOutcome:
+    """The first row of a batch's answer."""
+    return answers_pb2.CommandOutcome(
+        height=outcome.height,
+        command=outcome.command[0],
+        status=outcome.status[0],
+        refusal=outcome.refusal[0],
+        required=outcome.required[0],
+        actual=outcome.actual[0],
+        reference=outcome.reference[0],
+        price_ticks=outcome.price_ticks[0],
+        amount_atoms=outcome.amount_atoms[0],
+    )
+
+
+def _raise_if_whole(outcome: answers_pb2.BatchOutcome) -> None:
+    """A batch refused as a whole says so in every row: one error says it better."""
+    if outcome.status and outcome.status[0] == _REFUSED and outcome.refusal[0] in BATCH_REFUSALS:
+        raise Refused(outcome.refusal[0], outcome.required[0], outcome.actual[0])

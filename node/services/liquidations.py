@@ -1,0 +1,140 @@
+"""Liquidations: the public feed, their history, and what would liquidate a position."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from actors.rulebooks import twilight
+from actors.units import BALANCE_BOUND, E9, div_ceil, div_floor
+from breakwater.v1 import common_pb2, events_pb2, liquidation_pb2, liquidation_pb2_grpc, refusals_pb2
+from cluster.archive import Archive, Cursor
+from node.guards import decimals, numbers
+from node.guards.refusals import Refused
+from node.services.door import Door
+
+_KIND: Final = events_pb2.Event.POSITION_LIQUIDATED_FIELD_NUMBER
+_PAGE: Final = 100
+_LARGEST_PAGE: Final = 1_000
+
+
+class LiquidationService(liquidation_pb2_grpc.LiquidationServiceServicer):
+    """See liquidation.proto."""
+
+    def __init__(self, door: Door) -> None:
+        """`door` leads to the host."""
+        self._door = door
+
+    async def StreamLiquidations(
+        self, request: liquidation_pb2.StreamLiquidationsRequest, context: Any
+    ) -> AsyncIterator[liquidation_pb2.StreamLiquidationsResponse]:
+        """Liquidations of a venue from a height on (0: from now), each once, in order."""
+        self._door.venue(request.venue)
+        async for block in self._door.feed.blocks(request.from_height or self._door.feed.latest + 1):
+            for event in block.of_kind("position_liquidated", request.venue):
+                yield liquidation_pb2.StreamLiquidationsResponse(event=event)
+
+    async def ListLiquidations(
+        self, request: liquidation_pb2.ListLiquidationsRequest, context: Any
+    ) -> liquidation_pb2.ListLiquidationsResponse:
+        """A page of the liquidations of a venue, or of one account in it."""
+        self._door.venue(request.venue)
+        if request.page_size > _LARGEST_PAGE:
+            raise Refused(refusals_pb2.REFUSAL_MESSAGE_TOO_LARGE, _LARGEST_PAGE, request.page_size, "page_size")
+        after = _cursor(request.page_token)
+        account = numbers.identity(request.account, "account")
+        from_height = numbers.identity(request.from_height, "from_height")
+        events, more = await asyncio.to_thread(
+            _page, self._door.host.archive, request.venue, account, from_height, request.page_size or _PAGE, after
+        )
+        token = f"{events[-1].height}.{events[-1].index}" if more else ""
+        return liquidation_pb2.ListLiquidationsResponse(events=events, next_page_token=token)
+
+    async def EstimateLiquidationPrice(
+        self, request: liquidation_pb2.EstimateLiquidationPriceRequest, context: Any
+    ) -> liquidation_pb2.EstimateLiquidationPriceResponse:
+        """What an open of this size would hold and where it would be liquidated, by the rulebook that decides it."""
+        door = self._door
+        venue = door.venue(request.venue)
+        market = door.market(request.venue, request.market)
+        rules = venue.twilight
+        side = numbers.side(request.side)
+        margin_atoms = numbers.amount(request.margin_atoms, "margin_atoms")
+        leverage = decimals.leverage_hundredths(
+            request.leverage, rules.min_leverage_hundredths, rules.max_leverage_hundredths
+        )
+        if request.entry_price:
+            entry_ticks = decimals.price_ticks(request.entry_price, market.tick_size_e9, "entry_price")
+        else:
+            mark = door.host.mark(request.venue, request.market)
+            if mark is None or mark.state in (common_pb2.MARK_STATE_NONE, common_pb2.MARK_STATE_UNSPECIFIED):
+                raise Refused(refusals_pb2.REFUSAL_NO_MARK, 1, 0, "entry_price")
+            entry_ticks = mark.mark_ticks
+        rate_e9 = door.host.funding_rate_e9(request.venue, request.market)
+        answer = _estimate(rules, side, margin_atoms, leverage, entry_ticks, rate_e9)
+        answer.height = door.host.height()
+        return answer
+
+
+def _estimate(
+    rules: Any, side: int, margin_atoms: int, leverage_hundredths: int, entry_ticks: int, rate_e9: int
+) -> liquidation_pb2.EstimateLiquidationPriceResponse:
+    """TW-02 to TW-07 on a position as the pool would make it, the open fee taken from its margin (TW-09)."""
+    entry_value = twilight.entry_value_floor_atoms(margin_atoms, leverage_hundredths)
+    if entry_value >= BALANCE_BOUND or entry_value * entry_ticks >= twilight.POSITION_SIZE_BOUND:
+        size = entry_value * entry_ticks
+        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, twilight.POSITION_SIZE_BOUND - 1, size, "margin_atoms")
+    size = twilight.position_size(entry_value, entry_ticks)
+    fee = twilight.fee_ceil_atoms(size, entry_ticks, rules.taker_fee_e9)
+    maintenance_e9 = twilight.maintenance_margin_e9(
+        side,
+        entry_value,
+        margin_atoms,
+        rules.maintenance_ratio_e9,
+        rules.taker_fee_e9,
+        twilight.funding_paid_e9(side, rate_e9),
+    )
+    threshold = twilight.liquidation_threshold_ticks(side, size, entry_value, margin_atoms - fee, maintenance_e9)
+    return liquidation_pb2.EstimateLiquidationPriceResponse(
+        entry_ticks=entry_ticks,
+        liquidation_ticks=0 if threshold == twilight.NEVER_SHORT else threshold,
+        bankruptcy_ticks=_bankruptcy_ticks(side, size, entry_value, margin_atoms),
+        maintenance_atoms=div_ceil(maintenance_e9, E9),
+        fee_atoms=fee,
+        entry_value_atoms=entry_value,
+        position_size=size,
+        funding_rate_e9=rate_e9,
+    )
+
+
+def _bankruptcy_ticks(side: int, position_size: int, entry_value_atoms: int, margin_atoms: int) -> int:
+    """The price at which the initial margin is gone, PS / BV rounded down; 0 for a short at 1x (TW-03)."""
+    value = twilight.bankruptcy_value_atoms(side, entry_value_atoms, margin_atoms)
+    return div_floor(position_size, value) if value > 0 else 0
+
+
+def _cursor(token: str) -> Cursor | None:
+    if not token:
+        return None
+    height, dot, index = token.partition(".")
+    if len(token) > 40 or not (dot and height.isdecimal() and index.isdecimal() and token.isascii()):
+        raise Refused(refusals_pb2.REFUSAL_MALFORMED, field="page_token")
+    return Cursor(numbers.identity(int(height), "page_token"), numbers.identity(int(index), "page_token"))
+
+
+def _page(
+    archive: Archive, venue: int, account: int, from_height: int, size: int, after: Cursor | None
+) -> tuple[list[events_pb2.Event], bool]:
+    """Up to `size` liquidations past the cursor, and whether there are more. Runs in a thread."""
+    found: list[events_pb2.Event] = []
+    while len(found) <= size:
+        if account:
+            rows = archive.events_by_account(account, venue, from_height, _LARGEST_PAGE, after)
+        else:
+            rows = archive.events_by_kind([_KIND], from_height, _LARGEST_PAGE, after)
+        found += [events_pb2.Event.FromString(row.bytes) for row in rows if row.kind == _KIND and row.venue == venue]
+        if len(rows) < _LARGEST_PAGE:
+            break
+        after = Cursor(rows[-1].height, rows[-1].idx)
+    return found[:size], len(found) > size
