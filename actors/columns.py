@@ -1,0 +1,84 @@
+"""Column messages: repeated fields of equal length, one index a row. How they are joined, sorted, picked and split.
+
+Numbers are `repeated sfixed64` and become int64 NumPy arrays; bytes columns (events, digests) stay lists.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from google.protobuf.message import Message
+
+BUCKETS = 1024
+
+M = TypeVar("M", bound=Message)
+
+
+def field_names(message: Any) -> list[str]:
+    """The columns, in field order."""
+    return [field.name for field in message.DESCRIPTOR.fields]
+
+
+def row_count(message: Any) -> int:
+    """How many rows; the columns must be of equal length (`ragged_column` tells)."""
+    return len(getattr(message, message.DESCRIPTOR.fields[0].name))
+
+
+def ragged_column(message: Any) -> tuple[int, int] | None:
+    """(length of the first column, length of the first other that differs), or None when all are equal."""
+    lengths = [len(getattr(message, name)) for name in field_names(message)]
+    return next(((lengths[0], length) for length in lengths if length != lengths[0]), None)
+
+
+def array(column: Iterable[int]) -> np.ndarray:
+    """One column as int64."""
+    return np.asarray(column, dtype=np.int64)
+
+
+def add_row(message: Any, *values: int | bytes) -> None:
+    """Appends one row; a value for every column, in field order."""
+    for field, value in zip(message.DESCRIPTOR.fields, values, strict=True):
+        getattr(message, field.name).append(value)
+
+
+def rows(message: Any) -> Iterable[tuple[Any, ...]]:
+    """The rows as tuples, in field order."""
+    return zip(*(getattr(message, name) for name in field_names(message)), strict=True)
+
+
+def join(target: M, parts: Iterable[M]) -> M:
+    """Appends the rows of the parts to the target and returns it."""
+    for part in parts:
+        target.MergeFrom(part)
+    return target
+
+
+def pick(message: M, indices: Sequence[int] | np.ndarray) -> M:
+    """A new message of the same kind with the rows of these indices, in their order."""
+    picked: Any = type(message)()
+    for field in message.DESCRIPTOR.fields:
+        column = getattr(message, field.name)
+        target = getattr(picked, field.name)
+        if field.type == field.TYPE_BYTES:
+            target.extend([column[index] for index in indices])
+        else:
+            target.extend(array(column)[indices].tolist())
+    return picked
+
+
+def sort_rows(message: M, *keys: str) -> M:
+    """The rows ordered by the named columns, the first the weightiest; equal rows keep their order."""
+    if row_count(message) < 2:
+        return message
+    order = np.lexsort([array(getattr(message, key)) for key in reversed(keys)])
+    if (order[1:] > order[:-1]).all():
+        return message
+    return pick(message, order)
+
+
+def split_by_shard(message: M, shards: int) -> list[M]:
+    """One message a shard, by the bucket of the `account` column."""
+    if shards == 1 or row_count(message) == 0:
+        return [message] + [type(message)() for _ in range(shards - 1)]
+    owner = (array(getattr(message, "account")) % BUCKETS) % shards  # noqa: B009 - a column known by name only
+    return [pick(message, np.flatnonzero(owner == shard)) for shard in range(shards)]

@@ -1,0 +1,159 @@
+"""Phases 8 and 9: withdrawals, then triggers, then the block's commands in their order; refusals here."""
+
+from actors.columns import add_row, rows
+from actors.isolated.book import USABLE, IsolatedBook
+from actors.isolated.triggers import (
+    COMMAND,
+    close_position,
+    is_crossing_close,
+    trigger_exits,
+    trigger_opens,
+    why_not_open,
+)
+from actors.ledger.isolated_positions import RestingOpen
+from actors.rulebooks import twilight
+from actors.sinks import ADMIT, PAY_OUT, AnswerSink, EventSink, Refused
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+
+DEPOSIT = 1
+
+
+def order_number(height: int, command: int) -> int:
+    """Numbers the order, position or withdrawal a command makes."""
+    return height << 20 | command
+
+
+def pay_out(
+    books: dict[int, IsolatedBook], height: int, rows_out: batches.AmountRows, sink: EventSink, answers: AnswerSink
+) -> None:
+    """Withdrawals leave `free` for `pending`, on the state after the ladder."""
+    for command, venue, account, amount in rows(rows_out):
+        book = books[venue]
+        refused = _why_not_spend(book, account, amount)
+        if refused:
+            answers.refuse((PAY_OUT, command, 0, 0), command, refused, venue, account=account)
+            continue
+        withdrawal = order_number(height, command)
+        book.accounts.request_withdrawal(account, withdrawal, amount)
+        body = events.WithdrawalRequested(withdrawal=withdrawal, amount_atoms=amount)
+        sink.emit((PAY_OUT, command, 0, 0), events.Event(venue=venue, account=account, withdrawal_requested=body))
+        answers.answer(command, common.OUTCOME_STATUS_DONE, reference=withdrawal, amount_atoms=amount)
+
+
+def _why_not_spend(book: IsolatedBook, account: int, amount: int) -> Refused | None:
+    if book.accounts.is_frozen(account):
+        return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
+    free = book.accounts.free(account)
+    return Refused(refusals.REFUSAL_INSUFFICIENT_BALANCE, amount, free) if free < amount else None
+
+
+class Admission:
+    """One block's triggers and commands on a shard; what goes on to the desks gathers in its three messages."""
+
+    def __init__(self, books: dict[int, IsolatedBook], height: int, sink: EventSink, answers: AnswerSink) -> None:
+        self._books = books
+        self._height = height
+        self._sink = sink
+        self._answers = answers
+        self.closes = batches.CloseOps()
+        self.opens = batches.OpenOps()
+        self.liquidity = batches.LiquidityOps()
+
+    def run(self, commands: batches.ShardCommands) -> None:
+        """TW-13: exits, resting opens, then opens, closes and LP moves by command."""
+        for venue in sorted(self._books):
+            trigger_exits(self._books[venue], self.closes, self._sink)
+            trigger_opens(self._books[venue], self.opens, self._sink)
+        queue = [(row[0], self._open, row) for row in rows(commands.opens)]
+        queue += [(row[0], self._close, row) for row in rows(commands.closes)]
+        queue += [(row[0], self._move_liquidity, row) for row in rows(commands.liquidity)]
+        for command, admit, row in sorted(queue, key=lambda entry: entry[0]):
+            refused = admit(*row)
+            if refused:
+                _, venue, account, *_ = row
+                self._answers.refuse((ADMIT, command, 0, 0), command, refused, venue, account=account)
+
+    def _open(
+        self,
+        command: int,
+        venue: int,
+        account: int,
+        market: int,
+        side: int,
+        kind: int,
+        margin: int,
+        leverage: int,
+        limit_ticks: int,
+    ) -> Refused | None:
+        book = self._books[venue]
+        if book.accounts.is_frozen(account):
+            return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
+        refused = book.why_not_tradable(market) or _why_not_spend(book, account, margin)
+        if refused:
+            return refused
+        mark = book.marks[market].mark_ticks
+        rests = kind == common.ORDER_KIND_LIMIT and not twilight.open_limit_fills(side, limit_ticks, mark)
+        fee_rate = book.rules.maker_fee_e9 if rests else book.rules.taker_fee_e9
+        refused = why_not_open(book, market, side, margin, leverage, fee_rate)
+        if refused:
+            return refused
+        order = order_number(self._height, command)
+        book.accounts.hold(account, margin)
+        if rests:
+            self._rest(book, command, order, RestingOpen(account, market, side, limit_ticks, margin, leverage))
+        else:
+            add_row(
+                self.opens, COMMAND, 0, order, command, venue, market, account, side, kind, margin, leverage, fee_rate
+            )
+        return None
+
+    def _rest(self, book: IsolatedBook, command: int, order: int, row: RestingOpen) -> None:
+        book.orders.insert(order, row)
+        body = events.OrderRested(
+            order=order,
+            side=common.SIDE_LONG if row.side > 0 else common.SIDE_SHORT,
+            limit_ticks=row.limit_ticks,
+            margin_atoms=row.margin_atoms,
+            leverage_hundredths=row.leverage_hundredths,
+        )
+        event = events.Event(venue=book.venue, market=row.market, account=row.account, order_rested=body)
+        self._sink.emit((ADMIT, command, 0, 0), event)
+        self._answers.answer(
+            command, common.OUTCOME_STATUS_RESTING, order, row.limit_ticks, amount_atoms=row.margin_atoms
+        )
+
+    def _close(
+        self, command: int, venue: int, account: int, position: int, kind: int, level_ticks: int
+    ) -> Refused | None:
+        book = self._books[venue]
+        if position not in book.positions or book.positions.read(position).account != account:
+            return Refused(refusals.REFUSAL_UNKNOWN_POSITION, 1, position)
+        row = book.positions.read(position)
+        mark = book.marks[row.market]
+        crossing = mark.state in USABLE and is_crossing_close(row, kind, level_ticks, mark.mark_ticks)
+        if kind == common.ORDER_KIND_MARKET or crossing:
+            refused = book.why_not_tradable(row.market)
+            if refused is None:
+                close_position(book, position, kind, (COMMAND, 0, command), self.closes, self._sink)
+            return refused
+        book.positions.set_level(position, kind, level_ticks)
+        body = events.LevelSet(position=position, kind=kind, level_ticks=level_ticks)
+        event = events.Event(venue=venue, market=row.market, account=account, level_set=body)
+        self._sink.emit((ADMIT, command, 0, 0), event)
+        self._answers.answer(command, common.OUTCOME_STATUS_DONE, position, level_ticks)
+        return None
+
+    def _move_liquidity(self, command: int, venue: int, account: int, direction: int, amount: int) -> Refused | None:
+        book = self._books[venue]
+        if direction == DEPOSIT:
+            refused = _why_not_spend(book, account, amount)
+            if refused:
+                return refused
+            book.accounts.hold(account, amount)
+        elif book.accounts.is_frozen(account):
+            return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
+        add_row(self.liquidity, command, venue, account, direction, amount)
+        return None

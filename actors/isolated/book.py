@@ -1,0 +1,157 @@
+"""One Twilight venue on one shard: its accounts, positions, resting opens, and what the block told it of the markets."""
+
+from collections.abc import Callable
+
+from actors.ledger.accounts import Accounts
+from actors.ledger.isolated_positions import IsolatedPositions, Position, RestingOpens
+from actors.ledger.table import StagingLog
+from actors.rulebooks import twilight
+from actors.sinks import Refused
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import parameters_pb2 as parameters
+from breakwater.v1 import refusals_pb2 as refusals
+
+USABLE = (common.MARK_STATE_FRESH, common.MARK_STATE_STALE)
+TRIPPED, NONE = common.MARK_STATE_TRIPPED, common.MARK_STATE_NONE
+
+
+class IsolatedBook:
+    """State of a venue on a shard. `scalar` makes funding run by the scalar rulebook instead of the kernel."""
+
+    def __init__(self, venue: int, log: StagingLog, scalar: bool) -> None:
+        self.venue = venue
+        self.scalar = scalar
+        self.touched: set[int] = set()
+        self.accounts = Accounts(log, self.touched.add)
+        self.positions = IsolatedPositions(log, self.touched.add)
+        self.orders = RestingOpens(log, self.touched.add)
+        self.terms = parameters.VenueParameters()
+        self.halt_age_ms: dict[int, int] = {}
+        self.marks: dict[int, common.Mark] = {}
+        self.rates_e9: dict[int, int] = {}
+
+    @property
+    def rules(self) -> parameters.TwilightParameters:
+        """The venue's parameters in force."""
+        return self.terms.twilight
+
+    def mark_stamp(self, market: int) -> events.MarkStamp:
+        """The mark a decision was made on."""
+        mark = self.marks[market]
+        return events.MarkStamp(mark_ticks=mark.mark_ticks, version=mark.version, age_ms=mark.age_ms)
+
+    def usable_markets(self) -> list[int]:
+        """Markets whose mark may be acted on, ascending."""
+        return [market for market in sorted(self.marks) if self.marks[market].state in USABLE]
+
+    def why_not_tradable(self, market: int) -> Refused | None:
+        """Why nothing may be opened or closed at this market's mark, or None."""
+        mark = self.marks[market]
+        if mark.state in USABLE:
+            return None
+        if mark.state == NONE:
+            return Refused(refusals.REFUSAL_NO_MARK, 1, 0)
+        if mark.state == TRIPPED:
+            return Refused(refusals.REFUSAL_MARKET_TRIPPED, 0, mark.age_ms)
+        return Refused(refusals.REFUSAL_MARKET_HALTED, self.halt_age_ms.get(market, 0), mark.age_ms)
+
+    def maintenance_e9(self, side: int, entry_value: int, initial_margin: int, market: int) -> int:
+        """MM at the funding rate in force (TW-04), 1e-9 atoms."""
+        paid = twilight.funding_paid_e9(side, self.rates_e9.get(market, 0))
+        return twilight.maintenance_margin_e9(
+            side, entry_value, initial_margin, self.rules.maintenance_ratio_e9, self.rules.taker_fee_e9, paid
+        )
+
+    def threshold_ticks(self, row: Position) -> int:
+        """The mark that liquidates the position (TW-06)."""
+        return twilight.liquidation_threshold_ticks(
+            row.side, row.position_size, row.entry_value_atoms, row.margin_held_atoms, row.maintenance_e9
+        )
+
+    def with_maintenance(self, row: Position) -> Position:
+        """The row with maintenance and threshold of the rate and parameters in force."""
+        maintenance = self.maintenance_e9(row.side, row.entry_value_atoms, row.initial_margin_atoms, row.market)
+        row = row._replace(maintenance_e9=maintenance)
+        return row._replace(threshold_ticks=self.threshold_ticks(row))
+
+    def sums(self) -> tuple[int, ...]:
+        """A row of `VenueSums`."""
+        sums = self.accounts.sums
+        return (
+            self.venue,
+            sums.free,
+            sums.held,
+            self.positions.margin_atoms,
+            sums.pending,
+            sums.deposited,
+            sums.withdrawn,
+            len(self.positions),
+        )
+
+    def view(self, account: int) -> batches.AccountView:
+        """The account as a reader sees it; `exists` is false where there is none."""
+        view = batches.AccountView(venue=self.venue, account=account, exists=account in self.accounts)
+        if not view.exists:
+            return view
+        _, frozen, free, held, pending, deposited, withdrawn = self.accounts.table.row(account)
+        view.frozen = frozen == 1
+        view.free_atoms, view.held_atoms, view.pending_withdrawal_atoms = free, held, pending
+        view.deposited_atoms, view.withdrawn_atoms = deposited, withdrawn
+        for position in self.positions.of_account(account):
+            view.positions.append(self._position_view(position))
+        view.margin_atoms = sum(position.margin_held_atoms for position in view.positions)
+        for order in self.orders.of_account(account):
+            row = self.orders.read(order)
+            view.orders.add(
+                order=order,
+                market=row.market,
+                side=common.SIDE_LONG if row.side > 0 else common.SIDE_SHORT,
+                limit_ticks=row.limit_ticks,
+                margin_atoms=row.margin_atoms,
+                leverage_hundredths=row.leverage_hundredths,
+            )
+        for withdrawal in self.accounts.withdrawals_of(account):
+            view.withdrawals.add(
+                withdrawal=withdrawal, amount_atoms=self.accounts.withdrawals.get(withdrawal, "amount")
+            )
+        return view
+
+    def _position_view(self, position: int) -> batches.PositionView:
+        row = self.positions.read(position)
+        mark = self.marks[row.market].mark_ticks
+        terms = twilight.liquidation_terms(
+            row.side, row.position_size, row.entry_value_atoms, row.margin_held_atoms, mark, row.maintenance_e9
+        )
+        bankruptcy_value = twilight.bankruptcy_value_atoms(row.side, row.entry_value_atoms, row.initial_margin_atoms)
+        return batches.PositionView(
+            position=position,
+            market=row.market,
+            side=common.SIDE_LONG if row.side > 0 else common.SIDE_SHORT,
+            entry_ticks=row.entry_ticks,
+            entry_value_atoms=row.entry_value_atoms,
+            position_size=row.position_size,
+            initial_margin_atoms=row.initial_margin_atoms,
+            margin_held_atoms=row.margin_held_atoms,
+            leverage_hundredths=row.leverage_hundredths,
+            maintenance_atoms=terms.maintenance_atoms,
+            liquidation_ticks=0 if row.threshold_ticks == twilight.NEVER_SHORT else row.threshold_ticks,
+            mark_ticks=mark,
+            upnl_atoms=twilight.upnl_half_away_atoms(row.side, row.position_size, row.entry_value_atoms, mark),
+            equity_atoms=terms.equity_atoms,
+            stop_loss_ticks=row.stop_loss,
+            take_profit_ticks=row.take_profit,
+            close_limit_ticks=row.close_limit,
+            bankruptcy_ticks=row.position_size // bankruptcy_value if bankruptcy_value > 0 else 0,
+        )
+
+    def dump(self) -> list[bytes]:
+        """Tables of rows: accounts, withdrawals, positions, orders."""
+        return [*self.accounts.dump(), self.positions.dump(), self.orders.dump()]
+
+    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+        """Takes the owned rows of a dump."""
+        self.accounts.fill(dumped[:2], owns)
+        self.positions.fill(dumped[2], owns)
+        self.orders.fill(dumped[3], owns)

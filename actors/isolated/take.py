@@ -1,0 +1,119 @@
+"""Phase 5: accounts opened, deposits, the custodian's decisions, freezes, then cancels, each in command order."""
+
+from actors.columns import rows
+from actors.isolated.book import IsolatedBook
+from actors.ledger.isolated_positions import LEVELS
+from actors.sinks import NO_COMMAND, TAKE, AnswerSink, EventSink, Refused
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+
+OPENED, DEPOSIT, DECISION, FREEZE, CANCEL = range(5)
+_NO_KIND = common.ORDER_KIND_UNSPECIFIED
+
+
+def take_commands(
+    books: dict[int, IsolatedBook], commands: batches.ShardCommands, sink: EventSink, answers: AnswerSink
+) -> None:
+    """Everything of the block that comes before the scan."""
+    for command, venue, account, _ in rows(commands.opened):
+        books[venue].accounts.open(account)
+        event = events.Event(venue=venue, account=account, account_opened=events.AccountOpened())
+        sink.emit((TAKE, OPENED, command, 0), event)
+        answers.answer(command, common.OUTCOME_STATUS_DONE, reference=account)
+    for command, venue, account, amount in rows(commands.deposits):
+        _deposit(books[venue], command, account, amount, sink, answers)
+    for command, venue, account, withdrawal, confirm in rows(commands.decisions):
+        _decide(books[venue], command, account, withdrawal, confirm == 1, sink, answers)
+    for command, venue, account, frozen in rows(commands.freezes):
+        books[venue].accounts.freeze(account, frozen == 1)
+        body = events.AccountFrozen(frozen=frozen == 1)
+        sink.emit((TAKE, FREEZE, command, 0), events.Event(venue=venue, account=account, account_frozen=body))
+        answers.answer(command, common.OUTCOME_STATUS_DONE, reference=account)
+    for command, venue, account, order, kind in rows(commands.cancels):
+        _cancel(books[venue], command, account, order, kind, sink, answers)
+
+
+def _deposit(book: IsolatedBook, command: int, account: int, amount: int, sink: EventSink, answers: AnswerSink) -> None:
+    book.accounts.post(account, free=amount, deposited=amount)
+    event = events.Event(venue=book.venue, account=account, deposited=events.Deposited(amount_atoms=amount))
+    sink.emit((TAKE, DEPOSIT, command, 0), event)
+    answers.answer(command, common.OUTCOME_STATUS_DONE, reference=account, amount_atoms=amount)
+
+
+def _decide(
+    book: IsolatedBook,
+    command: int,
+    account: int,
+    withdrawal: int,
+    confirmed: bool,
+    sink: EventSink,
+    answers: AnswerSink,
+) -> None:
+    table = book.accounts.withdrawals
+    if withdrawal not in table or table.get(withdrawal, "account") != account:
+        refused = Refused(refusals.REFUSAL_UNKNOWN_WITHDRAWAL, 1, withdrawal)
+        answers.refuse((TAKE, DECISION, command, 0), command, refused, book.venue, account=account)
+        return
+    amount = book.accounts.decide_withdrawal(withdrawal, confirmed)
+    body = events.WithdrawalDecided(withdrawal=withdrawal, amount_atoms=amount, confirmed=confirmed)
+    sink.emit((TAKE, DECISION, command, 0), events.Event(venue=book.venue, account=account, withdrawal_decided=body))
+    answers.answer(command, common.OUTCOME_STATUS_DONE, reference=withdrawal, amount_atoms=amount)
+
+
+def _cancel(
+    book: IsolatedBook, command: int, account: int, order: int, kind: int, sink: EventSink, answers: AnswerSink
+) -> None:
+    if order == 0 and kind == _NO_KIND:
+        released = _cancel_all(book, command, account, sink)
+        if command != NO_COMMAND:
+            answers.answer(command, common.OUTCOME_STATUS_DONE, amount_atoms=released)
+        return
+    released = 0
+    refused = _why_not_cancel(book, account, order, kind)
+    if refused:
+        answers.refuse((TAKE, CANCEL, command, 0), command, refused, book.venue, account=account)
+        return
+    if kind == _NO_KIND:
+        released = _cancel_order(book, command, order, sink)
+    else:
+        _take_level_off(book, command, order, kind, sink)
+    answers.answer(command, common.OUTCOME_STATUS_DONE, reference=order, amount_atoms=released)
+
+
+def _why_not_cancel(book: IsolatedBook, account: int, order: int, kind: int) -> Refused | None:
+    if kind == _NO_KIND:
+        known = order in book.orders and book.orders.read(order).account == account
+        return None if known else Refused(refusals.REFUSAL_UNKNOWN_ORDER, 1, order)
+    if order not in book.positions or book.positions.read(order).account != account:
+        return Refused(refusals.REFUSAL_UNKNOWN_POSITION, 1, order)
+    if not getattr(book.positions.read(order), LEVELS[kind][0]):
+        return Refused(refusals.REFUSAL_UNKNOWN_ORDER, 1, order)
+    return None
+
+
+def _cancel_all(book: IsolatedBook, command: int, account: int, sink: EventSink) -> int:
+    released = sum(_cancel_order(book, command, order, sink) for order in book.orders.of_account(account))
+    for position in book.positions.of_account(account):
+        for kind in sorted(LEVELS):
+            if getattr(book.positions.read(position), LEVELS[kind][0]):
+                _take_level_off(book, command, position, kind, sink)
+    return released
+
+
+def _cancel_order(book: IsolatedBook, command: int, order: int, sink: EventSink) -> int:
+    row = book.orders.remove(order)
+    book.accounts.release(row.account, row.margin_atoms)
+    body = events.OrderCancelled(order=order, released_atoms=row.margin_atoms)
+    event = events.Event(venue=book.venue, market=row.market, account=row.account, order_cancelled=body)
+    sink.emit((TAKE, CANCEL, command, order * 8), event)
+    return row.margin_atoms
+
+
+def _take_level_off(book: IsolatedBook, command: int, position: int, kind: int, sink: EventSink) -> None:
+    book.positions.set_level(position, kind, 0)
+    row = book.positions.read(position)
+    body = events.LevelSet(position=position, kind=kind, level_ticks=0)
+    event = events.Event(venue=book.venue, market=row.market, account=row.account, level_set=body)
+    sink.emit((TAKE, CANCEL, command, position * 8 + kind), event)

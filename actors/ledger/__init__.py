@@ -1,0 +1,1 @@
+"""The tables a shard keeps its accounts, positions and orders in, and what may be done to them."""

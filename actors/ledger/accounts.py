@@ -1,0 +1,121 @@
+"""The accounts of one venue on one shard: what each has free, held and pending, and the postings that move it.
+
+`post` is the only way money moves here; it keeps the venue's sums beside the rows, so the conservation equation is
+checked after every block without reading an account.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+from actors.units import BALANCE_BOUND
+
+_MONEY = ("free", "held", "pending", "deposited", "withdrawn")
+
+
+@dataclass(slots=True)
+class AccountSums:
+    """Sums over the accounts, atoms."""
+
+    free: int = 0
+    held: int = 0
+    pending: int = 0
+    deposited: int = 0
+    withdrawn: int = 0
+
+
+class Accounts:
+    """Rows by account number.
+
+    free: may be used or withdrawn. held: promised to an order or a move on its way to the pool. pending: withdrawals
+    the custodian has not decided. deposited, withdrawn: lifetime totals.
+    """
+
+    def __init__(self, log: StagingLog, touched: Callable[[int], None]) -> None:
+        self._log = log
+        self._touched = touched
+        self.table = Table(("account", "frozen", *_MONEY), log)
+        self.withdrawals = Table(("account", "amount"), log)
+        self._requests = Owners()
+        self.sums = AccountSums()
+
+    def __contains__(self, account: int) -> bool:
+        return account in self.table
+
+    def open(self, account: int) -> None:
+        """A new, empty account."""
+        self.table.insert(account, account, *([0] * (1 + len(_MONEY))))
+        self._touched(account)
+
+    def free(self, account: int) -> int:
+        """Atoms that may be used."""
+        return self.table.get(account, "free")
+
+    def is_frozen(self, account: int) -> bool:
+        """An operator froze the account: no opens, no withdrawals, no LP moves."""
+        return self.table.get(account, "frozen") == 1
+
+    def freeze(self, account: int, frozen: bool) -> None:
+        """Freezes or thaws."""
+        self.table.put(account, "frozen", int(frozen))
+        self._touched(account)
+
+    def post(self, account: int, **deltas: int) -> None:
+        """Adds the deltas (free, held, pending, deposited, withdrawn; atoms). A cell below zero stops the block."""
+        for name, delta in deltas.items():
+            if delta:
+                value = self.table.add(account, name, delta)
+                assert 0 <= value < BALANCE_BOUND, f"account {account}: {name} would be {value}"
+                self._add_to_sum(name, delta)
+                self._log.note(self._add_to_sum, name, -delta)
+        self._log.note(self._touched, account)
+        self._touched(account)
+
+    def hold(self, account: int, amount_atoms: int) -> None:
+        """Moves from free to held."""
+        self.post(account, free=-amount_atoms, held=amount_atoms)
+
+    def release(self, account: int, amount_atoms: int) -> None:
+        """Moves from held to free."""
+        self.post(account, free=amount_atoms, held=-amount_atoms)
+
+    def request_withdrawal(self, account: int, withdrawal: int, amount_atoms: int) -> None:
+        """Moves from free to pending until the custodian decides."""
+        self.post(account, free=-amount_atoms, pending=amount_atoms)
+        self._insert_withdrawal(withdrawal, account, amount_atoms)
+        self._log.note(self._requests.discard, account, withdrawal)
+
+    def withdrawals_of(self, account: int) -> list[int]:
+        """Withdrawals not decided yet, ascending."""
+        return self._requests.of(account)
+
+    def decide_withdrawal(self, withdrawal: int, confirmed: bool) -> int:
+        """Takes a pending withdrawal out, or back to free; returns its atoms."""
+        account, amount = self.withdrawals.remove(withdrawal)
+        self._requests.discard(account, withdrawal)
+        if confirmed:
+            self.post(account, pending=-amount, withdrawn=amount)
+        else:
+            self.post(account, pending=-amount, free=amount)
+        return amount
+
+    def _insert_withdrawal(self, withdrawal: int, account: int, amount_atoms: int) -> None:
+        self.withdrawals.insert(withdrawal, account, amount_atoms)
+        self._requests.add(account, withdrawal)
+
+    def _add_to_sum(self, name: str, delta: int) -> None:
+        setattr(self.sums, name, getattr(self.sums, name) + delta)
+
+    def dump(self) -> list[bytes]:
+        """Accounts, then withdrawals."""
+        return [self.table.dump(), self.withdrawals.dump()]
+
+    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+        """Takes the owned rows of a dump."""
+        for account, row in dumped_rows(dumped[0], len(self.table.columns), owns):
+            self.table.insert(account, *row)
+            self._touched(account)
+            for name in _MONEY:
+                self._add_to_sum(name, self.table.get(account, name))
+        for withdrawal, row in dumped_rows(dumped[1], len(self.withdrawals.columns), owns):
+            self._insert_withdrawal(withdrawal, *row)

@@ -1,0 +1,227 @@
+"""Isolated positions and resting opens of one venue on one shard, as columns, with the indices that find what a mark meets.
+
+Four level indices a market: liquidation, stop loss, take profit, close limit; one more for resting opens. An index asks
+"long: mark <= level, short: mark >= level" (TW-06); exits in the direction of profit ask it of the opposite side (TW-14).
+While staging, a row is undone as a whole (row, owners, indices), so the tables inside keep no log of their own.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+from actors.risk.liquidation_index import LiquidationIndex
+from breakwater.v1 import common_pb2 as common
+
+LEVELS = {
+    common.ORDER_KIND_STOP_LOSS: ("stop_loss", 1),
+    common.ORDER_KIND_TAKE_PROFIT: ("take_profit", -1),
+    common.ORDER_KIND_LIMIT: ("close_limit", -1),
+}
+
+
+class Position(NamedTuple):
+    """One row: units as in `actors.rulebooks.twilight`; levels are 0 where none is set."""
+
+    account: int
+    market: int
+    side: int
+    entry_ticks: int
+    entry_value_atoms: int
+    position_size: int
+    initial_margin_atoms: int
+    margin_held_atoms: int
+    leverage_hundredths: int
+    maintenance_e9: int
+    threshold_ticks: int
+    stop_loss: int
+    take_profit: int
+    close_limit: int
+
+
+class RestingOpen(NamedTuple):
+    """A limit open that waits; its margin is held in the account."""
+
+    account: int
+    market: int
+    side: int
+    limit_ticks: int
+    margin_atoms: int
+    leverage_hundredths: int
+
+
+class IsolatedPositions:
+    """Rows by position number."""
+
+    def __init__(self, log: StagingLog, touched: Callable[[int], None]) -> None:
+        self._log = log
+        self._touched = touched
+        self.table = Table(Position._fields, StagingLog())
+        self._owners = Owners()
+        self._liquidation: dict[int, LiquidationIndex] = {}
+        self._levels: dict[tuple[int, int], LiquidationIndex] = {}
+        self.margin_atoms = 0
+
+    def __contains__(self, position: int) -> bool:
+        return position in self.table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def read(self, position: int) -> Position:
+        """The row of a position."""
+        return Position(*self.table.row(position))
+
+    def of_account(self, account: int) -> list[int]:
+        """Its positions, ascending."""
+        return self._owners.of(account)
+
+    def insert(self, position: int, row: Position) -> None:
+        """Adds a position and its levels to the indices."""
+        self._log.note(self.remove, position)
+        slot = self.table.insert(position, *row)
+        self._owners.add(row.account, position)
+        self.margin_atoms += row.margin_held_atoms
+        self._liquidation_index(row.market).set(slot, row.side, row.threshold_ticks)
+        for kind, (name, direction) in LEVELS.items():
+            if level := getattr(row, name):
+                self._level_index(row.market, kind).set(slot, row.side * direction, level)
+        self._touched(row.account)
+
+    def remove(self, position: int) -> Position:
+        """Takes a position off the columns and returns its row."""
+        row = self.read(position)
+        slot = self.table.slot(position)
+        self._log.note(self.insert, position, row)
+        self._liquidation_index(row.market).clear(slot)
+        for kind, (name, _) in LEVELS.items():
+            if getattr(row, name):
+                self._level_index(row.market, kind).clear(slot)
+        self.table.remove(position)
+        self._owners.discard(row.account, position)
+        self.margin_atoms -= row.margin_held_atoms
+        self._touched(row.account)
+        return row
+
+    def set_level(self, position: int, kind: int, level_ticks: int) -> None:
+        """Sets, replaces or (0) takes off a level (TW-14)."""
+        name, direction = LEVELS[kind]
+        row = self.read(position)
+        self._log.note(self.set_level, position, kind, getattr(row, name))
+        self.table.put(position, name, level_ticks)
+        index, slot = self._level_index(row.market, kind), self.table.slot(position)
+        if level_ticks:
+            index.set(slot, row.side * direction, level_ticks)
+        else:
+            index.clear(slot)
+        self._touched(row.account)
+
+    def liquidatable(self, market: int, mark_ticks: int) -> list[int]:
+        """Positions whose threshold the mark meets (TW-10), ascending."""
+        return self._keys_at(self._liquidation_index(market).scan(mark_ticks))
+
+    def triggered(self, market: int, kind: int, mark_ticks: int) -> list[int]:
+        """Positions whose level of this kind the mark meets (TW-14), ascending."""
+        return self._keys_at(self._level_index(market, kind).scan(mark_ticks))
+
+    def _keys_at(self, slots: np.ndarray) -> list[int]:
+        return sorted(self.table.key_at(slot) for slot in slots.tolist())
+
+    def of_market(self, market: int) -> tuple[list[int], np.ndarray]:
+        """Positions of a market, ascending, and their slots."""
+        keys, slots = self.table.keys(), self.table.slots()
+        mine = np.flatnonzero(self.table.column("market")[slots] == market)
+        return [keys[index] for index in mine.tolist()], slots[mine]
+
+    def rewrite(
+        self,
+        market: int,
+        slots: np.ndarray,
+        margin_held: np.ndarray,
+        maintenance_e9: np.ndarray,
+        thresholds: np.ndarray,
+    ) -> None:
+        """Puts what a funding step changed into the columns and the index; never while staging."""
+        table = self.table
+        self.margin_atoms += int(margin_held.sum()) - int(table.column("margin_held_atoms")[slots].sum())
+        for name, values in (
+            ("margin_held_atoms", margin_held),
+            ("maintenance_e9", maintenance_e9),
+            ("threshold_ticks", thresholds),
+        ):
+            table.column(name)[slots] = values
+        self._liquidation_index(market).set_many(slots, table.column("side")[slots], thresholds)
+        for account in table.column("account")[slots].tolist():
+            self._touched(account)
+
+    def _liquidation_index(self, market: int) -> LiquidationIndex:
+        return self._liquidation.setdefault(market, LiquidationIndex())
+
+    def _level_index(self, market: int, kind: int) -> LiquidationIndex:
+        return self._levels.setdefault((market, kind), LiquidationIndex())
+
+    def dump(self) -> bytes:
+        """All rows."""
+        return self.table.dump()
+
+    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
+        """Takes the owned rows of a dump."""
+        for position, row in dumped_rows(dumped, len(Position._fields), owns):
+            self.insert(position, Position(*row))
+
+
+class RestingOpens:
+    """Rows by order number."""
+
+    def __init__(self, log: StagingLog, touched: Callable[[int], None]) -> None:
+        self._log = log
+        self._touched = touched
+        self.table = Table(RestingOpen._fields, StagingLog())
+        self._owners = Owners()
+        self._limits: dict[int, LiquidationIndex] = {}
+
+    def __contains__(self, order: int) -> bool:
+        return order in self.table
+
+    def read(self, order: int) -> RestingOpen:
+        """The row of an order."""
+        return RestingOpen(*self.table.row(order))
+
+    def of_account(self, account: int) -> list[int]:
+        """Its orders, ascending."""
+        return self._owners.of(account)
+
+    def insert(self, order: int, row: RestingOpen) -> None:
+        """Lets an order rest."""
+        self._log.note(self.remove, order)
+        slot = self.table.insert(order, *row)
+        self._owners.add(row.account, order)
+        self._limits.setdefault(row.market, LiquidationIndex()).set(slot, row.side, row.limit_ticks)
+        self._touched(row.account)
+
+    def remove(self, order: int) -> RestingOpen:
+        """Takes an order out and returns its row."""
+        row = self.read(order)
+        self._log.note(self.insert, order, row)
+        self._limits[row.market].clear(self.table.slot(order))
+        self.table.remove(order)
+        self._owners.discard(row.account, order)
+        self._touched(row.account)
+        return row
+
+    def triggered(self, market: int, mark_ticks: int) -> list[int]:
+        """Orders whose limit the mark meets (TW-14), by (limit, order): TW-13."""
+        if market not in self._limits:
+            return []
+        met = [self.table.key_at(slot) for slot in self._limits[market].scan(mark_ticks).tolist()]
+        return sorted(met, key=lambda order: (self.table.get(order, "limit_ticks"), order))
+
+    def dump(self) -> bytes:
+        """All rows."""
+        return self.table.dump()
+
+    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
+        """Takes the owned rows of a dump."""
+        for order, row in dumped_rows(dumped, len(RestingOpen._fields), owns):
+            self.insert(order, RestingOpen(*row))

@@ -1,0 +1,164 @@
+"""A table of int64 columns under integer keys, with an undo log for what is only staged.
+
+Fusing phases into one call is speculation: when a shard elsewhere reports a rung, what was paid out and admitted must
+be undone. While a `StagingLog` is open every change notes its inverse; `roll_back` runs them last to first.
+Slots are reused; their order never shows outside.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+_FIRST_CAPACITY = 1024
+
+
+class StagingLog:
+    """Inverses of the changes made since `open`; shared by all tables of a shard."""
+
+    def __init__(self) -> None:
+        self._inverses: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._is_open = False
+
+    def open(self) -> None:
+        """From here on changes are staged."""
+        assert not self._is_open, "staging is open already"
+        self._is_open = True
+
+    def note(self, inverse: Callable[..., Any], *arguments: Any) -> None:
+        """Remembers how to undo a change that is about to be made."""
+        if self._is_open:
+            self._inverses.append((inverse, arguments))
+
+    def keep(self) -> None:
+        """What was staged stands."""
+        self._inverses.clear()
+        self._is_open = False
+
+    def roll_back(self) -> None:
+        """Undoes everything staged."""
+        self._is_open = False
+        for inverse, arguments in reversed(self._inverses):
+            inverse(*arguments)
+        self._inverses.clear()
+
+
+class Table:
+    """Rows under integer keys; every cell an int64. Only Python ints leave it."""
+
+    def __init__(self, columns: Sequence[str], log: StagingLog) -> None:
+        self.columns = tuple(columns)
+        self._log = log
+        self._data = np.zeros((len(self.columns), _FIRST_CAPACITY), dtype=np.int64)
+        self._place = {name: index for index, name in enumerate(self.columns)}
+        self._slots: dict[int, int] = {}
+        self._keys: list[int] = []
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._slots
+
+    def keys(self) -> list[int]:
+        """All keys, ascending."""
+        return sorted(self._slots)
+
+    def slot(self, key: int) -> int:
+        """Where the row of the key is."""
+        return self._slots[key]
+
+    def key_at(self, slot: int) -> int:
+        """Whose row a slot in use holds."""
+        return self._keys[slot]
+
+    def column(self, name: str) -> np.ndarray:
+        """The column over all slots, free ones included; a view that a later insert may leave behind."""
+        return self._data[self._place[name]]
+
+    def slots(self) -> np.ndarray:
+        """The slots in use, by key."""
+        return np.array([self._slots[key] for key in sorted(self._slots)], dtype=np.int64)
+
+    def insert(self, key: int, *values: int) -> int:
+        """Adds a row and returns its slot; the key must be new, the values one a column."""
+        assert key not in self._slots, f"row {key} exists"
+        if self._free:
+            slot = self._free.pop()
+            self._keys[slot] = key
+        else:
+            slot = len(self._keys)
+            self._keys.append(key)
+            if slot == self._data.shape[1]:
+                self._data = np.concatenate([self._data, np.zeros_like(self._data)], axis=1)
+        self._data[:, slot] = values
+        self._slots[key] = slot
+        self._log.note(self._discard, key)
+        return slot
+
+    def remove(self, key: int) -> tuple[int, ...]:
+        """Takes a row out and returns its values."""
+        values = self.row(key)
+        self._log.note(self.insert, key, *values)
+        self._discard(key)
+        return values
+
+    def _discard(self, key: int) -> None:
+        self._free.append(self._slots.pop(key))
+
+    def row(self, key: int) -> tuple[int, ...]:
+        """The values of a row, one a column."""
+        return tuple(self._data[:, self._slots[key]].tolist())
+
+    def get(self, key: int, name: str) -> int:
+        """One cell."""
+        return int(self._data[self._place[name], self._slots[key]])
+
+    def put(self, key: int, name: str, value: int) -> None:
+        """Overwrites one cell."""
+        cell = (self._place[name], self._slots[key])
+        self._log.note(self._put_raw, key, cell[0], int(self._data[cell]))
+        self._data[cell] = value
+
+    def _put_raw(self, key: int, place: int, value: int) -> None:
+        self._data[place, self._slots[key]] = value
+
+    def add(self, key: int, name: str, delta: int) -> int:
+        """Adds to one cell and returns the new value."""
+        value = self.get(key, name) + delta
+        self.put(key, name, value)
+        return value
+
+    def dump(self) -> bytes:
+        """Keys and columns as one little-endian matrix, rows by key: canonical, whatever the slots."""
+        matrix = np.vstack([np.array(self.keys(), dtype="<i8"), self._data[:, self.slots()].astype("<i8")])
+        return matrix.tobytes()
+
+
+class Owners:
+    """Which rows an account has."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, set[int]] = {}
+
+    def add(self, account: int, key: int) -> None:
+        """The row belongs to the account."""
+        self._keys.setdefault(account, set()).add(key)
+
+    def discard(self, account: int, key: int) -> None:
+        """The row is gone."""
+        keys = self._keys[account]
+        keys.discard(key)
+        if not keys:
+            del self._keys[account]
+
+    def of(self, account: int) -> list[int]:
+        """Its rows, ascending."""
+        return sorted(self._keys.get(account, ()))
+
+
+def dumped_rows(dumped: bytes, columns: int, owns: Callable[[int], bool]) -> Iterable[tuple[int, list[int]]]:
+    """(key, values) of the rows of a dump whose first column, the account, is owned."""
+    matrix = np.frombuffer(dumped, dtype="<i8").reshape(columns + 1, -1)
+    return ((row[0], row[1:]) for row in matrix.T.tolist() if owns(row[1]))

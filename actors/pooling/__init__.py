@@ -1,0 +1,1 @@
+"""What the pool keeps and the work it does in a block."""

@@ -1,0 +1,53 @@
+"""The liquidation ladder as one table: (rulebook, rung, verdict) -> action, next rung. The documentation prints it."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from breakwater.v1 import common_pb2 as common
+
+# Rounds one block may take; who is left goes first in the next block.
+MAX_ROUNDS = 4
+
+
+class Verdict(IntEnum):
+    """What the scan says of an account or position at its rung."""
+
+    BELOW = 1
+    RECOVERED = 2
+
+
+class Action(IntEnum):
+    """What the shard is asked to do. Values are what the `action` column of LadderOrders holds."""
+
+    NONE = 0
+    FULL_CLOSE_AT_MARK = 1
+
+
+class Step(NamedTuple):
+    """One row's answer; next rung 0 leaves the ladder."""
+
+    action: Action
+    next_rung: int
+    rule: str
+
+
+LADDER: dict[tuple[int, int, Verdict], Step] = {
+    (common.RULEBOOK_TWILIGHT, 1, Verdict.BELOW): Step(Action.FULL_CLOSE_AT_MARK, 0, "TW-11"),
+    (common.RULEBOOK_TWILIGHT, 1, Verdict.RECOVERED): Step(Action.NONE, 0, "TW-10"),
+}
+
+
+def step(rulebook: int, rung: int, verdict: Verdict) -> Step:
+    """The table's row. Raises KeyError for a rung the rulebook does not have."""
+    return LADDER[rulebook, rung, verdict]
+
+
+def as_markdown() -> str:
+    """The table as the documentation shows it."""
+    lines = ["| rulebook | rung | verdict | action | next rung | rule |", "|---|---|---|---|---|---|"]
+    for (rulebook, rung, verdict), row in LADDER.items():
+        name = common.Rulebook.Name(rulebook).removeprefix("RULEBOOK_").replace("_", " ").title()
+        action = row.action.name.lower().replace("_", " ")
+        after = row.next_rung or "leaves"
+        lines.append(f"| {name} | {rung} | {verdict.name.lower()} | {action} | {after} | {row.rule} |")
+    return "\n".join(lines)

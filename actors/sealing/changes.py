@@ -1,0 +1,151 @@
+"""Changes of venues and markets: created, altered within bounds, halted; increases of margin wait for their notice."""
+
+from actors.sealing.bounds import MAX_NAME_CHARS, MAX_REASON_CHARS, check_market, check_twilight
+from actors.sealing.directory import Directory, Venue
+from actors.sinks import NO_COMMAND, REGISTRY, EventSink, Refused
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import commands_pb2 as commands
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import parameters_pb2 as parameters
+from breakwater.v1 import refusals_pb2 as refusals
+
+MAX_VENUE = 1_023
+MAX_MARKET = 1 << 20
+
+
+class Changes:
+    """Applies the changes of one block to the directory and gathers what the actors must hear of."""
+
+    def __init__(self, directory: Directory, told: batches.ParameterChanges, sink: EventSink) -> None:
+        self._directory = directory
+        self._told = told
+        self._sink = sink
+
+    def fall_due(self) -> None:
+        """Increases of the maintenance ratio whose notice time has passed."""
+        due = [entry for entry in self._directory.pending if entry[0] <= self._directory.block_time_ms]
+        self._directory.pending = [entry for entry in self._directory.pending if entry not in due]
+        for _, wanted in due:
+            terms = _copy_venue(self._directory.venues[wanted.venue].terms)
+            terms.twilight.maintenance_ratio_e9 = wanted.twilight.maintenance_ratio_e9
+            self._put_venue(terms, NO_COMMAND)
+
+    def create_venue(self, command: int, body: commands.CreateVenue) -> Refused | int:
+        """The new venue's number, or why not."""
+        wanted, venues = body.parameters, self._directory.venues
+        if not 0 < wanted.venue <= MAX_VENUE:
+            return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_VENUE, wanted.venue)
+        if not 0 < len(wanted.name) <= MAX_NAME_CHARS or not 0 < len(wanted.asset) <= MAX_NAME_CHARS:
+            return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
+        taken = [
+            number for number in sorted(venues) if number == wanted.venue or venues[number].terms.name == wanted.name
+        ]
+        if taken:
+            return Refused(refusals.REFUSAL_NAME_TAKEN, 0, taken[0])
+        if wanted.rulebook != common.RULEBOOK_TWILIGHT:
+            return Refused(refusals.REFUSAL_WRONG_RULEBOOK, common.RULEBOOK_TWILIGHT, wanted.rulebook)
+        refused = check_twilight(wanted.twilight)
+        if refused:
+            return refused
+        terms = _copy_venue(wanted)
+        terms.version = 0
+        venues[wanted.venue] = Venue(terms)
+        self._put_venue(terms, command)
+        return wanted.venue
+
+    def create_market(self, command: int, venue: int, body: commands.CreateMarket) -> Refused | int:
+        """The new market's number, or why not."""
+        wanted, markets = body.parameters, self._directory.venues[venue].markets
+        if not 0 < wanted.market <= MAX_MARKET:
+            return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_MARKET, wanted.market)
+        taken = [
+            number for number in sorted(markets) if number == wanted.market or markets[number].symbol == wanted.symbol
+        ]
+        if taken:
+            return Refused(refusals.REFUSAL_NAME_TAKEN, 0, taken[0])
+        refused = check_market(wanted)
+        if refused:
+            return refused
+        market = _copy_market(wanted)
+        market.venue, market.version, market.halted, market.halt_reason = venue, 0, False, ""
+        self._put_market(market, command)
+        return wanted.market
+
+    def set_parameters(self, command: int, venue: int, body: commands.SetParameters) -> Refused | int:
+        """The new version, or why not. Exactly one of venue and market is read, the venue first."""
+        if body.HasField("venue"):
+            return self._alter_venue(command, self._directory.venues[venue], body)
+        if body.HasField("market"):
+            return self._alter_market(command, self._directory.venues[venue], body)
+        return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
+
+    def _alter_venue(self, command: int, venue: Venue, body: commands.SetParameters) -> Refused | int:
+        current, wanted = venue.terms, body.venue
+        refused = _other_version(current.version, body.expected_version) or check_twilight(wanted.twilight)
+        if refused:
+            return refused
+        terms = _copy_venue(current)
+        terms.twilight.CopyFrom(wanted.twilight)
+        pending = self._directory.pending
+        self._directory.pending = [entry for entry in pending if entry[1].venue != current.venue]
+        notice_ms = current.twilight.notice_ms
+        if notice_ms and wanted.twilight.maintenance_ratio_e9 > current.twilight.maintenance_ratio_e9:
+            self._directory.pending.append((self._directory.block_time_ms + notice_ms, _copy_venue(terms)))
+            self._directory.pending.sort(key=lambda entry: (entry[0], entry[1].venue))
+            terms.twilight.maintenance_ratio_e9 = current.twilight.maintenance_ratio_e9
+        return self._put_venue(terms, command)
+
+    def _alter_market(self, command: int, venue: Venue, body: commands.SetParameters) -> Refused | int:
+        wanted = body.market
+        if wanted.market not in venue.markets:
+            return Refused(refusals.REFUSAL_UNKNOWN_MARKET, len(venue.markets), wanted.market)
+        market = _copy_market(venue.markets[wanted.market])
+        market.oracle.CopyFrom(wanted.oracle)
+        refused = _other_version(market.version, body.expected_version) or check_market(market)
+        return refused or self._put_market(market, command)
+
+    def halt_market(self, command: int, venue: int, body: commands.HaltMarket) -> Refused | int:
+        """The market's number, or why not."""
+        markets = self._directory.venues[venue].markets
+        if body.market not in markets:
+            return Refused(refusals.REFUSAL_UNKNOWN_MARKET, len(markets), body.market)
+        if len(body.reason) > MAX_REASON_CHARS:
+            return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
+        market = _copy_market(markets[body.market])
+        market.halted, market.halt_reason = body.halted, body.reason if body.halted else ""
+        self._put_market(market, command)
+        return body.market
+
+    def _put_venue(self, terms: parameters.VenueParameters, command: int) -> int:
+        terms.version += 1
+        self._directory.venues[terms.venue].terms = terms
+        self._told.venues.append(terms)
+        event = events.Event(venue=terms.venue, venue_changed=events.VenueChanged(parameters=terms))
+        self._sink.emit((REGISTRY, command, terms.venue, 0), event)
+        return terms.version
+
+    def _put_market(self, market: parameters.MarketParameters, command: int) -> int:
+        market.version += 1
+        self._directory.venues[market.venue].markets[market.market] = market
+        self._told.markets.append(market)
+        body = events.MarketChanged(parameters=market)
+        event = events.Event(venue=market.venue, market=market.market, market_changed=body)
+        self._sink.emit((REGISTRY, command, market.venue, market.market), event)
+        return market.version
+
+
+def _other_version(current: int, expected: int) -> Refused | None:
+    return Refused(refusals.REFUSAL_UNKNOWN_VERSION, current, expected) if expected not in (0, current) else None
+
+
+def _copy_venue(venue: parameters.VenueParameters) -> parameters.VenueParameters:
+    copy = parameters.VenueParameters()
+    copy.CopyFrom(venue)
+    return copy
+
+
+def _copy_market(market: parameters.MarketParameters) -> parameters.MarketParameters:
+    copy = parameters.MarketParameters()
+    copy.CopyFrom(market)
+    return copy

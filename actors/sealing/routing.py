@@ -1,0 +1,284 @@
+"""Routing: the rows of a sound batch to the actor that decides them, those that are not sound refused here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from actors.columns import add_row, array, pick
+from actors.sealing.bounds import DAY_MS
+from actors.sealing.changes import Changes
+from actors.sealing.directory import Directory, Venue
+from actors.sealing.rows import RowChecks
+from actors.sinks import REGISTRY, AnswerSink, EventSink, Refused
+from actors.units import BALANCE_BOUND, PRICE_BOUND
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import commands_pb2 as commands
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+
+_MARKET, _LIMIT = common.ORDER_KIND_MARKET, common.ORDER_KIND_LIMIT
+_STOP_LOSS, _TAKE_PROFIT = common.ORDER_KIND_STOP_LOSS, common.ORDER_KIND_TAKE_PROFIT
+
+
+def check_open_positions(body: commands.OpenPositions, venue: Venue, lag: int) -> RowChecks:
+    """TW-01, TW-02, TW-18: accounts, markets, sides, margins, leverage."""
+    rules = venue.terms.twilight
+    margin, leverage, limit = array(body.margin_atoms), array(body.leverage_hundredths), array(body.limit_ticks)
+    is_limit = array(body.kind) == _LIMIT
+    checks = RowChecks(len(margin))
+    checks.known_account(array(body.account), venue)
+    checks.known_market(array(body.market), venue)
+    side = array(body.side)
+    checks.refuse_where(np.abs(side) != 1, refusals.REFUSAL_BAD_SIDE, 1, side)
+    checks.one_of(array(body.kind), (_MARKET, _LIMIT), refusals.REFUSAL_BAD_ORDER_KIND)
+    checks.positive(margin)
+    checks.positive(limit, is_limit)
+    checks.below(margin, BALANCE_BOUND)
+    checks.below(limit, PRICE_BOUND, is_limit)
+    for bad, bound in (
+        (leverage < rules.min_leverage_hundredths, rules.min_leverage_hundredths),
+        (leverage > rules.max_leverage_hundredths, rules.max_leverage_hundredths),
+    ):
+        checks.refuse_where(bad, refusals.REFUSAL_LEVERAGE_OUT_OF_RANGE, bound, leverage)
+    cap = rules.margin_cap_atoms
+    checks.refuse_where(margin > cap, refusals.REFUSAL_ABOVE_MARGIN_CAP, cap, margin)
+    checks.validator_keeps_up(lag)
+    return checks
+
+
+def check_close_positions(body: commands.ClosePositions, venue: Venue, _lag: int) -> RowChecks:
+    """TW-14: kinds and levels."""
+    kind, level = array(body.kind), array(body.level_ticks)
+    checks = RowChecks(len(kind))
+    checks.known_account(array(body.account), venue)
+    checks.one_of(kind, (_MARKET, _LIMIT, _STOP_LOSS, _TAKE_PROFIT), refusals.REFUSAL_BAD_ORDER_KIND)
+    checks.positive(level, kind != _MARKET)
+    checks.below(level, PRICE_BOUND, kind != _MARKET)
+    return checks
+
+
+def check_cancel_orders(body: commands.CancelOrders, venue: Venue, _lag: int) -> RowChecks:
+    """Kinds only: what there is to cancel the shard knows."""
+    checks = RowChecks(len(body.account))
+    checks.known_account(array(body.account), venue)
+    checks.one_of(array(body.kind), (0, _LIMIT, _STOP_LOSS, _TAKE_PROFIT), refusals.REFUSAL_BAD_ORDER_KIND)
+    return checks
+
+
+def check_amounts(body: Any, venue: Venue, _lag: int) -> RowChecks:
+    """Accounts and amounts of LP moves."""
+    amount = array(body.micro_shares if isinstance(body, commands.LiquidityWithdrawals) else body.amount_atoms)
+    checks = RowChecks(len(amount))
+    checks.known_account(array(body.account), venue)
+    checks.positive(amount)
+    checks.below(amount, BALANCE_BOUND)
+    return checks
+
+
+def check_deposits(body: commands.Deposits, venue: Venue, lag: int) -> RowChecks:
+    """Amounts, and the venue's lifetime total, counted in command order."""
+    checks = check_amounts(body, venue, lag)
+    amounts = array(body.amount_atoms)
+    for row in checks.accepted().tolist():
+        total = venue.deposited_atoms + int(amounts[row])
+        if total < BALANCE_BOUND:
+            venue.deposited_atoms = total
+            continue
+        checks.refusal[row], checks.required[row], checks.actual[row] = refusals.REFUSAL_OVERFLOW, BALANCE_BOUND, total
+    return checks
+
+
+def check_withdrawals(body: commands.Withdrawals, venue: Venue, lag: int) -> RowChecks:
+    """Amounts; none leave while the validator is far behind."""
+    checks = check_amounts(body, venue, lag)
+    checks.validator_keeps_up(lag)
+    return checks
+
+
+def check_flags(account: Sequence[int], flag: Sequence[int], venue: Venue) -> RowChecks:
+    """Accounts and a flag of 0 or 1."""
+    checks = RowChecks(len(flag))
+    checks.known_account(array(account), venue)
+    checks.refuse_where(~np.isin(array(flag), (0, 1)), refusals.REFUSAL_MALFORMED, 0, 0)
+    return checks
+
+
+def check_ticks(body: commands.Ticks, venue: Venue, _lag: int) -> RowChecks:
+    """Markets, prices, times; who may publish and when the oracle knows."""
+    price, published = array(body.price_ticks), array(body.published_ms)
+    checks = RowChecks(len(price))
+    checks.known_market(array(body.market), venue)
+    checks.positive(price)
+    checks.positive(published)
+    checks.below(price, PRICE_BOUND)
+    return checks
+
+
+# body -> (check, field of the routed message, its columns in the batch by the name the routed column has)
+ROUTES: dict[str, tuple[Any, str, dict[str, str]]] = {
+    "deposits": (check_deposits, "deposits", {}),
+    "withdrawals": (check_withdrawals, "withdrawals", {}),
+    "open_positions": (check_open_positions, "opens", {}),
+    "close_positions": (check_close_positions, "closes", {}),
+    "cancel_orders": (check_cancel_orders, "cancels", {}),
+    "liquidity_deposits": (check_amounts, "liquidity", {"amount": "amount_atoms"}),
+    "liquidity_withdrawals": (check_amounts, "liquidity", {"amount": "micro_shares"}),
+}
+DIRECTIONS = {"liquidity_deposits": 1, "liquidity_withdrawals": -1}
+
+
+class Router:
+    """Routes the batches of one block into the registry's reply."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        reply: batches.RegistryReply,
+        changes: Changes,
+        sink: EventSink,
+        answers: AnswerSink,
+        voided: frozenset[int],
+    ) -> None:
+        self._directory = directory
+        self._reply = reply
+        self._changes = changes
+        self._sink = sink
+        self._answers = answers
+        self._voided = voided
+
+    def route(self, batch: commands.CommandBatch, first: int) -> None:
+        """Routes one batch whose commands are numbered from `first`."""
+        kind: Any = batch.WhichOneof("body")
+        body = getattr(batch, kind)
+        if kind in ROUTES:
+            check, target, names = ROUTES[kind]
+            self._columns(batch, body, first, check, getattr(self._reply.commands, target), names, DIRECTIONS.get(kind))
+        else:
+            getattr(self, f"_{kind}")(batch, body, first)
+
+    def _checked(self, checks: RowChecks, venue: int, first: int, accounts: Sequence[int] | None) -> np.ndarray:
+        """Refuses what the checks refused and what was voided; returns the rows that stand."""
+        for row in range(len(checks.refusal)) if self._voided else ():
+            if first + row in self._voided:
+                checks.refusal[row], checks.required[row], checks.actual[row] = refusals.REFUSAL_VOIDED, 0, 0
+        for row in checks.refused().tolist():
+            refused = Refused(int(checks.refusal[row]), int(checks.required[row]), int(checks.actual[row]))
+            account = accounts[row] if accounts is not None and accounts[row] > 0 else 0
+            self._answers.refuse((REGISTRY, first + row, 0, 0), first + row, refused, venue, account=account)
+        return checks.accepted()
+
+    def _columns(
+        self,
+        batch: commands.CommandBatch,
+        body: Any,
+        first: int,
+        check: Any,
+        target: Any,
+        names: dict[str, str],
+        direction: int | None,
+    ) -> None:
+        venue = self._directory.venues[batch.venue]
+        checks = check(body, venue, self._directory.validator_lag(self._reply.height))
+        keep = self._checked(checks, batch.venue, first, body.account)
+        rows = body if len(keep) == len(body.account) else pick(body, keep)
+        target.command.extend((keep + first).tolist())
+        target.venue.extend([batch.venue] * len(keep))
+        for field in target.DESCRIPTOR.fields[2:]:
+            if field.name == "direction":
+                target.direction.extend([direction] * len(keep))
+            else:
+                getattr(target, field.name).extend(getattr(rows, names.get(field.name, field.name)))
+
+    def _open_accounts(self, batch: commands.CommandBatch, body: commands.OpenAccounts, first: int) -> None:
+        venue = self._directory.venues[batch.venue]
+        keep = self._checked(RowChecks(body.count), batch.venue, first, None)
+        opened = self._reply.commands.opened
+        for command in (keep + first).tolist():
+            add_row(opened, command, batch.venue, venue.next_account, 0)
+            venue.next_account += 1
+
+    def _withdrawal_decisions(
+        self, batch: commands.CommandBatch, body: commands.WithdrawalDecisions, first: int
+    ) -> None:
+        venue = self._directory.venues[batch.venue]
+        checks = check_flags(body.account, body.confirm, venue)
+        height = array(body.withdrawal) >> 20
+        validated = self._directory.validated_height
+        too_early = (array(body.confirm) == 1) & (height > validated)
+        checks.refuse_where(too_early, refusals.REFUSAL_NOT_VALIDATED, height, validated)
+        for row in self._checked(checks, batch.venue, first, body.account).tolist():
+            decision = (batch.venue, body.account[row], body.withdrawal[row], body.confirm[row])
+            add_row(self._reply.commands.decisions, first + row, *decision)
+
+    def _freeze_accounts(self, batch: commands.CommandBatch, body: commands.FreezeAccounts, first: int) -> None:
+        checks = check_flags(body.account, body.frozen, self._directory.venues[batch.venue])
+        for row in self._checked(checks, batch.venue, first, body.account).tolist():
+            add_row(self._reply.commands.freezes, first + row, batch.venue, body.account[row], body.frozen[row])
+
+    def _cancel_all_after(self, batch: commands.CommandBatch, body: commands.CancelAllAfter, first: int) -> None:
+        after = array(body.after_ms)
+        checks = RowChecks(len(after))
+        checks.known_account(array(body.account), self._directory.venues[batch.venue])
+        checks.refuse_where(after < 0, refusals.REFUSAL_NOT_POSITIVE, 0, after)
+        checks.below(after, DAY_MS + 1)
+        for row in self._checked(checks, batch.venue, first, body.account).tolist():
+            account, after_ms = body.account[row], body.after_ms[row]
+            deadline = self._directory.block_time_ms + after_ms if after_ms else 0
+            if deadline:
+                self._directory.dead_men[batch.venue, account] = deadline
+            else:
+                self._directory.dead_men.pop((batch.venue, account), None)
+            event = events.Event(
+                venue=batch.venue, account=account, cancel_all_armed=events.CancelAllArmed(deadline_ms=deadline)
+            )
+            self._sink.emit((REGISTRY, first + row, batch.venue, 0), event)
+            self._answers.answer(first + row, common.OUTCOME_STATUS_DONE, reference=account)
+
+    def _ticks(self, batch: commands.CommandBatch, body: commands.Ticks, first: int) -> None:
+        checks = check_ticks(body, self._directory.venues[batch.venue], 0)
+        for row in self._checked(checks, batch.venue, first, None).tolist():
+            tick = (body.market[row], body.publisher[row], body.price_ticks[row], body.published_ms[row])
+            add_row(self._reply.ticks, first + row, batch.venue, *tick)
+
+    def _create_venue(self, batch: commands.CommandBatch, body: commands.CreateVenue, first: int) -> None:
+        self._single(batch, first, lambda: self._changes.create_venue(first, body))
+
+    def _create_market(self, batch: commands.CommandBatch, body: commands.CreateMarket, first: int) -> None:
+        self._single(batch, first, lambda: self._changes.create_market(first, batch.venue, body))
+
+    def _set_parameters(self, batch: commands.CommandBatch, body: commands.SetParameters, first: int) -> None:
+        self._single(batch, first, lambda: self._changes.set_parameters(first, batch.venue, body))
+
+    def _halt_market(self, batch: commands.CommandBatch, body: commands.HaltMarket, first: int) -> None:
+        self._single(batch, first, lambda: self._changes.halt_market(first, batch.venue, body))
+
+    def _validator_progress(self, batch: commands.CommandBatch, body: commands.ValidatorProgress, first: int) -> None:
+        self._single(batch, first, lambda: self._advance_validator(body, first))
+
+    def _void_command(self, batch: commands.CommandBatch, body: commands.VoidCommand, first: int) -> None:
+        self._single(batch, first, lambda: self._note_void(body, first))
+
+    def _single(self, batch: commands.CommandBatch, command: int, change: Any) -> None:
+        if not len(self._checked(RowChecks(1), batch.venue, command, None)):
+            return
+        result = change()
+        if isinstance(result, Refused):
+            self._answers.refuse((REGISTRY, command, 0, 0), command, result, batch.venue)
+        else:
+            self._answers.answer(command, common.OUTCOME_STATUS_DONE, reference=result)
+
+    def _advance_validator(self, body: commands.ValidatorProgress, command: int) -> Refused | int:
+        directory = self._directory
+        if not directory.validated_height <= body.validated_height < self._reply.height:
+            return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
+        directory.validated_height, directory.has_validator = body.validated_height, True
+        told = events.ValidatorAdvanced(validated_height=body.validated_height)
+        self._sink.emit((REGISTRY, command, 0, 0), events.Event(validator_advanced=told))
+        return int(body.validated_height)
+
+    def _note_void(self, body: commands.VoidCommand, command: int) -> int:
+        told = events.CommandVoided(voided_height=body.height, voided_index=body.index)
+        self._sink.emit((REGISTRY, command, 0, 0), events.Event(command_voided=told))
+        return int(body.height)

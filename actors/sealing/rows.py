@@ -1,0 +1,61 @@
+"""Checks of the rows of a batch, column by column: the first that fails names the refusal."""
+
+import numpy as np
+
+from actors.sealing.directory import FIRST_ACCOUNT, MAX_VALIDATOR_LAG, Venue
+from breakwater.v1 import refusals_pb2 as refusals
+
+INT64_MAX = (1 << 63) - 1
+
+
+class RowChecks:
+    """Collects refusals of rows; a row keeps its first."""
+
+    def __init__(self, count: int) -> None:
+        self.refusal = np.zeros(count, dtype=np.int64)
+        self.required = np.zeros(count, dtype=np.int64)
+        self.actual = np.zeros(count, dtype=np.int64)
+
+    def refuse_where(self, bad: np.ndarray, refusal: int, required: int | np.ndarray, actual: int | np.ndarray) -> None:
+        """Refuses the rows of the mask that stand so far."""
+        first = bad & (self.refusal == 0)
+        if first.any():
+            self.refusal[first] = refusal
+            self.required[first] = np.broadcast_to(np.asarray(required), bad.shape)[first]
+            self.actual[first] = np.broadcast_to(np.asarray(actual), bad.shape)[first]
+
+    def accepted(self) -> np.ndarray:
+        """Rows that stand, ascending."""
+        return np.flatnonzero(self.refusal == 0)
+
+    def refused(self) -> np.ndarray:
+        """Rows that do not, ascending."""
+        return np.flatnonzero(self.refusal)
+
+    def known_account(self, account: np.ndarray, venue: Venue) -> None:
+        """UNKNOWN_ACCOUNT."""
+        bad = (account < FIRST_ACCOUNT) | (account >= venue.next_account)
+        self.refuse_where(bad, refusals.REFUSAL_UNKNOWN_ACCOUNT, venue.next_account, account)
+
+    def known_market(self, market: np.ndarray, venue: Venue) -> None:
+        """UNKNOWN_MARKET."""
+        known = np.array(sorted(venue.markets), dtype=np.int64)
+        self.refuse_where(~np.isin(market, known), refusals.REFUSAL_UNKNOWN_MARKET, len(known), market)
+
+    def positive(self, value: np.ndarray, where: np.ndarray | bool = True) -> None:
+        """NOT_POSITIVE."""
+        self.refuse_where((value <= 0) & where, refusals.REFUSAL_NOT_POSITIVE, 1, value)
+
+    def below(self, value: np.ndarray, bound: int, where: np.ndarray | bool = True) -> None:
+        """OVERFLOW at the bound and above."""
+        self.refuse_where((value >= bound) & where, refusals.REFUSAL_OVERFLOW, bound, value)
+
+    def one_of(self, value: np.ndarray, allowed: tuple[int, ...], refusal: int) -> None:
+        """The named refusal for anything else; required is the highest allowed."""
+        self.refuse_where(~np.isin(value, allowed), refusal, max(allowed), value)
+
+    def validator_keeps_up(self, lag: int) -> None:
+        """VALIDATOR_LAGGING for every row."""
+        if lag > MAX_VALIDATOR_LAG:
+            everything = np.ones(self.refusal.shape, dtype=bool)
+            self.refuse_where(everything, refusals.REFUSAL_VALIDATOR_LAGGING, MAX_VALIDATOR_LAG, lag)

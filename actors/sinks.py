@@ -1,0 +1,83 @@
+"""Where an actor puts what it has to say while it works: events with their sort keys, and answers to commands.
+
+A refusal is both: an answer to the command and an event of the phase that refused it.
+"""
+
+from typing import NamedTuple
+
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+
+# The first sort key of events (docs/block.md).
+REGISTRY, TICK, MARK, SETTLE, FUND, TAKE, LADDER, PAY_OUT, ADMIT, DESK, ACCOUNT = range(1, 12)
+LADDER_QUEUED = 99
+NO_COMMAND = -1
+
+
+class Refused(NamedTuple):
+    """Why a command may not happen, and the two numbers that decided (refusals.proto says what they count)."""
+
+    refusal: "refusals.Refusal"
+    required: int
+    actual: int
+
+
+class EventSink:
+    """Collects events as columns."""
+
+    def __init__(self) -> None:
+        self._keys: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+        self._bodies: list[bytes] = []
+
+    def emit(self, key: tuple[int, int, int, int], event: events.Event) -> None:
+        """Adds an event under its sort key (phase, a, b, c)."""
+        for column, value in zip(self._keys, key, strict=True):
+            column.append(value)
+        self._bodies.append(event.SerializeToString(deterministic=True))
+
+    def message(self) -> batches.PendingEvents:
+        """What was collected."""
+        phase, a, b, c = self._keys
+        return batches.PendingEvents(phase=phase, a=a, b=b, c=c, event=self._bodies)
+
+
+class AnswerSink:
+    """Collects answers as columns; refusals also become events."""
+
+    def __init__(self, event_sink: EventSink) -> None:
+        self._events = event_sink
+        self._rows: list[tuple[int, int, int, int, int, int, int, int]] = []
+
+    def answer(
+        self,
+        command: int,
+        status: "common.OutcomeStatus",
+        reference: int = 0,
+        price_ticks: int = 0,
+        amount_atoms: int = 0,
+    ) -> None:
+        """The command was carried out."""
+        self._rows.append((command, status, 0, 0, 0, reference, price_ticks, amount_atoms))
+
+    def refuse(
+        self,
+        key: tuple[int, int, int, int],
+        command: int,
+        refused: Refused,
+        venue: int,
+        market: int = 0,
+        account: int = 0,
+    ) -> None:
+        """The command may not happen; `key` is the sort key of the event."""
+        refusal, required, actual = refused
+        self._rows.append((command, common.OUTCOME_STATUS_REFUSED, refusal, required, actual, 0, 0, 0))
+        body = events.CommandRefused(command=command, refusal=refusal, required=required, actual=actual)
+        self._events.emit(key, events.Event(venue=venue, market=market, account=account, command_refused=body))
+
+    def message(self) -> batches.Outcomes:
+        """What was collected."""
+        names = [field.name for field in batches.Outcomes.DESCRIPTOR.fields]
+        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(names)
+        return batches.Outcomes(**dict(zip(names, columns, strict=True)))

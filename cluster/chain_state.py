@@ -1,0 +1,116 @@
+"""What of the state lives in no actor: the outbox, totals, roots, bucket digests, and what each actor applied last.
+
+Together with the actors' snapshots it is one cut. It holds no clock, no lease and no epoch.
+"""
+
+from collections.abc import Sequence
+
+from actors.columns import BUCKETS
+from actors.contract import NO_HASH, NO_HEIGHT
+from actors.ledger.bucket_digests import EMPTY_BUCKET
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import blocks_pb2 as blocks
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import parameters_pb2 as parameters
+from cluster.topology import is_shard, shard_name
+
+Key = tuple[int, int]
+
+
+class ChainState:
+    """The carry of one chain, for `shards` shards."""
+
+    def __init__(self, shards: int) -> None:
+        self.shards = shards
+        self.height = NO_HEIGHT
+        self.block_time_ms = 0
+        self.frame_hash = NO_HASH
+        self.header_hash = NO_HASH
+        self.events_root = b""
+        self.state_root = b""
+        self.outbox = batches.Legs()
+        self.totals: dict[Key, batches.MarketTotals] = {}
+        self.buckets = [EMPTY_BUCKET] * BUCKETS
+        self.digests: dict[str, bytes] = {}
+        self.last_root_second = -1
+        self.venues: dict[int, parameters.VenueParameters] = {}
+        self.markets: dict[Key, parameters.MarketParameters] = {}
+        self.marks: dict[Key, common.Mark] = {}
+        self.validated_height = 0
+        self._applied: dict[str, tuple[int, bytes]] = {}
+
+    def applied(self, actor: str) -> tuple[int, bytes]:
+        """(height, frame hash) of the last block an actor had a call in."""
+        return self._applied.get(actor, (NO_HEIGHT, NO_HASH))
+
+    def note_applied(self, actors: Sequence[str], height: int, frame_hash: bytes) -> None:
+        """These actors had a call in this block."""
+        for actor in actors:
+            self._applied[actor] = (height, frame_hash)
+
+    def take_buckets(self, digests: batches.BucketDigests) -> None:
+        """New digests of buckets."""
+        for bucket, digest in zip(digests.bucket, digests.digest, strict=True):
+            self.buckets[bucket] = digest
+
+    def change_parameters(self, changes: batches.ParameterChanges) -> None:
+        """Parameters in force from this block on."""
+        for venue in changes.venues:
+            self.venues[venue.venue] = venue
+        for market in changes.markets:
+            self.markets[market.venue, market.market] = market
+
+    def venue_list(self) -> list[parameters.VenueParameters]:
+        """Venues by number."""
+        return [self.venues[venue] for venue in sorted(self.venues)]
+
+    def all_totals(self) -> list[batches.MarketTotals]:
+        """Totals of the desks' last replies, by (venue, market)."""
+        return [self.totals[key] for key in sorted(self.totals)]
+
+    def save(self) -> bytes:
+        """The carry as bytes."""
+        carry = blocks.Carry(
+            height=self.height,
+            block_time_ms=self.block_time_ms,
+            frame_hash=self.frame_hash,
+            header_hash=self.header_hash,
+            events_root=self.events_root,
+            state_root=self.state_root,
+            outbox=self.outbox,
+            totals=self.all_totals(),
+            bucket_digests=self.buckets,
+            last_root_second=self.last_root_second,
+            venues=self.venue_list(),
+            markets=[self.markets[key] for key in sorted(self.markets)],
+            marks=[self.marks[key] for key in sorted(self.marks)],
+            validated_height=self.validated_height,
+        )
+        for name in sorted(self._applied):
+            height, frame_hash = self._applied[name]
+            digest = self.digests.get(name, b"")
+            carry.actors.add(name=name, digest=digest, height=height, frame_hash=frame_hash)
+        return carry.SerializeToString(deterministic=True)
+
+    @classmethod
+    def load(cls, saved: bytes, shards: int) -> "ChainState":
+        """The carry of a cut, for whatever shard count there is now."""
+        carry = blocks.Carry.FromString(saved)
+        state = cls(shards)
+        state.height, state.block_time_ms = carry.height, carry.block_time_ms
+        state.frame_hash, state.header_hash = carry.frame_hash, carry.header_hash
+        state.events_root, state.state_root = carry.events_root, carry.state_root
+        state.outbox.CopyFrom(carry.outbox)
+        state.totals = {(total.venue, total.market): total for total in carry.totals}
+        state.buckets = list(carry.bucket_digests)
+        state.last_root_second = carry.last_root_second
+        state.venues = {venue.venue: venue for venue in carry.venues}
+        state.markets = {(market.venue, market.market): market for market in carry.markets}
+        state.marks = {(mark.venue, mark.market): mark for mark in carry.marks}
+        state.validated_height = carry.validated_height
+        for actor in carry.actors:
+            names = [shard_name(shard) for shard in range(shards)] if is_shard(actor.name) else [actor.name]
+            state.note_applied(names, actor.height, actor.frame_hash)
+            if actor.digest:
+                state.digests[actor.name] = actor.digest
+        return state

@@ -1,0 +1,113 @@
+"""A whole node's actors in one process, without a journal: what validators, audits and tests run blocks on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from blake3 import blake3
+
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import commands_pb2 as commands
+from cluster.chain_state import ChainState
+from cluster.commit import BlockResult
+from cluster.pipeline import BlockRun, run_block
+from cluster.topology import desk_name, is_shard, shard_name, standing_actors
+from cluster.transport.inline import InlineTransport
+from cluster.transport.transport import Call, Transport
+
+CARRY = "carry"
+
+
+def drive(run: BlockRun, transport: Transport) -> BlockResult:
+    """Answers the calls of a run until it has its result; makes desks the first time they are called."""
+    try:
+        calls = next(run)
+        while True:
+            for call in calls:
+                if not transport.has(call.actor):
+                    transport.make(call.actor)
+            calls = run.send(transport.call(calls))
+    except StopIteration as done:
+        result: BlockResult = done.value
+        return result
+
+
+def part_names(state: ChainState) -> list[str]:
+    """The actors that make up a cut of this chain."""
+    return [*standing_actors(state.shards), *(desk_name(venue) for venue in sorted(state.venues))]
+
+
+def parts_for(actor: str, parts: Mapping[str, bytes]) -> list[bytes]:
+    """What of a cut concerns an actor: a shard takes its rows from the parts of all shards."""
+    if is_shard(actor):
+        return [parts[name] for name in sorted(parts) if is_shard(name)]
+    return [parts[actor]] if actor in parts else []
+
+
+def take_cut(state: ChainState, transport: Transport) -> dict[str, bytes]:
+    """All actors and the carry at the end of a block."""
+    names = [name for name in part_names(state) if transport.has(name)]
+    return {CARRY: state.save(), **dict(zip(names, transport.snapshot(names), strict=True))}
+
+
+def restore_cut(parts: Mapping[str, bytes], transport: Transport, shards: int) -> ChainState:
+    """Makes the actors of a cut and gives them their state."""
+    state = ChainState.load(parts[CARRY], shards)
+    for actor in part_names(state):
+        transport.make(actor)
+        transport.restore(actor, parts_for(actor, parts))
+    return state
+
+
+class Replica:
+    """Runs blocks one after the other. `scalar`: by the scalar rulebooks, as a validator must."""
+
+    def __init__(self, shards: int = 1, scalar: bool = False) -> None:
+        self._shards = shards
+        self._transport = InlineTransport(shards, scalar)
+        self.state = ChainState(shards)
+        for actor in standing_actors(shards):
+            self._transport.make(actor)
+
+    def apply(
+        self,
+        block: commands.BlockInput,
+        frame_hash: bytes | None = None,
+        epoch: int = 0,
+        voided: Iterable[int] = (),
+    ) -> BlockResult:
+        """Runs one block; without a journal its frame hash is that of its bytes. Raises InvariantBroken."""
+        if frame_hash is None:
+            frame_hash = blake3(block.SerializeToString(deterministic=True)).digest()
+        return drive(run_block(self.state, block, frame_hash, epoch, voided), self._transport)
+
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Takes a cut."""
+        self.state = restore_cut(parts, self._transport, self._shards)
+
+    def cut(self) -> dict[str, bytes]:
+        """A cut at the end of the last block."""
+        return take_cut(self.state, self._transport)
+
+    def accounts(self, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
+        """Accounts as a reader sees them."""
+        return read_accounts(self._transport, self.state, venue, accounts)
+
+    def pool(self, venue: int, accounts: Sequence[int] = ()) -> batches.PoolView:
+        """A pool as a reader sees it."""
+        return read_pool(self._transport, venue, accounts)
+
+
+def read_accounts(transport: Transport, state: ChainState, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
+    """Asks every shard for its accounts; in the order asked for."""
+    query = batches.AccountQuery(venue=venue, accounts=accounts).SerializeToString()
+    replies = transport.query([Call(shard_name(shard), query) for shard in range(state.shards)])
+    parts = [batches.AccountViews.FromString(reply) for reply in replies]
+    by_account = {view.account: view for part in parts for view in part.accounts}
+    found = [by_account[account] for account in accounts if account in by_account]
+    return batches.AccountViews(height=state.height, accounts=found)
+
+
+def read_pool(transport: Transport, venue: int, accounts: Sequence[int]) -> batches.PoolView:
+    """Asks the venue's desk."""
+    query = batches.PoolQuery(accounts=accounts).SerializeToString()
+    (reply,) = transport.query([Call(desk_name(venue), query)])
+    return batches.PoolView.FromString(reply)

@@ -1,0 +1,49 @@
+"""All actors as plain objects in this process: for the replica, the simulator, fast tests."""
+
+import os
+from collections.abc import Sequence
+
+from actors.contract import Actor
+from cluster.topology import build
+from cluster.transport.transport import Call
+
+
+class InlineTransport:
+    """See `Transport`. `scalar` as in `topology.build`."""
+
+    def __init__(self, shards: int, scalar: bool = False) -> None:
+        self._shards = shards
+        self._scalar = scalar
+        self._actors: dict[str, Actor] = {}
+
+    def make(self, actor: str) -> None:
+        """A new object under the name."""
+        self._actors[actor] = build(actor, self._shards, self._scalar)
+
+    def has(self, actor: str) -> bool:
+        """Whether it was made."""
+        return actor in self._actors
+
+    def call(self, calls: Sequence[Call]) -> list[bytes]:
+        """One after the other."""
+        return [self._actors[call.actor].apply(call.payload) for call in calls]
+
+    def query(self, calls: Sequence[Call]) -> list[bytes]:
+        """One after the other."""
+        return [self._actors[call.actor].query(call.payload) for call in calls]
+
+    def snapshot(self, actors: Sequence[str]) -> list[bytes]:
+        """One after the other."""
+        return [self._actors[actor].snapshot() for actor in actors]
+
+    def restore(self, actor: str, parts: Sequence[bytes]) -> None:
+        """Straight into the object."""
+        self._actors[actor].restore(parts)
+
+    def pids(self) -> dict[str, int]:
+        """This process, for all of them."""
+        return dict.fromkeys(self._actors, os.getpid())
+
+    def close(self) -> None:
+        """Forgets the objects."""
+        self._actors.clear()

@@ -1,0 +1,47 @@
+"""What a transport is: it makes actors by name, carries calls to them, and says so when one is gone."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Call(NamedTuple):
+    """One message to one actor."""
+
+    actor: str
+    payload: bytes
+
+
+class ActorLost(Exception):
+    """The actor is gone with its state; it must be made again and brought to the current height."""
+
+    def __init__(self, actor: str) -> None:
+        super().__init__(f"actor {actor} is gone")
+        self.actor = actor
+
+
+class Transport(Protocol):
+    """Carries bytes. Calls to one actor are carried out in the order they are made."""
+
+    def make(self, actor: str) -> None:
+        """Makes a new, empty actor under this name; one that is there is replaced."""
+
+    def has(self, actor: str) -> bool:
+        """Whether an actor of this name was made."""
+
+    def call(self, calls: Sequence[Call]) -> list[bytes]:
+        """Applies the calls at the same time and returns the replies in their order. Raises ActorLost."""
+
+    def query(self, calls: Sequence[Call]) -> list[bytes]:
+        """Reads, in the same way."""
+
+    def snapshot(self, actors: Sequence[str]) -> list[bytes]:
+        """The actors' parts of a cut."""
+
+    def restore(self, actor: str, parts: Sequence[bytes]) -> None:
+        """Gives an actor its state."""
+
+    def pids(self) -> dict[str, int]:
+        """The process of every actor."""
+
+    def close(self) -> None:
+        """Ends the actors."""
