@@ -1,0 +1,66 @@
+"""Where a client command finds its node and its key: options, the environment, or the node's data directory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from node.cli.output import EXIT_AWAY, EXIT_USAGE, Refusal
+
+if TYPE_CHECKING:
+    from node.client import Client
+
+DEFAULT_DATA = Path("breakwater-data")
+DEV_KEY = "dev"
+
+AddressOption = Annotated[
+    str | None,
+    typer.Option("--address", envvar="BREAKWATER_ADDRESS", help="HOST:PORT; without it the node of --data is asked."),
+]
+ApiKeyOption = Annotated[
+    str | None,
+    typer.Option("--api-key", envvar="BREAKWATER_API_KEY", help="Without it the key `dev` of --data (dev mode only)."),
+]
+DataOption = Annotated[Path, typer.Option("--data", envvar="BREAKWATER_DATA", help="Data directory of the node.")]
+VenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of the venue.")]
+MarketOption = Annotated[int, typer.Option("--market", min=1, help="Number of the market in its venue.")]
+AccountOption = Annotated[int, typer.Option("--account", min=1, help="Number of the account.")]
+
+
+@contextmanager
+def connected(address: str | None, api_key: str | None, data: Path) -> Iterator["Client"]:
+    """A client of the node that is meant; raises Refusal where neither options nor data directory say which."""
+    from node.client import Client
+
+    client = Client(address or _address_of(data), api_key or _dev_key_of(data))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _address_of(data: Path) -> str:
+    content = _read(data / "node.json")
+    if content is None:
+        raise Refusal(f"no node runs on {data}: start one with `breakwater up`, or give --address", EXIT_AWAY)
+    return str(content["address"])
+
+
+def _dev_key_of(data: Path) -> str:
+    content = _read(data / "dev_keys.json")
+    if content is None or DEV_KEY not in content:
+        raise Refusal(f"{data} has no keys of dev mode: give --api-key or BREAKWATER_API_KEY", EXIT_USAGE)
+    return str(content[DEV_KEY])
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except orjson.JSONDecodeError as error:
+        raise Refusal(f"{path} is not JSON: {error}", EXIT_USAGE) from error
+    return content if isinstance(content, dict) else None

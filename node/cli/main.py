@@ -1,0 +1,41 @@
+"""The commands of `breakwater`, one line each. What a command needs is imported when it runs."""
+
+from importlib.util import find_spec
+
+import typer
+
+from node.cli import checking, publishing, replaying, serving, trading, watching
+from node.cli.guard import GuardedGroup
+from node.cli.keys import keys
+
+app = typer.Typer(
+    name="breakwater",
+    cls=GuardedGroup,
+    help="A perpetual-futures exchange node: run it, trade on it, replay a crash through it, check what it did.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app.command()(serving.up)
+app.command()(serving.status)
+app.command()(replaying.replay)
+app.command()(checking.conformance)
+app.command()(checking.audit)
+app.command()(publishing.publish)
+app.command()(trading.deposit)
+app.command("open")(trading.open_)
+app.command()(trading.close)
+app.command()(trading.positions)
+app.command()(trading.pool)
+app.command()(watching.watch)
+app.command()(checking.receipt)
+app.command()(checking.verify)
+app.add_typer(keys, name="keys")
+app.command()(serving.warm)
+
+if find_spec("node.bench") is not None and find_spec("node.bench.command") is not None:
+    from node.bench.command import bench
+
+    app.command()(bench)

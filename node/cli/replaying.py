@@ -1,0 +1,106 @@
+"""`replay`: a crash, real or synthetic, through a node of its own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, end, errors, put_facts, put_json, put_line
+
+if TYPE_CHECKING:
+    from node.load.driver import Progress
+    from node.load.replay import ReplayOptions
+
+_SHOW_EVERY_BLOCKS = 8
+
+
+def replay(
+    venue: Annotated[str, typer.Option(help="Name of the venue.")] = "twilight",
+    prices: Annotated[Path | None, typer.Option(help="CSV of one-minute bars; without it a synthetic crash.")] = None,
+    traders: Annotated[int, typer.Option(min=1, max=200_000, help="Simulated traders.")] = 2_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the people, and of the synthetic crash.")] = 1,
+    shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of the node.")] = 2,
+    transport: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
+    ticks_per_bar: Annotated[int, typer.Option(min=4, max=120, help="Prices (blocks) a bar.")] = 12,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<UTC time>.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data directory; default <run folder>/data.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay a crash through a node: prices, traders, LPs, in accelerated time. Leaves a run folder."""
+    from node.load.replay import ReplayOptions, plan_of
+    from node.load.replay import replay as run
+    from node.report.run_folder import new_run_dir, write_run
+    from node.report.summary import summary_lines
+
+    if transport not in ("ray", "inline"):
+        raise Refusal(f"transport is ray or inline, not {transport!r}", EXIT_USAGE)
+    options = ReplayOptions(venue, prices, traders, seed, shards, transport, ticks_per_bar)
+    plan = plan_of(options)  # before the folder is made: prices that cannot be read leave none
+    run_dir = _made(out) if out is not None else new_run_dir(Path("runs"))
+    with _bar() as bar:
+        show = _shown(bar, len(plan.points) + 4)
+        result = run(options, plan, data or run_dir / "data", run_dir / "node.log", show)
+    facts = write_run(run_dir, result, _command(options, out, data))
+    if as_json:
+        put_json(facts)
+    else:
+        put_facts(f"Replay of venue {venue}", summary_lines(facts))
+        put_line(f"\n{run_dir}/: summary.txt, summary.json, picture.png, receipts/, data/")
+    if not facts["conserved"]:
+        end(EXIT_NO)
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _command(options: "ReplayOptions", out: Path | None, data: Path | None) -> list[str]:
+    """The command that gives the same journal again."""
+    command = ["breakwater", "replay", "--venue", options.venue]
+    if options.prices is not None:
+        command += ["--prices", str(options.prices)]
+    numbers: dict[str, Any] = {
+        "traders": options.traders,
+        "seed": options.seed,
+        "shards": options.shards,
+        "transport": options.transport,
+        "ticks-per-bar": options.ticks_per_bar,
+        "out": out,
+        "data": data,
+    }
+    for name, value in numbers.items():
+        if value is not None:
+            command += [f"--{name}", str(value)]
+    return command
+
+
+def _bar() -> Bar:
+    return Bar(
+        TextColumn("[bold]replay"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}"),
+        console=errors(),
+        transient=True,
+    )
+
+
+def _shown(bar: Bar, blocks: int) -> Any:
+    task = bar.add_task("starting the node", total=blocks)
+
+    def watch(progress: "Progress") -> None:
+        if progress.block % _SHOW_EVERY_BLOCKS:
+            return
+        tally = progress.tally
+        nav_btc = tally.pool.nav_marked_atoms / 1e8
+        words = (
+            f"price {progress.price_ticks:,}  NAV {nav_btc:,.4f} BTC  {tally.pool.positions:,} positions  "
+            f"{len(tally.liquidations):,} liquidated"
+        )
+        bar.update(task, completed=progress.block, description=words)
+
+    return watch

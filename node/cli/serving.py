@@ -1,0 +1,134 @@
+"""`up`, `status`, `warm`: the node in the foreground, what it says of itself, and its kernels compiled beforehand."""
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from node.cli.connection import DEFAULT_DATA, AddressOption, ApiKeyOption, DataOption, connected
+from node.cli.output import EXIT_NO, JsonOption, complain, end, put_facts, put_json, put_line
+
+if TYPE_CHECKING:
+    from node.server import NodeServer
+
+_LOOK_S = 0.5
+
+
+def up(
+    data: DataOption = DEFAULT_DATA,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="0 (the default) takes a free one.")] = None,
+    shards: Annotated[int | None, typer.Option(min=1, max=1_024, help="Shards of accounts; default 2.")] = None,
+    transport: Annotated[str | None, typer.Option(help="ray (default) or inline.")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join; without it Ray is embedded.")] = None,
+    driver: Annotated[bool, typer.Option("--driver", help="Seal no block; a driver does (replays).")] = False,
+    dev: Annotated[bool, typer.Option("--dev", help="Make keys and print them, faucet, reflection.")] = False,
+    metrics_port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Serve Prometheus metrics.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file; options override it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a node in the foreground until it is interrupted."""
+    from node.config import load_config
+    from node.server import NodeServer
+
+    settings = load_config(
+        config,
+        data_dir=data,
+        host=host,
+        port=port,
+        shards=shards,
+        transport=transport,
+        ray_address=address,
+        driver_mode=driver or None,
+        dev=dev or None,
+        metrics_port=metrics_port,
+    )
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    server = NodeServer(settings)
+    server.start()
+    try:
+        _announce(server, as_json)
+        stopped_because = _serve(server, stop)
+    finally:
+        server.stop()
+    if stopped_because:
+        complain(f"the node stopped: {stopped_because}", as_json=False)
+        end(EXIT_NO)
+
+
+def status(
+    address: AddressOption = None,
+    api_key: ApiKeyOption = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """What a running node says of itself."""
+    from breakwater.v1 import admin_pb2
+    from node.cli.plain import plain
+
+    with connected(address, api_key, data) as client:
+        facts = plain(client.admin.GetStatus(admin_pb2.GetStatusRequest()))
+    if as_json:
+        put_json(facts)
+        return
+    actors = zip(facts.pop("actors"), [*facts.pop("actor_pids"), *[0] * 1_024], strict=False)
+    rows = [(name.replace("_", " "), str(value)) for name, value in facts.items() if value != ""]
+    rows.append(("actors", ", ".join(f"{name} ({pid})" if pid else name for name, pid in actors)))
+    put_facts("Node", rows)
+
+
+def warm(as_json: JsonOption = False) -> None:
+    """Compile the kernels, so that the first block of a node does not wait for it."""
+    from node.load.rehearsal import rehearse
+
+    facts = rehearse()
+    if as_json:
+        put_json(facts)
+    else:
+        put_line(f"kernels are compiled: {facts['blocks']} blocks in {facts['wall_s']:.1f} s")
+
+
+def _announce(server: "NodeServer", as_json: bool) -> None:
+    import os
+
+    config = server.config
+    facts: dict[str, Any] = {
+        "address": server.address,
+        "pid": os.getpid(),
+        "data_dir": str(config.data_dir),
+        "height": server.host.height(),
+        "shards": config.shards,
+        "transport": config.transport,
+        "driver_mode": config.driver_mode,
+        "dev": config.dev,
+        "validator_key": server.host.validator_public_key.hex(),
+        "dev_keys": server.dev_keys,
+    }
+    if as_json:
+        put_json(facts)
+        return
+    keys = facts.pop("dev_keys")
+    rows = [(name.replace("_", " "), str(value)) for name, value in facts.items()]
+    rows += [(f"key {name}", text) for name, text in keys.items()]
+    put_facts("Breakwater is serving", rows)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+
+
+def _serve(server: "NodeServer", stop: threading.Event) -> str:
+    """Wait for a signal, or for the host to stop by itself; answers why in that case."""
+    while not stop.wait(_LOOK_S):
+        found = server.host.status()
+        if found.stopped_because:
+            return found.stopped_because
+    return ""

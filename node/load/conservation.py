@@ -1,0 +1,55 @@
+"""Conservation of a venue to the atom, checked from outside: accounts and pool against the custodian's own book."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from breakwater.v1 import batches_pb2
+from node.load.custody import Custody
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """Both sides of the equation at one height with an empty outbox, atoms."""
+
+    accounts_atoms: int
+    nav_realised_atoms: int
+    shortfall_atoms: int
+    node_deposited_atoms: int
+    node_withdrawn_atoms: int
+    custody_deposited_atoms: int
+    custody_withdrawn_atoms: int
+
+    @property
+    def difference_atoms(self) -> int:
+        """What the venue holds less what it should; 0 when conserved."""
+        held = self.accounts_atoms + self.nav_realised_atoms - self.shortfall_atoms
+        return held - (self.custody_deposited_atoms - self.custody_withdrawn_atoms)
+
+    @property
+    def conserved(self) -> bool:
+        """Nothing came from nowhere, and node and custodian agree on what came in and went out."""
+        return (
+            self.difference_atoms == 0
+            and self.node_deposited_atoms == self.custody_deposited_atoms
+            and self.node_withdrawn_atoms == self.custody_withdrawn_atoms
+        )
+
+
+def conservation(
+    accounts: Iterable[batches_pb2.AccountView], pool: batches_pb2.PoolView, custody: Custody
+) -> Conservation:
+    """The equation of docs/block.md over every account of the venue, its pool, and the custodian's book."""
+    held = deposited = withdrawn = 0
+    for account in accounts:
+        held += account.free_atoms + account.held_atoms + account.margin_atoms + account.pending_withdrawal_atoms
+        deposited += account.deposited_atoms
+        withdrawn += account.withdrawn_atoms
+    return Conservation(
+        accounts_atoms=held,
+        nav_realised_atoms=pool.nav_realised_atoms,
+        shortfall_atoms=pool.shortfall_atoms,
+        node_deposited_atoms=deposited,
+        node_withdrawn_atoms=withdrawn,
+        custody_deposited_atoms=custody.deposited_atoms,
+        custody_withdrawn_atoms=custody.withdrawn_atoms,
+    )

@@ -1,0 +1,158 @@
+"""Counts what a replay did: from the answers to its commands and from the events of its blocks."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from breakwater.v1 import common_pb2 as com
+from breakwater.v1 import events_pb2 as evt
+from breakwater.v1 import refusals_pb2 as ref
+from node.load.asks import Answers
+
+
+class MarkPoint(NamedTuple):
+    """A mark (ticks) and the block time (ms) it applied from."""
+
+    time_ms: int
+    mark_ticks: int
+
+
+class NavPoint(NamedTuple):
+    """The pool after a block that changed it, atoms."""
+
+    height: int
+    time_ms: int
+    realised_atoms: int
+    marked_atoms: int
+
+
+class LiquidationPoint(NamedTuple):
+    """One liquidation: where its event is, and how large it was in atoms."""
+
+    height: int
+    event_index: int
+    time_ms: int
+    outcome: int
+    entry_value_atoms: int
+    seized_atoms: int
+    deficit_atoms: int
+
+
+@dataclass
+class Tally:
+    """Sums and series of one replay. Amounts are atoms."""
+
+    blocks: int = 0
+    commands: int = 0
+    refused_by_reason: Counter[int] = field(default_factory=Counter)
+    opens: int = 0
+    rested: int = 0
+    cancelled: int = 0
+    closes_by_kind: Counter[int] = field(default_factory=Counter)
+    claims_recorded_atoms: int = 0
+    claims_paid_atoms: int = 0
+    funding_applied: int = 0
+    funding_skipped: int = 0
+    shares_minted: int = 0
+    shares_redeemed: int = 0
+    marks: list[MarkPoint] = field(default_factory=list)
+    navs: list[NavPoint] = field(default_factory=list)
+    liquidations: list[LiquidationPoint] = field(default_factory=list)
+    pool: evt.PoolUpdated = field(default_factory=evt.PoolUpdated)
+
+    @property
+    def refused(self) -> int:
+        """Commands refused, for whatever reason."""
+        return sum(self.refused_by_reason.values())
+
+    @property
+    def closes(self) -> int:
+        """Positions closed by their owners or a level they set."""
+        return sum(self.closes_by_kind.values())
+
+    def answered(self, answers: Answers) -> None:
+        """Count the answers to one batch."""
+        self.commands += len(answers.status)
+        for reason in answers.refusal[answers.refused].tolist():
+            self.refused_by_reason[reason] += 1
+
+    def happened(self, events: Iterable[evt.Event]) -> None:
+        """Count the events of one block."""
+        for event in events:
+            self._count(event, event.WhichOneof("body") or "")
+
+    def _count(self, event: evt.Event, body: str) -> None:
+        match body:
+            case "position_opened":
+                self.opens += 1
+            case "position_closed":
+                self.closes_by_kind[event.position_closed.kind] += 1
+            case "position_liquidated":
+                self.liquidations.append(_liquidation(event))
+            case "order_rested":
+                self.rested += 1
+            case "order_cancelled":
+                self.cancelled += 1
+            case "claim_recorded":
+                self.claims_recorded_atoms += event.claim_recorded.amount_atoms
+            case "claim_paid":
+                self.claims_paid_atoms += event.claim_paid.amount_atoms
+            case "funding_applied":
+                self.funding_applied += 1
+            case "funding_skipped":
+                self.funding_skipped += 1
+            case "shares_minted":
+                self.shares_minted += 1
+            case "shares_redeemed":
+                self.shares_redeemed += 1
+            case "mark_updated":
+                self.marks.append(MarkPoint(event.block_time_ms, event.mark_updated.mark_ticks))
+            case "pool_updated":
+                self.pool = event.pool_updated
+                nav = NavPoint(
+                    event.height, event.block_time_ms, self.pool.nav_realised_atoms, self.pool.nav_marked_atoms
+                )
+                self.navs.append(nav)
+
+    def refusals(self) -> dict[str, int]:
+        """Refusals by name, without the prefix, the most frequent first."""
+        return _named(self.refused_by_reason, ref.Refusal, "REFUSAL_")
+
+    def close_kinds(self) -> dict[str, int]:
+        """Closes by the kind of order that made them."""
+        return _named(self.closes_by_kind, com.OrderKind, "ORDER_KIND_")
+
+    def liquidation_outcomes(self) -> dict[str, int]:
+        """Liquidations by the row of the outcome table (TW-11); every row is there."""
+        counts = Counter(point.outcome for point in self.liquidations)
+        rows = [number for number in evt.LiquidationOutcome.values() if number]
+        return {
+            evt.LiquidationOutcome.Name(number).removeprefix("LIQUIDATION_OUTCOME_"): counts[number] for number in rows
+        }
+
+    def liquidations_per(self, interval_ms: int) -> tuple[np.ndarray, np.ndarray]:
+        """Start (ms) of every interval with liquidations, and how many there were."""
+        starts = np.array([point.time_ms // interval_ms * interval_ms for point in self.liquidations], np.int64)
+        return np.unique(starts, return_counts=True)
+
+
+def _liquidation(event: evt.Event) -> LiquidationPoint:
+    body = event.position_liquidated
+    return LiquidationPoint(
+        event.height,
+        event.index,
+        event.block_time_ms,
+        body.outcome,
+        body.entry_value_atoms,
+        body.margin_held_atoms,
+        body.deficit_atoms,
+    )
+
+
+def _named(counts: Counter[int], enum: object, prefix: str) -> dict[str, int]:
+    names = dict(zip(enum.values(), enum.keys(), strict=True))  # type: ignore[attr-defined]
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {names.get(number, str(number)).removeprefix(prefix): count for number, count in ordered}

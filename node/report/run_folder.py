@@ -1,0 +1,42 @@
+"""The folder a run leaves: runs/<UTC time>/ with summary, picture, receipts, the node's data and the command."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from node.load.replay import ReplayResult
+from node.report.picture import draw
+from node.report.receipt_file import write_receipt
+from node.report.summary import summary, summary_text
+
+JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+
+
+def new_run_dir(base: Path) -> Path:
+    """Create base/<UTC time> and answer it; a second run within the second gets a number behind the time."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    for number in range(1, 1000):
+        path = base / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise FileExistsError(f"{base / stamp} and 999 more exist already")
+
+
+def write_run(run_dir: Path, result: ReplayResult, command: Sequence[str]) -> dict[str, Any]:
+    """Write everything but the data, which the node left there, and answer the summary."""
+    facts = summary(result)
+    receipts = [write_receipt(run_dir / "receipts", receipt).name for receipt in result.receipts]
+    facts |= {"run_dir": str(run_dir), "receipts": receipts}
+    (run_dir / "summary.json").write_bytes(orjson.dumps(facts, option=JSON_OPTIONS))
+    (run_dir / "summary.txt").write_text(summary_text(facts), encoding="utf-8")
+    (run_dir / "validator.pub").write_text(result.validator_key.hex() + "\n", encoding="utf-8")
+    (run_dir / "reproduce.txt").write_text(shlex.join(command) + "\n", encoding="utf-8")
+    draw(run_dir / "picture.png", result)
+    return facts
