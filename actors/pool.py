@@ -10,6 +10,7 @@ from actors.columns import sort_rows
 from actors.contract import Actor
 from actors.pooling.state import PoolBook
 from actors.pooling.work import Desk
+from actors.risk.tradable import halt_age_in_force_ms
 from actors.sinks import AnswerSink, EventSink
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import snapshots_pb2 as snapshots
@@ -30,6 +31,10 @@ class Pool(Actor):
         for terms in call.changes.venues:
             if terms.venue == book.venue:
                 book.terms.CopyFrom(terms)
+        for market in call.changes.markets:
+            if market.venue == book.venue:
+                age_ms = halt_age_in_force_ms(market.halted, market.oracle.halt_age_ms)
+                book.halt_age_ms[market.market] = age_ms
         self._take_marks(call)
         sink = EventSink()
         answers = AnswerSink(sink)

@@ -16,6 +16,7 @@ from actors.isolated.settle import fund, recharge_maintenance, settle_legs, take
 from actors.isolated.take import take_commands
 from actors.ledger.bucket_digests import BucketDigester
 from actors.ledger.table import StagingLog
+from actors.risk.tradable import halt_age_in_force_ms
 from actors.sinks import AnswerSink, EventSink
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import parameters_pb2 as parameters
@@ -107,7 +108,8 @@ class PositionBook(Actor):
             if not is_new:
                 recharge_maintenance(book)
         for market in changes.markets:
-            self._books[market.venue].halt_age_ms[market.market] = 0 if market.halted else market.oracle.halt_age_ms
+            age_ms = halt_age_in_force_ms(market.halted, market.oracle.halt_age_ms)
+            self._books[market.venue].halt_age_ms[market.market] = age_ms
 
     def query(self, query: bytes) -> bytes:
         """AccountQuery -> AccountViews; accounts of other shards are left out."""

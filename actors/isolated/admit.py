@@ -1,7 +1,7 @@
 """Phases 8 and 9: withdrawals, then triggers, then the block's commands in their order; refusals here."""
 
 from actors.columns import add_row, rows
-from actors.isolated.book import USABLE, IsolatedBook
+from actors.isolated.book import IsolatedBook
 from actors.isolated.triggers import (
     COMMAND,
     close_position,
@@ -11,6 +11,7 @@ from actors.isolated.triggers import (
     why_not_open,
 )
 from actors.ledger.isolated_positions import RestingOpen
+from actors.risk.tradable import is_usable
 from actors.rulebooks import twilight
 from actors.sinks import ADMIT, PAY_OUT, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -133,7 +134,7 @@ class Admission:
             return Refused(refusals.REFUSAL_UNKNOWN_POSITION, 1, position)
         row = book.positions.read(position)
         mark = book.marks[row.market]
-        crossing = mark.state in USABLE and is_crossing_close(row, kind, level_ticks, mark.mark_ticks)
+        crossing = is_usable(mark) and is_crossing_close(row, kind, level_ticks, mark.mark_ticks)
         if kind == common.ORDER_KIND_MARKET or crossing:
             refused = book.why_not_tradable(row.market)
             if refused is None:

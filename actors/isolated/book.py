@@ -1,20 +1,18 @@
-"""One Twilight venue on one shard: its accounts, positions, resting opens, and what the block told it of the markets."""
+"""One Twilight venue on one shard: accounts, positions, resting opens, and what the block told it of the markets."""
 
 from collections.abc import Callable
 
 from actors.ledger.accounts import Accounts
 from actors.ledger.isolated_positions import IsolatedPositions, Position, RestingOpens
 from actors.ledger.table import StagingLog
+from actors.risk.tradable import is_usable, why_not_tradable
 from actors.rulebooks import twilight
 from actors.sinks import Refused
+from actors.units import SHORT
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
-from breakwater.v1 import refusals_pb2 as refusals
-
-USABLE = (common.MARK_STATE_FRESH, common.MARK_STATE_STALE)
-TRIPPED, NONE = common.MARK_STATE_TRIPPED, common.MARK_STATE_NONE
 
 
 class IsolatedBook:
@@ -44,18 +42,11 @@ class IsolatedBook:
 
     def usable_markets(self) -> list[int]:
         """Markets whose mark may be acted on, ascending."""
-        return [market for market in sorted(self.marks) if self.marks[market].state in USABLE]
+        return [market for market in sorted(self.marks) if is_usable(self.marks[market])]
 
     def why_not_tradable(self, market: int) -> Refused | None:
         """Why nothing may be opened or closed at this market's mark, or None."""
-        mark = self.marks[market]
-        if mark.state in USABLE:
-            return None
-        if mark.state == NONE:
-            return Refused(refusals.REFUSAL_NO_MARK, 1, 0)
-        if mark.state == TRIPPED:
-            return Refused(refusals.REFUSAL_MARKET_TRIPPED, 0, mark.age_ms)
-        return Refused(refusals.REFUSAL_MARKET_HALTED, self.halt_age_ms.get(market, 0), mark.age_ms)
+        return why_not_tradable(self.marks[market], self.halt_age_ms.get(market, 0))
 
     def maintenance_e9(self, side: int, entry_value: int, initial_margin: int, market: int) -> int:
         """MM at the funding rate in force (TW-04), 1e-9 atoms."""
@@ -121,6 +112,7 @@ class IsolatedBook:
     def _position_view(self, position: int) -> batches.PositionView:
         row = self.positions.read(position)
         mark = self.marks[row.market].mark_ticks
+        is_never = row.side == SHORT and row.threshold_ticks == twilight.NEVER_SHORT
         terms = twilight.liquidation_terms(
             row.side, row.position_size, row.entry_value_atoms, row.margin_held_atoms, mark, row.maintenance_e9
         )
@@ -136,7 +128,7 @@ class IsolatedBook:
             margin_held_atoms=row.margin_held_atoms,
             leverage_hundredths=row.leverage_hundredths,
             maintenance_atoms=terms.maintenance_atoms,
-            liquidation_ticks=0 if row.threshold_ticks == twilight.NEVER_SHORT else row.threshold_ticks,
+            liquidation_ticks=0 if is_never else row.threshold_ticks,
             mark_ticks=mark,
             upnl_atoms=twilight.upnl_half_away_atoms(row.side, row.position_size, row.entry_value_atoms, mark),
             equity_atoms=terms.equity_atoms,

@@ -53,11 +53,12 @@ def why_not_open(book: PoolBook, market: int, side: int, terms: OpenTerms) -> Re
 
 def _limit_breached(book: PoolBook, market: int, side: int, terms: OpenTerms) -> Refused | None:
     """TW-19 in atoms of notional at the mark, against the lower of realised and marked NAV."""
-    rules, mark, total = book.terms.twilight, terms.entry_ticks, book.total(market)
+    rules, mark = book.terms.twilight, terms.entry_ticks
+    long_size, short_size = book.sizes(market)
     equity = max(0, min(book.nav_atoms, book.nav_marked_atoms()))
     limits = twilight.risk_limits(
-        total.long_size // mark,
-        total.short_size // mark,
+        long_size // mark,
+        short_size // mark,
         equity,
         rules.max_oi_ppm,
         rules.max_net_ppm,
@@ -77,6 +78,6 @@ def _limit_breached(book: PoolBook, market: int, side: int, terms: OpenTerms) ->
 
 
 def _out_of_range(book: PoolBook, market: int, side: int, terms: OpenTerms) -> Refused | None:
-    total = book.total(market)
-    after = (total.long_size if side > 0 else total.short_size) + terms.position_size
+    long_size, short_size = book.sizes(market)
+    after = (long_size if side > 0 else short_size) + terms.position_size
     return Refused(refusals.REFUSAL_VENUE_TOTAL, TOTAL_BOUND, min(after, INT64_MAX)) if after >= TOTAL_BOUND else None

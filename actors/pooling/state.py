@@ -7,6 +7,7 @@ funding drove below zero is recorded shortfall. Inflows fill the shortfall, then
 from collections import deque
 from dataclasses import dataclass
 
+from actors.risk.tradable import is_usable
 from actors.rulebooks import twilight
 from actors.units import PPM, div_floor
 from breakwater.v1 import batches_pb2 as batches
@@ -14,8 +15,6 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import snapshots_pb2 as snapshots
-
-USABLE = (common.MARK_STATE_FRESH, common.MARK_STATE_STALE)
 
 
 @dataclass(slots=True)
@@ -46,13 +45,17 @@ class PoolBook:
         self.totals: dict[int, batches.MarketTotals] = {}
         self.rates_e9: dict[int, int] = {}
         self.marks: dict[int, common.Mark] = {}
+        self.halt_age_ms: dict[int, int] = {}
         self.published = events.PoolUpdated()
 
     def total(self, market: int) -> batches.MarketTotals:
         """Totals of a market, made where there are none."""
-        if market not in self.totals:
-            self.totals[market] = batches.MarketTotals(venue=self.venue, market=market)
-        return self.totals[market]
+        return self.totals.setdefault(market, batches.MarketTotals(venue=self.venue, market=market))
+
+    def sizes(self, market: int) -> tuple[int, int]:
+        """Open position sizes of a market, long and short; reads only."""
+        total = self.totals.get(market)
+        return (total.long_size, total.short_size) if total else (0, 0)
 
     def count_position(self, market: int, side: int, size: int, entry_value: int, margin_held: int, sign: int) -> None:
         """Adds (sign +1) or takes out (-1) a position."""
@@ -112,7 +115,7 @@ class PoolBook:
     def untradable_market(self) -> int | None:
         """A market with open positions whose mark may not be acted on, the lowest."""
         for market in sorted(self.totals):
-            if self.totals[market].positions and self.marks[market].state not in USABLE:
+            if self.totals[market].positions and not is_usable(self.marks[market]):
                 return market
         return None
 
@@ -146,12 +149,12 @@ class PoolBook:
         )
 
     def redeem_basis_atoms(self) -> int:
-        """NAV that redemptions are priced at: realised in `seed`, the lower of realised and marked in `safe` (TW-17)."""
+        """NAV redemptions are priced at: realised in `seed`, the lower of realised and marked in `safe` (TW-17)."""
         realised = self.nav_atoms
         return min(realised, self.nav_marked_atoms()) if self.terms.twilight.price_shares_marked else realised
 
     def mint_basis_atoms(self) -> int:
-        """NAV that deposits are priced at: realised in `seed`, the higher of realised and marked in `safe` (TW-17)."""
+        """NAV deposits are priced at: realised in `seed`, the higher of realised and marked in `safe` (TW-17)."""
         realised = self.nav_atoms
         return max(realised, self.nav_marked_atoms()) if self.terms.twilight.price_shares_marked else realised
 
@@ -200,6 +203,9 @@ class PoolBook:
             ],
             published=self.published,
             marks=[self.marks[market] for market in sorted(self.marks)],
+            halt_ages=[
+                snapshots.MarketAge(market=key, halt_age_ms=age) for key, age in sorted(self.halt_age_ms.items())
+            ],
         )
 
     def load(self, saved: snapshots.PoolState) -> None:
@@ -216,3 +222,4 @@ class PoolBook:
         self.claims_atoms = sum(claim.amount_atoms for claim in self.claims)
         self.published.CopyFrom(saved.published)
         self.marks = {mark.market: mark for mark in saved.marks}
+        self.halt_age_ms = {age.market: age.halt_age_ms for age in saved.halt_ages}

@@ -3,6 +3,7 @@
 from actors.columns import add_row, rows
 from actors.pooling.opens import OpenTerms, open_terms, why_not_open
 from actors.pooling.state import Claim, PoolBook
+from actors.risk.tradable import why_not_tradable
 from actors.rulebooks import twilight
 from actors.sinks import ACCOUNT, DESK, FUND, NO_COMMAND, AnswerSink, EventSink, Refused
 from actors.units import TOTAL_BOUND
@@ -35,7 +36,7 @@ class Desk:
                 key = (market, rate, boundary)
                 by_market[key] = by_market.get(key, 0) + net
         for (market, rate, boundary), net in sorted(by_market.items()):
-            total = book.total(market)
+            long_size, short_size = book.sizes(market)
             book.rates_e9[market] = rate
             book.funding_atoms += net
             book.trader_margin_atoms -= net
@@ -44,8 +45,8 @@ class Desk:
                 boundary_ms=boundary,
                 mark=self._stamp(market),
                 net_atoms=net,
-                total_long=total.long_size,
-                total_short=total.short_size,
+                total_long=long_size,
+                total_short=short_size,
             )
             event = events.Event(venue=book.venue, market=market, funding_applied=body)
             self._sink.emit((FUND, book.venue << 32 | market, -1, 0), event)
@@ -108,23 +109,21 @@ class Desk:
     def move_liquidity(self, moves: batches.LiquidityOps) -> None:
         """TW-16 to TW-18: after the closes and liquidations, before the opens."""
         for command, _, account, direction, amount in rows(moves):
-            if direction > 0:
-                refused = self._mint(command, account, amount)
-            else:
-                refused = self._redeem(command, account, amount)
+            refused = (self._mint if direction > 0 else self._redeem)(command, account, amount)
             if refused:
                 self._count += 1
                 key = (DESK, self._book.venue, self._count, 0)
                 self._answers.refuse(key, command, refused, self._book.venue, account=account)
                 if direction > 0:
-                    self._leg(LIQUIDITY, command, account, events.LEG_KIND_RELEASE, free=amount, held=-amount)
+                    move = self._reference(command)
+                    self._leg(LIQUIDITY, command, account, events.LEG_KIND_RELEASE, amount, -amount, reference=move)
 
     def _why_not_move(self) -> Refused | None:
         """`safe` prices shares at the mark, so a mark that may not be acted on prices none."""
         market = self._book.untradable_market() if self._book.terms.twilight.price_shares_marked else None
         if market is None:
             return None
-        return Refused(refusals.REFUSAL_MARKET_HALTED, 0, self._book.marks[market].age_ms)
+        return why_not_tradable(self._book.marks[market], self._book.halt_age_ms.get(market, 0))
 
     def _mint(self, command: int, account: int, amount: int) -> Refused | None:
         book = self._book
@@ -145,7 +144,7 @@ class Desk:
             amount_atoms=amount, micro_shares=minted, nav_atoms=basis, total_micro_shares=book.total_shares
         )
         self._emit(0, account, shares_minted=body)
-        self._leg(LIQUIDITY, command, account, events.LEG_KIND_MINTED, held=-amount)
+        self._leg(LIQUIDITY, command, account, events.LEG_KIND_MINTED, held=-amount, reference=self._reference(command))
         self._answers.answer(command, common.OUTCOME_STATUS_DONE, minted, amount_atoms=amount)
         self._move(amount)
         return None
@@ -176,7 +175,7 @@ class Desk:
             amount_atoms=amount, micro_shares=shares, nav_atoms=basis, total_micro_shares=book.total_shares
         )
         self._emit(0, account, shares_redeemed=body)
-        self._leg(LIQUIDITY, command, account, events.LEG_KIND_REDEMPTION, free=amount)
+        self._leg(LIQUIDITY, command, account, events.LEG_KIND_REDEMPTION, amount, reference=self._reference(command))
         self._answers.answer(command, common.OUTCOME_STATUS_DONE, shares, amount_atoms=amount)
         return None
 
@@ -278,6 +277,10 @@ class Desk:
                 free=claim.amount_atoms,
                 reference=claim.position,
             )
+
+    def _reference(self, command: int) -> int:
+        """What an LP move is known by."""
+        return self._height << 20 | command
 
     def _stamp(self, market: int) -> events.MarkStamp:
         mark = self._book.marks[market]

@@ -1,12 +1,11 @@
-"""One market's price: sources in, index by weighted median, the mark that follows it, and when it may not be used (TW-20)."""
+"""One market's price: sources in, weighted median, the mark that follows it, and when it may not be used (TW-20)."""
 
+from actors.risk.tradable import is_usable
 from actors.units import PPM, div_half_away
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
 from breakwater.v1 import snapshots_pb2 as snapshots
-
-USABLE = (common.MARK_STATE_FRESH, common.MARK_STATE_STALE)
 
 
 def weighted_median_ticks(votes: list[tuple[int, int]]) -> int:
@@ -34,8 +33,8 @@ class Feed:
         self.parameters.CopyFrom(market)
         self.mark = common.Mark(venue=market.venue, market=market.market, state=common.MARK_STATE_NONE)
         self._sources: dict[int, tuple[int, int]] = {}
-        self._last_interval = -1
-        self._next_boundary_ms = 0
+        self._taken_ms = -1
+        self._advanced_ms = -1
         self._breaker_mark_ticks = 0
         self._breaker_since_ms = 0
         self._tripped_until_ms = 0
@@ -74,8 +73,8 @@ class Feed:
 
     def _follow_index(self, now_ms: int) -> bool:
         oracle = self.parameters.oracle
-        interval = now_ms // oracle.tick_interval_ms
-        if self.parameters.halted or now_ms < self._tripped_until_ms or interval <= self._last_interval:
+        too_early = now_ms // oracle.tick_interval_ms <= self._taken_ms // oracle.tick_interval_ms
+        if self.parameters.halted or now_ms < self._tripped_until_ms or (self.mark.version and too_early):
             return False
         fresh = [
             (self._sources[source.publisher], source.weight)
@@ -89,7 +88,7 @@ class Feed:
         index = weighted_median_ticks([(tick[0], weight) for tick, weight in fresh])
         if self._trips(index, now_ms):
             return False
-        self._last_interval = interval
+        self._taken_ms = now_ms
         self.mark.mark_ticks = self.mark.index_ticks = index
         self.mark.version += 1
         self.mark.published_ms = newest_ms
@@ -123,15 +122,12 @@ class Feed:
     def take_boundaries(self, now_ms: int) -> list[int]:
         """Sets the boundary the block funds at on the mark; returns those it passed without funding (TW-08)."""
         interval = self.parameters.oracle.funding_interval_ms
-        if not self.mark.version:
-            return []
-        if not self._next_boundary_ms:
-            self._next_boundary_ms = (now_ms // interval + 1) * interval
-        passed = list(range(self._next_boundary_ms, now_ms + 1, interval))
+        before_ms = now_ms if self._advanced_ms < 0 else self._advanced_ms
+        self._advanced_ms = now_ms
+        passed = list(range((before_ms // interval + 1) * interval, now_ms + 1, interval))
         if not passed:
             return []
-        self._next_boundary_ms = passed[-1] + interval
-        if self.mark.state not in USABLE:
+        if not is_usable(self.mark):
             return passed
         self.mark.funding_boundary_ms = passed[-1]
         return passed[:-1]
@@ -145,8 +141,8 @@ class Feed:
                 snapshots.SourceState(publisher=publisher, price_ticks=price, published_ms=published)
                 for publisher, (price, published) in sorted(self._sources.items())
             ],
-            last_interval=self._last_interval,
-            next_boundary_ms=self._next_boundary_ms,
+            taken_ms=self._taken_ms,
+            advanced_ms=self._advanced_ms,
             breaker_mark_ticks=self._breaker_mark_ticks,
             breaker_since_ms=self._breaker_since_ms,
             tripped_until_ms=self._tripped_until_ms,
@@ -158,8 +154,8 @@ class Feed:
         feed = cls(saved.parameters)
         feed.mark.CopyFrom(saved.mark)
         feed._sources = {source.publisher: (source.price_ticks, source.published_ms) for source in saved.sources}
-        feed._last_interval = saved.last_interval
-        feed._next_boundary_ms = saved.next_boundary_ms
+        feed._taken_ms = saved.taken_ms
+        feed._advanced_ms = saved.advanced_ms
         feed._breaker_mark_ticks = saved.breaker_mark_ticks
         feed._breaker_since_ms = saved.breaker_since_ms
         feed._tripped_until_ms = saved.tripped_until_ms

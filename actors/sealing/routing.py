@@ -77,9 +77,8 @@ def check_amounts(body: Any, venue: Venue, _lag: int) -> RowChecks:
     return checks
 
 
-def check_deposits(body: commands.Deposits, venue: Venue, lag: int) -> RowChecks:
-    """Amounts, and the venue's lifetime total, counted in command order."""
-    checks = check_amounts(body, venue, lag)
+def count_deposits(checks: RowChecks, body: commands.Deposits, venue: Venue) -> None:
+    """The venue's lifetime total, counted in command order over the rows that stand."""
     amounts = array(body.amount_atoms)
     for row in checks.accepted().tolist():
         total = venue.deposited_atoms + int(amounts[row])
@@ -87,7 +86,6 @@ def check_deposits(body: commands.Deposits, venue: Venue, lag: int) -> RowChecks
             venue.deposited_atoms = total
             continue
         checks.refusal[row], checks.required[row], checks.actual[row] = refusals.REFUSAL_OVERFLOW, BALANCE_BOUND, total
-    return checks
 
 
 def check_withdrawals(body: commands.Withdrawals, venue: Venue, lag: int) -> RowChecks:
@@ -118,7 +116,7 @@ def check_ticks(body: commands.Ticks, venue: Venue, _lag: int) -> RowChecks:
 
 # body -> (check, field of the routed message, its columns in the batch by the name the routed column has)
 ROUTES: dict[str, tuple[Any, str, dict[str, str]]] = {
-    "deposits": (check_deposits, "deposits", {}),
+    "deposits": (check_amounts, "deposits", {}),
     "withdrawals": (check_withdrawals, "withdrawals", {}),
     "open_positions": (check_open_positions, "opens", {}),
     "close_positions": (check_close_positions, "closes", {}),
@@ -158,11 +156,14 @@ class Router:
         else:
             getattr(self, f"_{kind}")(batch, body, first)
 
-    def _checked(self, checks: RowChecks, venue: int, first: int, accounts: Sequence[int] | None) -> np.ndarray:
-        """Refuses what the checks refused and what was voided; returns the rows that stand."""
+    def _void(self, checks: RowChecks, first: int) -> None:
+        """A voided command has no effect, so it is struck out before anything is counted."""
         for row in range(len(checks.refusal)) if self._voided else ():
             if first + row in self._voided:
                 checks.refusal[row], checks.required[row], checks.actual[row] = refusals.REFUSAL_VOIDED, 0, 0
+
+    def _checked(self, checks: RowChecks, venue: int, first: int, accounts: Sequence[int] | None) -> np.ndarray:
+        """Answers the rows the checks refused; returns those that stand."""
         for row in checks.refused().tolist():
             refused = Refused(int(checks.refusal[row]), int(checks.required[row]), int(checks.actual[row]))
             account = accounts[row] if accounts is not None and accounts[row] > 0 else 0
@@ -181,6 +182,9 @@ class Router:
     ) -> None:
         venue = self._directory.venues[batch.venue]
         checks = check(body, venue, self._directory.validator_lag(self._reply.height))
+        self._void(checks, first)
+        if isinstance(body, commands.Deposits):
+            count_deposits(checks, body, venue)
         keep = self._checked(checks, batch.venue, first, body.account)
         rows = body if len(keep) == len(body.account) else pick(body, keep)
         target.command.extend((keep + first).tolist())
@@ -193,7 +197,9 @@ class Router:
 
     def _open_accounts(self, batch: commands.CommandBatch, body: commands.OpenAccounts, first: int) -> None:
         venue = self._directory.venues[batch.venue]
-        keep = self._checked(RowChecks(body.count), batch.venue, first, None)
+        checks = RowChecks(body.count)
+        self._void(checks, first)
+        keep = self._checked(checks, batch.venue, first, None)
         opened = self._reply.commands.opened
         for command in (keep + first).tolist():
             add_row(opened, command, batch.venue, venue.next_account, 0)
@@ -208,12 +214,14 @@ class Router:
         validated = self._directory.validated_height
         too_early = (array(body.confirm) == 1) & (height > validated)
         checks.refuse_where(too_early, refusals.REFUSAL_NOT_VALIDATED, height, validated)
+        self._void(checks, first)
         for row in self._checked(checks, batch.venue, first, body.account).tolist():
             decision = (batch.venue, body.account[row], body.withdrawal[row], body.confirm[row])
             add_row(self._reply.commands.decisions, first + row, *decision)
 
     def _freeze_accounts(self, batch: commands.CommandBatch, body: commands.FreezeAccounts, first: int) -> None:
         checks = check_flags(body.account, body.frozen, self._directory.venues[batch.venue])
+        self._void(checks, first)
         for row in self._checked(checks, batch.venue, first, body.account).tolist():
             add_row(self._reply.commands.freezes, first + row, batch.venue, body.account[row], body.frozen[row])
 
@@ -223,6 +231,7 @@ class Router:
         checks.known_account(array(body.account), self._directory.venues[batch.venue])
         checks.refuse_where(after < 0, refusals.REFUSAL_NOT_POSITIVE, 0, after)
         checks.below(after, DAY_MS + 1)
+        self._void(checks, first)
         for row in self._checked(checks, batch.venue, first, body.account).tolist():
             account, after_ms = body.account[row], body.after_ms[row]
             deadline = self._directory.block_time_ms + after_ms if after_ms else 0
@@ -238,6 +247,7 @@ class Router:
 
     def _ticks(self, batch: commands.CommandBatch, body: commands.Ticks, first: int) -> None:
         checks = check_ticks(body, self._directory.venues[batch.venue], 0)
+        self._void(checks, first)
         for row in self._checked(checks, batch.venue, first, None).tolist():
             tick = (body.market[row], body.publisher[row], body.price_ticks[row], body.published_ms[row])
             add_row(self._reply.ticks, first + row, batch.venue, *tick)
@@ -261,7 +271,9 @@ class Router:
         self._single(batch, first, lambda: self._note_void(body, first))
 
     def _single(self, batch: commands.CommandBatch, command: int, change: Any) -> None:
-        if not len(self._checked(RowChecks(1), batch.venue, command, None)):
+        checks = RowChecks(1)
+        self._void(checks, command)
+        if not len(self._checked(checks, batch.venue, command, None)):
             return
         result = change()
         if isinstance(result, Refused):

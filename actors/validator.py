@@ -1,0 +1,48 @@
+"""The validator's mind: what must be true of a block before it may be signed (TW-21).
+
+The host re-executes the block on a replica with its own shard count and the scalar rulebooks; this compares what came out
+with what the node says, and every liquidation with the rulebook once more. It is validity by re-execution, not zero-knowledge.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from actors.chain.liquidation_check import liquidation_fault
+from breakwater.v1 import blocks_pb2 as blocks
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import parameters_pb2 as parameters
+
+_COMPARED = (
+    "height",
+    "block_time_ms",
+    "previous_header_hash",
+    "commands_root",
+    "command_count",
+    "events_root",
+    "event_count",
+    "state_root",
+    "rulebooks",
+    "epoch",
+)
+
+
+def judge(
+    claimed: blocks.BlockHeader,
+    found: blocks.BlockHeader,
+    numbered_events: Iterable[bytes],
+    venues: Mapping[int, parameters.VenueParameters],
+) -> list[str]:
+    """Every reason not to sign; empty when there is none. `found` and the events are the replica's own."""
+    faults = [
+        f"{name} differs: the node says {getattr(claimed, name)!r}, re-execution gives {getattr(found, name)!r}"
+        for name in _COMPARED
+        if getattr(claimed, name) != getattr(found, name)
+    ]
+    if list(claimed.marks) != list(found.marks):
+        faults.append("marks differ")
+    for serialised in numbered_events:
+        event = events.Event.FromString(serialised)
+        if event.HasField("position_liquidated"):
+            fault = liquidation_fault(event, venues[event.venue])
+            if fault:
+                faults.append(f"event {event.index}: {fault}")
+    return faults

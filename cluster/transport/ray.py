@@ -1,0 +1,123 @@
+"""Actors on Ray: each a plain object in a process of its own. The one file that says `.remote(`.
+
+Restarts and retries are ours: Ray's own would bring back an empty actor and repeat calls out of order, so they are off, and a
+dead actor is reported as ActorLost within milliseconds. Small payloads travel by value.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from actors.contract import Actor
+from cluster.topology import build
+from cluster.transport.transport import ActorLost, Call
+
+_OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "enable_task_events": False}
+
+
+class _ActorHost:
+    """What runs in the actor's process."""
+
+    def __init__(self, name: str, shards: int) -> None:
+        self._actor: Actor = build(name, shards)
+
+    def apply(self, payload: bytes) -> bytes:
+        return self._actor.apply(payload)
+
+    def query(self, payload: bytes) -> bytes:
+        return self._actor.query(payload)
+
+    def snapshot(self) -> bytes:
+        return self._actor.snapshot()
+
+    def restore(self, *parts: bytes) -> None:
+        self._actor.restore(parts)
+
+    def pid(self) -> int:
+        return os.getpid()
+
+
+class RayTransport:
+    """See `Transport`. Ray must be initialised (`cluster.launch`)."""
+
+    def __init__(self, shards: int) -> None:
+        self._shards = shards
+        self._handles: dict[str, Any] = {}
+        self._pids: dict[str, int] = {}
+        self._host_class = ray.remote(_ActorHost)
+
+    def make(self, actor: str) -> None:
+        """Starts a process for the actor; one that was there is ended."""
+        self._end(actor)
+        self._handles[actor] = self._host_class.options(**_OPTIONS).remote(actor, self._shards)
+        self._pids.pop(actor, None)
+
+    def has(self, actor: str) -> bool:
+        """Whether it was made, dead or alive."""
+        return actor in self._handles
+
+    def _gather(self, requests: Sequence[tuple[str, Any]]) -> list[Any]:
+        """Waits for all answers; the first lost actor is named after every other has answered or failed."""
+        try:
+            return list(ray.get([reference for _, reference in requests]))
+        except RayActorError:
+            for actor, reference in requests:
+                try:
+                    ray.get(reference)
+                except RayActorError as error:
+                    raise ActorLost(actor) from error
+            raise
+
+    def call(self, calls: Sequence[Call]) -> list[bytes]:
+        """All at once."""
+        return self._gather([(call.actor, self._handles[call.actor].apply.remote(call.payload)) for call in calls])
+
+    def query(self, calls: Sequence[Call]) -> list[bytes]:
+        """All at once."""
+        return self._gather([(call.actor, self._handles[call.actor].query.remote(call.payload)) for call in calls])
+
+    def snapshot(self, actors: Sequence[str]) -> list[bytes]:
+        """All at once."""
+        return self._gather([(actor, self._handles[actor].snapshot.remote()) for actor in actors])
+
+    def restore(self, actor: str, parts: Sequence[bytes]) -> None:
+        """Waits until the actor has its state."""
+        self._gather([(actor, self._handles[actor].restore.remote(*parts))])
+
+    def pids(self) -> dict[str, int]:
+        """The process of every actor, asked for once each."""
+        for actor, handle in self._handles.items():
+            if actor not in self._pids:
+                (self._pids[actor],) = self._gather([(actor, handle.pid.remote())])
+        return dict(self._pids)
+
+    def _end(self, actor: str) -> None:
+        handle = self._handles.pop(actor, None)
+        if handle is not None:
+            ray.kill(handle)
+
+    def close(self) -> None:
+        """Ends every actor."""
+        for actor in list(self._handles):
+            self._end(actor)
+
+
+class RayValidator:
+    """A validator in a process of its own; see `cluster.validation.ValidatorHost`."""
+
+    def __init__(self, host: type, *arguments: Any) -> None:
+        self._handle = ray.remote(host).options(**_OPTIONS).remote(*arguments)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Calls a method and waits. Raises ActorLost."""
+        try:
+            return ray.get(getattr(self._handle, method).remote(*arguments))
+        except RayActorError as error:
+            raise ActorLost("validator") from error
+
+    def close(self) -> None:
+        """Ends the process."""
+        ray.kill(self._handle)
