@@ -41,10 +41,10 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Re-execute a journal in this process and compare every root, the chain and the invariants."""
-    from cluster.audit import audit as run
-
     if not directory.is_dir():
         raise Refusal(f"{directory}: no such directory", EXIT_USAGE)
+    from cluster.audit import audit as run
+
     report = run(directory)
     facts = {
         "heights": report.heights,
@@ -106,11 +106,12 @@ def verify(
 ) -> None:
     """Check a receipt offline, trusting only the validator's public key."""
     from actors.chain.receipt import check_receipt
+    from cluster.signing import verify as verify_signature
     from node.report.receipt_file import ReceiptFileError, read_receipt
 
     public_key = _public_key(key)
     try:
-        verdict = check_receipt(read_receipt(file), public_key)
+        verdict = check_receipt(read_receipt(file), public_key, verify_signature)
         ok, reason, facts = verdict.ok, verdict.reason, list(verdict.facts)
     except ReceiptFileError as error:
         ok, reason, facts = False, str(error), []

@@ -1,5 +1,6 @@
 """Where a client command finds its node and its key: options, the environment, or the node's data directory."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 DEFAULT_DATA = Path("breakwater-data")
 DEV_KEY = "dev"
+# How long a client command waits for its node, seconds.
+TIMEOUT_NAME = "BREAKWATER_TIMEOUT_S"
+TIMEOUT_S = 5.0
 
 AddressOption = Annotated[
     str | None,
@@ -35,11 +39,19 @@ def connected(address: str | None, api_key: str | None, data: Path) -> Iterator[
     """A client of the node that is meant; raises Refusal where neither options nor data directory say which."""
     from node.client import Client
 
-    client = Client(address or _address_of(data), api_key or _dev_key_of(data))
+    client = Client(address or _address_of(data), api_key or _dev_key_of(data), timeout_s=_timeout_s())
     try:
         yield client
     finally:
         client.close()
+
+
+def _timeout_s() -> float:
+    text = os.environ.get(TIMEOUT_NAME, "")
+    try:
+        return float(text) if text else TIMEOUT_S
+    except ValueError:
+        raise Refusal(f"{TIMEOUT_NAME} is not a number of seconds: {text!r}", EXIT_USAGE) from None
 
 
 def _address_of(data: Path) -> str:

@@ -7,6 +7,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 # The answer is no: a test failed, a proof is false, the node refused.
 EXIT_NO = 1
@@ -42,12 +43,12 @@ def put_json(facts: dict[str, Any]) -> None:
 
 def put_facts(title: str, rows: Iterable[tuple[str, str]]) -> None:
     """Write labels and values as a page for people."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in rows:
-        table.add_row(label, value)
-    _page().print(table)
+    facts = list(rows)
+    width = max((len(label) for label, _ in facts), default=0)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(title, style="italic", markup=False)
+    for label, value in facts:
+        console.print(Text.assemble((f"{label:<{width}}", "bold"), "  ", value))
 
 
 def put_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
@@ -57,12 +58,14 @@ def put_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]])
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    _page().print(table)
+    console = Console(highlight=False)
+    # A table stays whole where the output is not a terminal.
+    console.print(table, width=None if console.is_terminal else 400)
 
 
 def put_line(text: str) -> None:
     """Write a line for people."""
-    _page().print(text, markup=False)
+    Console(highlight=False, soft_wrap=True).print(text, markup=False)
 
 
 def complain(sentence: str, as_json: bool) -> None:
@@ -75,9 +78,3 @@ def complain(sentence: str, as_json: bool) -> None:
 def end(code: int) -> NoReturn:
     """End the command with this exit code."""
     raise typer.Exit(code)
-
-
-def _page() -> Console:
-    console = Console(highlight=False)
-    # Wide lines (roots, paths) stay whole where the output is not a terminal.
-    return console if console.is_terminal else Console(highlight=False, width=400)

@@ -79,7 +79,7 @@ def _walk(draw: np.random.Generator, anchors: list[tuple[int, int]], volatility_
         span = end - start
         walk = [0]
         for minute in range(start, end):
-            walk.append(walk[-1] + start_cents * _bell(draw, volatility_ppm[minute] // 3) // _PPM)
+            walk.append(walk[-1] + start_cents * _bell(draw, volatility_ppm[minute]) // _PPM)
         for step in range(1, span + 1):
             line = (start_cents * (span - step) + end_cents * step) // span
             bridge = walk[step] - walk[span] * step // span

@@ -12,9 +12,12 @@ from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import refusals_pb2 as ref
 from node.load.asks import Answers, Ask, Learn, column_ask, ignore
 
-# A withdrawal is decided so many blocks after it was asked for: its block must be signed first.
-DECISION_BLOCKS = 12
+# A withdrawal is decided so many blocks after it was asked for: its block must be signed, and a node says how far its
+# validator has come every hundred blocks.
+DECISION_BLOCKS = 205
 CONFIRM_PM = 900
+# A withdrawal whose block is still not signed after so many attempts is credited back.
+ATTEMPTS_MAX = 2
 
 
 class _Pending(NamedTuple):
@@ -22,13 +25,15 @@ class _Pending(NamedTuple):
     account: int
     withdrawal: int
     amount_atoms: int
+    attempts: int
 
 
 class Custody:
     """What came in and what went out, in atoms, and the withdrawals that wait for a decision."""
 
-    def __init__(self, draw: np.random.Generator) -> None:
+    def __init__(self, draw: np.random.Generator, decision_blocks: int = DECISION_BLOCKS) -> None:
         self._draw = draw
+        self._decision_blocks = decision_blocks
         self.deposited_atoms = 0
         self.withdrawn_atoms = 0
         self._pending: deque[_Pending] = deque()
@@ -55,10 +60,11 @@ class Custody:
             for row in np.flatnonzero(answers.done).tolist():
                 self._pending.append(
                     _Pending(
-                        self._block + DECISION_BLOCKS,
+                        self._block + self._decision_blocks,
                         int(account[row]),
                         int(answers.reference[row]),
                         int(amount_atoms[row]),
+                        attempts=0,
                     )
                 )
             learn(answers)
@@ -74,13 +80,15 @@ class Custody:
         if not due:
             return []
         confirm = self._draw.integers(0, 1000, size=len(due)) < CONFIRM_PM
+        confirm &= np.array([pending.attempts < ATTEMPTS_MAX for pending in due])
 
         def booked(answers: Answers) -> None:
             for row, pending in enumerate(due):
                 if answers.done[row] and confirm[row]:
                     self.withdrawn_atoms += pending.amount_atoms
                 elif answers.refusal[row] == ref.REFUSAL_NOT_VALIDATED:
-                    self._pending.append(pending._replace(due_block=block + DECISION_BLOCKS))
+                    later = pending._replace(due_block=block + self._decision_blocks, attempts=pending.attempts + 1)
+                    self._pending.append(later)
 
         return [
             column_ask(

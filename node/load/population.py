@@ -6,7 +6,7 @@ import numpy as np
 
 from breakwater.v1 import commands_pb2 as cmd
 from node.load.asks import ROWS_MAX, Answers, Ask
-from node.load.custody import Custody
+from node.load.custody import DECISION_BLOCKS, Custody
 from node.load.mischief import Mischief
 from node.load.providers import Providers
 from node.load.temperament import PPM, Temperament
@@ -35,7 +35,8 @@ class Population:
         self._temper = temper
         self.traders = Traders(draw, temper, blocks, market)
         self.providers = Providers(draw, PROVIDERS, pool_atoms, blocks)
-        self.custody = Custody(draw)
+        # A short replay still sees some withdrawals decided.
+        self.custody = Custody(draw, min(DECISION_BLOCKS, max(4, blocks // 3)))
         self._mischief = Mischief(market, margin_cap_atoms)
         self._recent: deque[int] = deque(maxlen=FALL_BLOCKS)
 

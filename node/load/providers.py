@@ -38,7 +38,7 @@ class Providers:
         if not len(rows):
             return []
         out = self._draw.integers(0, 3, size=len(rows)) > 0
-        part_pm = self._draw.integers(30, 180, size=len(rows))
+        part_pm = self._draw.integers(20, 90, size=len(rows))
         asks = []
         leaving, coming = rows[out], rows[~out]
         if len(leaving):

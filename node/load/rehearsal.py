@@ -1,4 +1,4 @@
-"""A replay without a node: the same driver on a replica in this process. For tests, and to compile every kernel once."""
+"""A replay without a node: the same driver on a replica in this process, for tests and to compile every kernel."""
 
 import time
 from collections.abc import Sequence
@@ -61,9 +61,8 @@ def rehearse() -> dict[str, Any]:
     plan = plan_of(ReplayOptions("twilight", None, _WARM_TRADERS, 1, 1, "inline", 4))
     # The fast part of the fall, where everything happens.
     points = plan.points[40:][:_WARM_POINTS]
-    driver = Driver(
-        Plan(plan.venue, plan.market, points, plan.seed, plan.traders), ReplicaSealer(Replica()), lambda _: None
-    )
+    short = Plan(plan.venue, plan.market, points, plan.seed, plan.traders)
+    driver = Driver(short, ReplicaSealer(Replica()), lambda _: None)
     driver.run()
     return {
         "blocks": driver.tally.blocks,

@@ -27,6 +27,7 @@ class NavPoint(NamedTuple):
     time_ms: int
     realised_atoms: int
     marked_atoms: int
+    micro_shares: int
 
 
 class LiquidationPoint(NamedTuple):
@@ -112,10 +113,7 @@ class Tally:
                 self.marks.append(MarkPoint(event.block_time_ms, event.mark_updated.mark_ticks))
             case "pool_updated":
                 self.pool = event.pool_updated
-                nav = NavPoint(
-                    event.height, event.block_time_ms, self.pool.nav_realised_atoms, self.pool.nav_marked_atoms
-                )
-                self.navs.append(nav)
+                self.navs.append(_nav(event))
 
     def refusals(self) -> dict[str, int]:
         """Refusals by name, without the prefix, the most frequent first."""
@@ -149,6 +147,13 @@ def _liquidation(event: evt.Event) -> LiquidationPoint:
         body.entry_value_atoms,
         body.margin_held_atoms,
         body.deficit_atoms,
+    )
+
+
+def _nav(event: evt.Event) -> NavPoint:
+    pool = event.pool_updated
+    return NavPoint(
+        event.height, event.block_time_ms, pool.nav_realised_atoms, pool.nav_marked_atoms, pool.micro_shares
     )
 
 

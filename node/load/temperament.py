@@ -9,7 +9,7 @@ MARGIN_MEDIAN_ATOMS = 400_000
 # Sixteen factors of 5/4 or 4/5 make a log-normal with a deviation of 0.9, without a logarithm.
 _MARGIN_FACTORS = 16
 # Leverage in hundredths: how many in a thousand, from, to. The tail above 10 is heavy.
-_LEVERAGE_MIX = ((250, 100, 300), (370, 300, 1_000), (260, 1_000, 2_500), (120, 2_500, 5_000))
+_LEVERAGE_MIX = ((200, 100, 300), (330, 300, 1_000), (300, 1_000, 2_500), (170, 2_500, 5_000))
 # Habit of each level: how many in a thousand set it, and how far, in thousandths of the way to bankruptcy.
 _HABITS: dict[int, tuple[int, int, int]] = {
     com.ORDER_KIND_STOP_LOSS: (380, 200, 650),

@@ -17,7 +17,7 @@ IDLE, RESTING, HOLDING, OUT = 0, 1, 2, 3
 FAR_FUTURE = 1 << 40
 SMALLEST_MARGIN_ATOMS = 20_000
 # Maintenance 0.4%, exit fee and the open fee already taken (TW-04, TW-07), in ppm of the entry value.
-MAINTENANCE_BELIEF_PPM = 4_900
+MAINTENANCE_BELIEF_PPM = 5_000
 REST_BLOCKS = 90
 FREE_PART_MAX_PM = 900
 # Which way from the entry each exit lies for a long.

@@ -29,6 +29,7 @@ def draw(path: Path, result: ReplayResult) -> None:
         "xtick.color": _INK,
         "ytick.color": _INK,
         "axes.grid": True,
+        "axes.axisbelow": True,
         "grid.color": "#e4e7eb",
     }
     with pyplot.rc_context(style):

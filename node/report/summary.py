@@ -64,7 +64,16 @@ def summary(result: ReplayResult) -> dict[str, Any]:
 def _nav(result: ReplayResult) -> dict[str, Any]:
     """The pool after the first deposits, at its lowest marked value, and at the end."""
     navs = result.tally.navs
-    end = {"realised_atoms": result.pool.nav_realised_atoms, "marked_atoms": result.pool.nav_marked_atoms}
+    pool = result.pool
+    end = _nav_point(
+        NavPoint(
+            result.final_height,
+            result.points[-1].time_ms,
+            pool.nav_realised_atoms,
+            pool.nav_marked_atoms,
+            pool.micro_shares,
+        )
+    )
     if not navs:
         return {"start": end, "low": end, "end": end}
     start = _nav_start(result)
@@ -82,6 +91,7 @@ def _nav_point(point: NavPoint) -> dict[str, int]:
     return {
         "realised_atoms": point.realised_atoms,
         "marked_atoms": point.marked_atoms,
+        "micro_shares": point.micro_shares,
         "height": point.height,
         "time_ms": point.time_ms,
     }
@@ -139,6 +149,7 @@ def summary_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("Funding", f"{btc(facts['funding_atoms'])} to the pool, {facts['funding_applied']} applied"),
         ("NAV realised", " -> ".join(btc(nav[at]["realised_atoms"]) for at in ("start", "low", "end"))),
         ("NAV marked", " -> ".join(btc(nav[at]["marked_atoms"]) for at in ("start", "low", "end"))),
+        ("A share", " -> ".join(_share_words(nav[at]) for at in ("start", "low", "end"))),
         ("", "at the start, where it was lowest marked, and at the end"),
         ("Conservation", _conservation_words(facts["conserved"], balance["difference_atoms"])),
         ("Final height", count(facts["final_height"])),
@@ -151,6 +162,12 @@ def summary_text(facts: dict[str, Any]) -> str:
     """The page for people as plain text."""
     lines = [f"{label:<13} {words_}".rstrip() for label, words_ in summary_lines(facts)]
     return "\n".join([f"Replay of venue {facts['venue']}", "", *lines]) + "\n"
+
+
+def _share_words(nav: dict[str, int]) -> str:
+    """What a whole share is worth, marked, in sats with two decimals; for the eye."""
+    shares = nav["micro_shares"]
+    return f"{nav['marked_atoms'] * 1_000_000 / shares:,.2f} sats" if shares else "no shares"
 
 
 def _restarts(restarts: int) -> str:

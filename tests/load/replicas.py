@@ -1,0 +1,56 @@
+"""Short replays on a replica, for the tests of the driver and its people."""
+
+from typing import NamedTuple
+
+from breakwater.v1 import admin_pb2
+from cluster.replica import Replica
+from node.load.conservation import Conservation, conservation
+from node.load.driver import Driver, Events, Plan
+from node.load.rehearsal import ReplicaSealer
+from node.load.replay import ReplayOptions, plan_of
+
+# Forty minutes into the synthetic crash: the fall, the low and the rebound.
+FIRST_POINT, LAST_POINT = 160, 224
+
+
+class Recorder:
+    """A replica that keeps what it was asked to seal."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._sealer = ReplicaSealer(replica)
+        self.requests: list[bytes] = []
+
+    def seal(self, request: admin_pb2.SealBlockRequest) -> admin_pb2.SealBlockResponse:
+        """Seal, and remember the request."""
+        self.requests.append(request.SerializeToString(deterministic=True))
+        return self._sealer.seal(request)
+
+    def events_later(self, height: int) -> Events:
+        """The events of the block sealed last."""
+        return self._sealer.events_later(height)
+
+
+class Run(NamedTuple):
+    """A replay that is over."""
+
+    driver: Driver
+    replica: Replica
+    requests: list[bytes]
+    conservation: Conservation
+
+
+def short_plan(traders: int = 60, seed: int = 1) -> Plan:
+    """The fast part of the synthetic crash, four prices a minute."""
+    plan = plan_of(ReplayOptions("twilight", None, traders, seed, 1, "inline", 4))
+    return Plan(plan.venue, plan.market, plan.points[FIRST_POINT:LAST_POINT], seed, traders)
+
+
+def run_on_replica(plan: Plan, shards: int = 1) -> Run:
+    """Drive the plan through a replica with so many shards."""
+    replica = Replica(shards)
+    recorder = Recorder(replica)
+    driver = Driver(plan, recorder, lambda _: None)
+    driver.run()
+    accounts = replica.accounts(plan.venue.venue, driver.population.accounts).accounts
+    found = conservation(accounts, replica.pool(plan.venue.venue), driver.population.custody)
+    return Run(driver, replica, recorder.requests, found)
