@@ -1,4 +1,4 @@
-"""The oracle: publishers' ticks in, marks out. Weighted index, 0.5 s tick, freshness, circuit breaker, funding boundaries (TW-20)."""
+"""The oracle: ticks in, marks out. Weighted index, 0.5 s tick, freshness, breaker, funding boundaries (TW-20)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,8 @@
 """The validator's mind: what must be true of a block before it may be signed (TW-21).
 
-The host re-executes the block on a replica with its own shard count and the scalar rulebooks; this compares what came out
-with what the node says, and every liquidation with the rulebook once more. It is validity by re-execution, not zero-knowledge.
+The host re-executes the block on a replica with its own shard count and the scalar rulebooks; this compares what came
+out with what the node says, and every liquidation with the rulebook once more. It is validity by re-execution, not
+zero-knowledge.
 """
 
 from collections.abc import Iterable, Mapping

@@ -37,6 +37,7 @@ class ChainState:
         self.markets: dict[Key, parameters.MarketParameters] = {}
         self.marks: dict[Key, common.Mark] = {}
         self.validated_height = 0
+        self.funding_rates_e9: dict[Key, int] = {}
         self._applied: dict[str, tuple[int, bytes]] = {}
 
     def applied(self, actor: str) -> tuple[int, bytes]:
@@ -85,6 +86,10 @@ class ChainState:
             markets=[self.markets[key] for key in sorted(self.markets)],
             marks=[self.marks[key] for key in sorted(self.marks)],
             validated_height=self.validated_height,
+            funding_rates=[
+                blocks.FundingRate(venue=key[0], market=key[1], rate_e9=rate)
+                for key, rate in sorted(self.funding_rates_e9.items())
+            ],
         )
         for name in sorted(self._applied):
             height, frame_hash = self._applied[name]
@@ -108,6 +113,7 @@ class ChainState:
         state.markets = {(market.venue, market.market): market for market in carry.markets}
         state.marks = {(mark.venue, mark.market): mark for mark in carry.marks}
         state.validated_height = carry.validated_height
+        state.funding_rates_e9 = {(rate.venue, rate.market): rate.rate_e9 for rate in carry.funding_rates}
         for actor in carry.actors:
             names = [shard_name(shard) for shard in range(shards)] if is_shard(actor.name) else [actor.name]
             state.note_applied(names, actor.height, actor.frame_hash)

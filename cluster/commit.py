@@ -53,6 +53,8 @@ def commit(run: "_Block", shards: list[batches.ShardReply], desks: list[batches.
         state.totals.update({(total.venue, total.market): total for total in desk.totals})
     state.marks = {(mark.venue, mark.market): mark for mark in run.marked.marks}
     state.validated_height = run.sealed.validated_height
+    for venue, market, rate in zip(run.funding.venue, run.funding.market, run.funding.rate_e9, strict=True):
+        state.funding_rates_e9[venue, market] = rate
     check_conservation(state.outbox, [reply.sums for reply in shards], [desk.sums for desk in desks])
     events = number_events(run.events, block.height, block.block_time_ms)
     header = _header(run, events)

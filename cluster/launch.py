@@ -1,7 +1,7 @@
 """Starting Ray: embedded for one machine, or joining a cluster whose address was given; never silently a third way.
 
-Ray's ports listen on all interfaces whatever address is given, so every cluster this starts demands a token that only this
-process and its children know.
+Ray's ports listen on all interfaces whatever address is given, so every cluster this starts demands a token that only
+this process and its children know.
 """
 
 import os

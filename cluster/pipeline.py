@@ -1,8 +1,8 @@
 """A block, from a frame to its result: the one place where the order of phases is written (docs/block.md).
 
-`run_block` is a generator without I/O: it yields calls and is sent their replies, so the same text drives Ray, a replica in
-one process and the simulator. Fusion is speculation: A(h) pays out and admits at once; if any shard reports a rung
-all of them drop it, the ladder runs, and the call after the last round admits again.
+`run_block` is a generator without I/O: it yields calls and is sent their replies, so the same text drives Ray, a
+replica in one process and the simulator. Fusion is speculation: A(h) pays out and admits at once; if any shard reports
+a rung all of them drop it, the ladder runs, and the call after the last round admits again.
 
     seal      registry   frame -> rows, refusals, parameters
     mark      oracle     ticks -> marks

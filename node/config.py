@@ -101,7 +101,6 @@ class NodeConfig:
     metrics_port: int | None = None
     snapshot_every: int = 1_000
     block_rows: int = 50_000
-    block_wait_ms: int = 5
     heartbeat_ms: int = 1_000
     limits: Limits = field(default_factory=Limits)
     venues: list[VenueWithMarkets] = field(default_factory=default_venues)
@@ -113,6 +112,8 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
     Raises ConfigError for a name that does not exist or a value of the wrong kind.
     """
     settings = _read(path) if path is not None else {}
+    if "venues" in settings:
+        raise ConfigError("venues is no setting of a file: list further venues over the API")
     limits = _filled(Limits(), settings.pop("limits", {}), "limits.")
     settings.update({name: value for name, value in overrides.items() if value is not None})
     if "data_dir" not in settings:

@@ -46,6 +46,7 @@ class NodeServer:
         """Nothing is opened yet."""
         self.config = config
         self.address = ""
+        self.metrics_address = ""
         self.dev_keys: dict[str, str] = {}
         self.host: Host
         self.metrics = Metrics()
@@ -54,7 +55,7 @@ class NodeServer:
         self._stopped = threading.Event()
         self._server: grpc.aio.Server
         self._feed: BlockFeed
-        self._health: health.aio.HealthServicer
+        self._health: Any
         self._stop_metrics: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -73,7 +74,7 @@ class NodeServer:
             self._thread.start()
             self._run(self._serve())
             if config.metrics_port is not None:
-                self._stop_metrics = self.metrics.serve(config.metrics_port)
+                self.metrics_address, self._stop_metrics = self.metrics.serve(config.metrics_port)
         except BaseException:
             self.stop()
             raise
@@ -105,7 +106,7 @@ class NodeServer:
         config, limits = self.config, self.config.limits
         keys = KeyRing(config.data_dir)
         calls = CallLimits(limits)
-        self._feed = BlockFeed(self.host, limits, self.metrics)
+        self._feed = BlockFeed(self.host, config, self.metrics)
         self._feed.start(asyncio.get_running_loop())
         door = Door(self.host, config, keys, self._feed, self.metrics, node_version())
         self.metrics.watch(
@@ -118,7 +119,7 @@ class NodeServer:
             maximum_concurrent_rpcs=2 * limits.calls_in_flight,
         )
         add_services(self._server, door)
-        self._health = health.aio.HealthServicer()
+        self._health = _async_health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.dev:
             names = (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -154,6 +155,11 @@ def node_version() -> str:
         return "0"
 
 
+def _async_health() -> Any:
+    aio: Any = vars(health)["aio"]  # public by its documentation, unknown to the type stubs
+    return aio.HealthServicer()
+
+
 def _admission(keys: KeyRing, calls: CallLimits) -> Callable[[str, Any, bool], Any]:
     """What a call passes before its message is read: key, role, limits. Health and reflection ask for no key."""
 
@@ -178,7 +184,7 @@ def _host_config(config: NodeConfig) -> HostConfig:
         driver_mode=config.driver_mode,
         validator=config.validator,
         block_rows=config.block_rows,
-        block_wait_ms=config.block_wait_ms,
+        notice=lambda text: _log.warning("engine", notice=text),
         heartbeat_ms=config.heartbeat_ms,
         snapshot_every=config.snapshot_every,
     )

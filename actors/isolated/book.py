@@ -1,4 +1,4 @@
-"""One Twilight venue on one shard: accounts, positions, resting opens, and what the block told it of the markets."""
+"""One Twilight venue on one shard: accounts, positions, resting opens, and what the block told of the markets."""
 
 from collections.abc import Callable
 

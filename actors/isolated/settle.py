@@ -57,7 +57,7 @@ def _open_position(book: IsolatedBook, account: int, position: int, margin_held:
 
 def recharge_maintenance(book: IsolatedBook) -> None:
     """Parameters changed: maintenance and threshold of every position anew (TW-04)."""
-    for position in book.positions.table.keys():
+    for position in book.positions.numbers():
         row = book.with_maintenance(book.positions.remove(position))
         book.positions.insert(position, row)
 

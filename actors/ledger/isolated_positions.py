@@ -1,7 +1,8 @@
-"""Isolated positions and resting opens of one venue on one shard, as columns, with the indices that find what a mark meets.
+"""Isolated positions and resting opens of one venue on one shard, as columns with the indices a mark is held against.
 
 Four level indices a market: liquidation, stop loss, take profit, close limit; one more for resting opens. An index asks
-"long: mark <= level, short: mark >= level" (TW-06); exits in the direction of profit ask it of the opposite side (TW-14).
+"long: mark <= level, short: mark >= level" (TW-06); exits in the direction of profit ask it of the opposite side
+(TW-14).
 While staging, a row is undone as a whole (row, owners, indices), so the tables inside keep no log of their own.
 """
 
@@ -68,6 +69,10 @@ class IsolatedPositions:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def numbers(self) -> list[int]:
+        """All positions, ascending."""
+        return self.table.keys()
 
     def read(self, position: int) -> Position:
         """The row of a position."""

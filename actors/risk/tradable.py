@@ -1,4 +1,4 @@
-"""Whether a market's mark may be acted on, and the refusal where it may not: one answer for shards, desks and the oracle."""
+"""Whether a market's mark may be acted on, and the refusal where it may not: one answer for every actor."""
 
 from actors.sinks import Refused
 from breakwater.v1 import common_pb2 as common

@@ -1,7 +1,8 @@
 """Actors on Ray: each a plain object in a process of its own. The one file that says `.remote(`.
 
-Restarts and retries are ours: Ray's own would bring back an empty actor and repeat calls out of order, so they are off, and a
-dead actor is reported as ActorLost within milliseconds. Small payloads travel by value.
+Restarts and retries are ours: Ray's own would bring back an empty actor and repeat calls out of order, so they are off,
+and a dead actor is reported as ActorLost within milliseconds. Small payloads travel by value. The registry stays in this process,
+beside the sequencer whose frames it reads: it is called first in every block and would only add a round trip.
 """
 
 import os
@@ -12,7 +13,8 @@ import ray
 from ray.exceptions import RayActorError
 
 from actors.contract import Actor
-from cluster.topology import build
+from cluster.topology import REGISTRY, build
+from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import ActorLost, Call
 
 _OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "enable_task_events": False}
@@ -47,17 +49,21 @@ class RayTransport:
         self._shards = shards
         self._handles: dict[str, Any] = {}
         self._pids: dict[str, int] = {}
+        self._local = InlineTransport(shards)
         self._host_class = ray.remote(_ActorHost)
 
     def make(self, actor: str) -> None:
         """Starts a process for the actor; one that was there is ended."""
+        if actor == REGISTRY:
+            self._local.make(actor)
+            return
         self._end(actor)
         self._handles[actor] = self._host_class.options(**_OPTIONS).remote(actor, self._shards)
         self._pids.pop(actor, None)
 
     def has(self, actor: str) -> bool:
         """Whether it was made, dead or alive."""
-        return actor in self._handles
+        return actor in self._handles or self._local.has(actor)
 
     def _gather(self, requests: Sequence[tuple[str, Any]]) -> list[Any]:
         """Waits for all answers; the first lost actor is named after every other has answered or failed."""
@@ -73,6 +79,8 @@ class RayTransport:
 
     def call(self, calls: Sequence[Call]) -> list[bytes]:
         """All at once."""
+        if self._local.has(calls[0].actor):
+            return self._local.call(calls)
         return self._gather([(call.actor, self._handles[call.actor].apply.remote(call.payload)) for call in calls])
 
     def query(self, calls: Sequence[Call]) -> list[bytes]:
@@ -81,14 +89,22 @@ class RayTransport:
 
     def snapshot(self, actors: Sequence[str]) -> list[bytes]:
         """All at once."""
-        return self._gather([(actor, self._handles[actor].snapshot.remote()) for actor in actors])
+        remote = [actor for actor in actors if not self._local.has(actor)]
+        parts = dict(
+            zip(remote, self._gather([(name, self._handles[name].snapshot.remote()) for name in remote]), strict=True)
+        )
+        return [parts[actor] if actor in parts else self._local.snapshot([actor])[0] for actor in actors]
 
     def restore(self, actor: str, parts: Sequence[bytes]) -> None:
         """Waits until the actor has its state."""
+        if self._local.has(actor):
+            self._local.restore(actor, parts)
+            return
         self._gather([(actor, self._handles[actor].restore.remote(*parts))])
 
     def pids(self) -> dict[str, int]:
         """The process of every actor, asked for once each."""
+        self._pids |= self._local.pids()
         for actor, handle in self._handles.items():
             if actor not in self._pids:
                 (self._pids[actor],) = self._gather([(actor, handle.pid.remote())])

@@ -1,0 +1,132 @@
+"""Writes committed blocks to the archive and tells the listeners, in a thread of its own behind the acknowledgements.
+
+A listener hears of a block only when the archive has it, so a reader that replays from the archive and then follows
+misses nothing. Answers to batches are kept here until the archive has them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from queue import Queue
+from threading import Lock, Thread
+
+from breakwater.v1 import answers_pb2 as answers
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+from cluster.archive import NO_ACCOUNT, Archive
+from cluster.commit import BlockResult
+
+Answered = tuple[bytes, bytes, answers.BatchOutcome]  # request key digest, body hash, answer
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedBlock:
+    """A block that is durable and archived. Header and events are serialised."""
+
+    height: int
+    block_time_ms: int
+    header: bytes
+    events: list[bytes]
+    marks: list[common.Mark] = field(default_factory=list)
+
+
+def split_outcomes(result: BlockResult) -> list[answers.BatchOutcome]:
+    """The block's answers, batch by batch."""
+    names = [column.name for column in result.outcomes.DESCRIPTOR.fields]
+    columns = {name: list(getattr(result.outcomes, name)) for name in names}
+    outcomes, start = [], 0
+    for count in result.batch_rows:
+        rows = {name: column[start : start + count] for name, column in columns.items()}
+        outcomes.append(answers.BatchOutcome(height=result.height, **rows))
+        start += count
+    assert start == len(columns["command"]), f"{len(columns['command'])} answers for {start} commands"
+    return outcomes
+
+
+def write_block(archive: Archive, result: BlockResult, answered: Sequence[Answered]) -> bool:
+    """Puts one block into the archive; False where it was there already."""
+    rows = []
+    for index, serialised in enumerate(result.events):
+        event = events.Event.FromString(serialised)
+        kind = events.Event.DESCRIPTOR.fields_by_name[event.WhichOneof("body") or ""].number
+        rows.append((index, event.venue, kind, event.account or NO_ACCOUNT, serialised))
+    kept = [
+        (key, body, outcome.SerializeToString())
+        for key, body, outcome in answered
+        if refusals.REFUSAL_REQUEST_KEY_REUSED not in outcome.refusal  # the key's answer is the first one's
+    ]
+    return archive.append_block(result.height, result.block_time_ms, result.header_bytes, rows, kept)
+
+
+class Archiver:
+    """The thread. `listeners` are called with every block in order; one that raises is reported and left out."""
+
+    def __init__(self, archive: Archive, notice: Callable[[str], None]) -> None:
+        self.archive = archive
+        self._notice = notice
+        self._queue: Queue[tuple[BlockResult, Sequence[Answered]] | Callable[[], None] | None] = Queue()
+        self._pending: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+        self._guard = Lock()
+        self._listeners: list[Callable[[CommittedBlock], None]] = []
+        self._thread = Thread(target=self._run, name="archiver", daemon=True)
+        self._thread.start()
+
+    def submit(self, result: BlockResult, answered: Sequence[Answered]) -> None:
+        """A block was acknowledged."""
+        with self._guard:
+            for key, body, outcome in answered:
+                self._pending.setdefault(key, (body, outcome))
+        self._queue.put((result, answered))
+
+    def run_in_order(self, work: Callable[[], None]) -> None:
+        """Does something in the thread, after everything submitted so far."""
+        self._queue.put(work)
+
+    def backlog(self) -> int:
+        """Blocks not archived yet."""
+        return self._queue.qsize()
+
+    def outcome(self, key: bytes) -> tuple[bytes, answers.BatchOutcome] | None:
+        """(body hash, answer) of a request key, archived or not yet."""
+        with self._guard:
+            pending = self._pending.get(key)
+        if pending is not None:
+            return pending
+        found = self.archive.outcome(key)
+        return (found.body_hash, answers.BatchOutcome.FromString(found.outcome)) if found else None
+
+    def subscribe(self, listener: Callable[[CommittedBlock], None]) -> Callable[[], None]:
+        """Adds a listener; call the result to take it off."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def flush(self) -> None:
+        """Waits until everything submitted is archived."""
+        self._queue.join()
+
+    def close(self) -> None:
+        """Writes what is left and ends the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            try:
+                if callable(item):
+                    item()
+                else:
+                    self._take(*item)
+            except Exception as error:
+                self._notice(f"archive: {error}")
+            finally:
+                self._queue.task_done()
+        self._queue.task_done()
+
+    def _take(self, result: BlockResult, answered: Sequence[Answered]) -> None:
+        write_block(self.archive, result, answered)
+        with self._guard:
+            for key, _, _ in answered:
+                self._pending.pop(key, None)
+        block = CommittedBlock(result.height, result.block_time_ms, result.header_bytes, result.events, result.marks)
+        for listener in list(self._listeners):
+            listener(block)

@@ -1,0 +1,58 @@
+"""The gate before the sequencer: RESUMING after a restart, PAUSED by an operator. No part of the state, no height."""
+
+from collections.abc import Callable
+
+from breakwater.v1 import commands_pb2 as commands
+from breakwater.v1 import refusals_pb2 as refusals
+from cluster.sequencer import Refused
+
+# Commands that only take risk away, bring money in, or say what a price is.
+ALWAYS = frozenset(
+    (
+        "ticks",
+        "deposits",
+        "cancel_orders",
+        "cancel_all_after",
+        "withdrawal_decisions",
+        "halt_market",
+        "freeze_accounts",
+        "void_command",
+        "validator_progress",
+    )
+)
+
+
+class ResumingGate:
+    """Open once a fresh price was sequenced and the grace time is over; a driver's node and a new one start open."""
+
+    def __init__(self, is_open: bool, grace_ms: int, now_ms: Callable[[], int]) -> None:
+        self._fresh_at_ms = now_ms() - grace_ms if is_open else None
+        self._grace_ms = grace_ms
+        self._now_ms = now_ms
+        self._paused = False
+
+    def pause(self, paused: bool) -> None:
+        """An operator's switch."""
+        self._paused = paused
+
+    def fresh_price(self) -> None:
+        """A mark moved."""
+        if self._fresh_at_ms is None:
+            self._fresh_at_ms = self._now_ms()
+
+    def state(self) -> str:
+        """serving, resuming or paused."""
+        if self._paused:
+            return "paused"
+        return "serving" if self._is_open() else "resuming"
+
+    def check(self, batch: commands.CommandBatch) -> Refused | None:
+        """Why the batch may not be sequenced now, or None."""
+        if batch.WhichOneof("body") in ALWAYS:
+            return None
+        if self._paused:
+            return Refused(refusals.REFUSAL_UNAVAILABLE)
+        return None if self._is_open() else Refused(refusals.REFUSAL_RESUMING)
+
+    def _is_open(self) -> bool:
+        return self._fresh_at_ms is not None and self._now_ms() - self._fresh_at_ms >= self._grace_ms

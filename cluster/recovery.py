@@ -1,0 +1,124 @@
+"""Start and crash recovery, the same code: newest snapshot, then every journal frame after it, compared as it goes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from breakwater.v1 import commands_pb2 as commands
+from cluster.archive import Archive
+from cluster.commit import BlockResult
+from cluster.journal import GENESIS_TIP, Frame, JournalCorrupted, ReadableJournal, SqliteJournal, Tip
+from cluster.replica import Replica
+from cluster.snapshots import Snapshot, SnapshotStore
+from cluster.validation import Claim
+
+SNAPSHOTS = "snapshots"
+
+
+class ReplayMismatch(Exception):
+    """Re-execution does not give the roots the journal carries; the node must not start."""
+
+    def __init__(self, height: int, reason: str) -> None:
+        super().__init__(f"replay differs at height {height}: {reason}")
+        self.height = height
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One block of a replay."""
+
+    frame: Frame
+    block: commands.BlockInput
+    result: BlockResult
+    claim: Claim
+
+
+def find_voids(frames: Iterator[Frame]) -> dict[int, set[int]]:
+    """Commands an operator voided, by height."""
+    voids: dict[int, set[int]] = {}
+    for frame in frames:
+        for batch in commands.BlockInput.FromString(frame.payload).batches:
+            if batch.HasField("void_command"):
+                voids.setdefault(batch.void_command.height, set()).add(batch.void_command.index)
+    return voids
+
+
+def replay(
+    journal: ReadableJournal, replica: Replica, from_height: int, shards_say: Callable[[int], None] | None = None
+) -> Iterator[Replayed]:
+    """Runs the frames from a height on the replica. Raises ReplayMismatch, JournalCorrupted, InvariantBroken."""
+    voids = find_voids(journal.frames(from_height))
+    for frame in journal.frames(from_height):
+        block = commands.BlockInput.FromString(frame.payload)
+        state = replica.state
+        if block.height != frame.height:
+            raise JournalCorrupted(frame.height, f"its payload is of height {block.height}")
+        # A frame appended to void a block that never ran carries no roots.
+        if block.previous_events_root and (block.previous_events_root, block.previous_state_root) != (
+            state.events_root,
+            state.state_root,
+        ):
+            raise ReplayMismatch(frame.height - 1, "the roots the next frame carries are not those of re-execution")
+        voided = tuple(sorted(voids.get(frame.height, ())))
+        result = replica.apply(block, frame.hash, frame.epoch, voided)
+        claim = Claim(frame.height, frame.payload, frame.hash, frame.epoch, voided, result.header_bytes)
+        yield Replayed(frame, block, result, claim)
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a node starts from: the cut the blocks since were replayed on, and the replica they were replayed with."""
+
+    journal: SqliteJournal
+    archive: Archive
+    snapshots: SnapshotStore
+    replica: Replica
+    base_parts: Mapping[str, bytes] | None
+    base_height: int
+    claims: list[Claim]
+
+
+def recover(
+    data_dir: Path,
+    shards: int,
+    holder: str,
+    notice: Callable[[str], None],
+    archive_block: Callable[[Archive, commands.BlockInput, BlockResult], None],
+) -> Recovered:
+    """Opens a data directory and brings a replica to its tip. Raises LeaseHeld, JournalCorrupted, ReplayMismatch."""
+    store = SnapshotStore(data_dir / SNAPSHOTS, notice=notice)
+    snapshot = store.latest()
+    verify_after = Tip(snapshot.height, snapshot.frame_hash) if snapshot else GENESIS_TIP
+    journal = SqliteJournal.open(data_dir, holder=holder, verify_after=verify_after, notice=notice)
+    archive: Archive | None = None
+    try:
+        journal.take_lease()
+        archive = Archive(data_dir)
+        snapshot = _usable_snapshot(store, snapshot, archive, journal.tip().height)
+        replica = Replica(shards)
+        if snapshot:
+            replica.restore(snapshot.parts)
+        base_height = snapshot.height if snapshot else 0
+        claims = []
+        for replayed in replay(journal, replica, base_height + 1):
+            archive_block(archive, replayed.block, replayed.result)
+            claims.append(replayed.claim)
+    except BaseException:
+        if archive is not None:
+            archive.close()
+        journal.close()
+        raise
+    parts = snapshot.parts if snapshot else None
+    return Recovered(journal, archive, store, replica, parts, base_height, claims)
+
+
+def _usable_snapshot(
+    store: SnapshotStore, snapshot: Snapshot | None, archive: Archive, tip_height: int
+) -> Snapshot | None:
+    """A snapshot the archive reaches up to, for what the archive lacks is replayed; the journal decides."""
+    archived = archive.tip() or 0
+    if archived > tip_height:
+        archive.truncate_after(tip_height)
+    if snapshot and snapshot.height > archived:
+        return store.latest(at_most=archived)
+    return snapshot

@@ -1,0 +1,161 @@
+"""What arrived and waits for a block: batches with the futures of their answers, in the order of arrival.
+
+A request key that is on its way, or was answered before, is recognised here: the same body joins or repeats the answer,
+another body is refused. The registry holds the same line inside the state.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Condition
+
+from blake3 import blake3
+
+from actors.sealing.batches import key_digest
+from breakwater.v1 import admin_pb2 as admin
+from breakwater.v1 import answers_pb2 as answers
+from breakwater.v1 import commands_pb2 as commands
+from breakwater.v1 import refusals_pb2 as refusals
+
+
+class Refused(Exception):
+    """A batch that never reached a block, with the numbers that decided."""
+
+    def __init__(self, refusal: "refusals.Refusal", required: int = 0, actual: int = 0) -> None:
+        super().__init__(refusals.Refusal.Name(refusal))
+        self.refusal = refusal
+        self.required = required
+        self.actual = actual
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A batch in the queue."""
+
+    batch: commands.CommandBatch
+    key: bytes
+    body_hash: bytes
+    answer: "Future[answers.BatchOutcome]"
+
+
+@dataclass(slots=True)
+class SealOrder:
+    """A block a driver asked for."""
+
+    request: admin.SealBlockRequest
+    answer: "Future[admin.SealBlockResponse]"
+
+
+def body_hash(batch: commands.CommandBatch) -> bytes:
+    """Names what a batch asks for: all of it but its expiry, which the door may have filled in."""
+    copy = commands.CommandBatch()
+    copy.CopyFrom(batch)
+    copy.ClearField("expires_ms")
+    return blake3(copy.SerializeToString(deterministic=True)).digest()
+
+
+class Sequencer:
+    """The queue in front of the pipeline. `lookup` finds (body hash, answer) of a key answered before."""
+
+    def __init__(self, max_batches: int, lookup: Callable[[bytes], tuple[bytes, answers.BatchOutcome] | None]) -> None:
+        self._max_batches = max_batches
+        self._lookup = lookup
+        self._waiting: deque[Waiting] = deque()
+        self._in_flight: dict[bytes, Waiting] = {}
+        self._orders: deque[SealOrder] = deque()
+        self._chores: deque[Callable[[], None]] = deque()
+        self.changed = Condition()
+        self.gate: Callable[[commands.CommandBatch], Refused | None] = lambda batch: None
+
+    def queued(self) -> int:
+        """Batches that wait."""
+        return len(self._waiting)
+
+    def submit(self, batch: commands.CommandBatch) -> "Future[answers.BatchOutcome]":
+        """Queues a batch; the future is done when its block is durable and executed."""
+        key, body = key_digest(batch.principal, batch.request_key), body_hash(batch)
+        failed: Future[answers.BatchOutcome] = Future()
+        with self.changed:
+            waiting = self._in_flight.get(key)
+            if waiting is not None:
+                if waiting.body_hash == body:
+                    return waiting.answer
+                failed.set_exception(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED))
+                return failed
+        known = self._lookup(key)
+        if known is not None:
+            if known[0] == body:
+                failed.set_result(known[1])
+            else:
+                failed.set_exception(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED, 0, known[1].height))
+            return failed
+        with self.changed:
+            refused = self.gate(batch)
+            if refused is None and len(self._waiting) >= self._max_batches:
+                refused = Refused(refusals.REFUSAL_RATE_LIMITED, self._max_batches, len(self._waiting))
+            if refused is not None:
+                failed.set_exception(refused)
+                return failed
+            waiting = Waiting(batch, key, body, Future())
+            self._waiting.append(waiting)
+            self._in_flight[key] = waiting
+            self.changed.notify_all()
+            return waiting.answer
+
+    def order(self, request: admin.SealBlockRequest) -> "Future[admin.SealBlockResponse]":
+        """Queues a driver's block."""
+        order = SealOrder(request, Future())
+        with self.changed:
+            self._orders.append(order)
+            self.changed.notify_all()
+        return order.answer
+
+    def between_blocks(self, chore: Callable[[], None]) -> None:
+        """Queues something the pipeline thread does between two blocks."""
+        with self.changed:
+            self._chores.append(chore)
+            self.changed.notify_all()
+
+    def take_chores(self) -> list[Callable[[], None]]:
+        """All chores that wait."""
+        with self.changed:
+            chores, self._chores = list(self._chores), deque()
+            return chores
+
+    def take_order(self) -> SealOrder | None:
+        """The next driver's block."""
+        with self.changed:
+            return self._orders.popleft() if self._orders else None
+
+    def take_batches(self, max_rows: int, rows_of: Callable[[commands.CommandBatch], int]) -> list[Waiting]:
+        """What goes into the next block: as many batches as fit, at least one, in the order of arrival."""
+        taken: list[Waiting] = []
+        rows = 0
+        with self.changed:
+            while self._waiting:
+                rows += rows_of(self._waiting[0].batch)
+                if taken and rows > max_rows:
+                    break
+                taken.append(self._waiting.popleft())
+        return taken
+
+    def wait_for_work(self, timeout_s: float) -> bool:
+        """Waits until something is queued; False when nothing came in time."""
+        with self.changed:
+            return self.changed.wait_for(lambda: bool(self._waiting or self._orders or self._chores), timeout=timeout_s)
+
+    def done(self, waiting: Waiting) -> None:
+        """The batch was answered."""
+        with self.changed:
+            self._in_flight.pop(waiting.key, None)
+
+    def fail_all(self, error: Exception) -> None:
+        """Nothing more will be sealed."""
+        with self.changed:
+            waiting, self._waiting = list(self._waiting), deque()
+            orders, self._orders = list(self._orders), deque()
+            in_flight, self._in_flight = list(self._in_flight.values()), {}
+        for future in [*(entry.answer for entry in waiting + in_flight), *(order.answer for order in orders)]:
+            if not future.done():
+                future.set_exception(error)

@@ -1,0 +1,180 @@
+"""The validator's host: a replica with its own shard count, the mind that judges, the key that signs; and who feeds it.
+
+It runs beside the pipeline, one or more blocks behind, in a process of its own on Ray. A block it does not agree with
+stops it: nothing after that is signed, and everybody sees the lag.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Any, NamedTuple
+
+from actors.chain.roots import header_hash
+from actors.validator import judge
+from breakwater.v1 import blocks_pb2 as blocks
+from breakwater.v1 import commands_pb2 as commands
+from cluster.replica import Replica
+from cluster.signing import SigningKey
+from cluster.transport.transport import ActorLost
+
+KEY_NAME = "validator.key"
+_BATCH_BLOCKS = 32
+
+
+class Claim(NamedTuple):
+    """One block as the node has it: journal payload, frame hash, epoch, voided commands, header."""
+
+    height: int
+    payload: bytes
+    frame_hash: bytes
+    epoch: int
+    voided: tuple[int, ...]
+    header: bytes
+
+
+class ValidatorFault(Exception):
+    """Re-execution disagrees with the node."""
+
+
+def load_or_make_key(data_dir: Path) -> SigningKey:
+    """The validator's key of a data directory."""
+    path = data_dir / KEY_NAME
+    return SigningKey.load(path) if path.exists() else SigningKey.generate(path)
+
+
+class ValidatorHost:
+    """Re-executes, judges, signs. Runs on Ray or in this process."""
+
+    def __init__(self, data_dir: str, shards: int) -> None:
+        self._key = load_or_make_key(Path(data_dir))
+        self._replica = Replica(shards, scalar=True)
+
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Starts from a cut."""
+        self._replica.restore(parts)
+
+    def validate(self, claims: Sequence[Claim]) -> list[bytes]:
+        """A signature a block, in order. Raises ValidatorFault at the first it does not agree with."""
+        return [self._validate(claim) for claim in claims]
+
+    def _validate(self, claim: Claim) -> bytes:
+        block = commands.BlockInput.FromString(claim.payload)
+        result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided)
+        claimed = blocks.BlockHeader.FromString(claim.header)
+        faults = judge(claimed, result.header, result.events, self._replica.state.venues)
+        if faults:
+            raise ValidatorFault(f"height {claim.height}: " + "; ".join(faults))
+        return self._key.sign(header_hash(claim.header))
+
+
+class LocalValidator:
+    """A validator in this process, with the face of `RayValidator`."""
+
+    def __init__(self, host: type, *arguments: Any) -> None:
+        self._host = host(*arguments)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Calls a method."""
+        return getattr(self._host, method)(*arguments)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class ValidatorRunner:
+    """Feeds committed blocks to the validator from a thread of its own and hands the signatures on.
+
+    Keeps the claims since the last cut, so a validator that dies is made again from the cut and fed them once more.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        parts: Mapping[str, bytes] | None,
+        height: int,
+        signed: Callable[[int, bytes], None],
+        notice: Callable[[str], None],
+    ) -> None:
+        self._make = make
+        self._parts = parts
+        self._signed = signed
+        self._notice = notice
+        self._since_cut: deque[Claim] = deque()
+        self._next = 0  # index in _since_cut of the first claim not validated
+        self._changed = Condition()
+        self._closing = False
+        self.validated_height = height
+        self.fault: str = ""
+        self._validator = self._start()
+        self._thread = Thread(target=self._run, name="validator", daemon=True)
+        self._thread.start()
+
+    def _start(self) -> Any:
+        validator = self._make()
+        if self._parts is not None:
+            validator.ask("restore", dict(self._parts))
+        return validator
+
+    def submit(self, claim: Claim) -> None:
+        """A block was committed."""
+        with self._changed:
+            self._since_cut.append(claim)
+            self._changed.notify_all()
+
+    def take_cut(self, parts: Mapping[str, bytes], height: int) -> None:
+        """A newer cut; taken once everything up to it is validated, so that no block goes unchecked."""
+        with self._changed:
+            if self.validated_height < height:
+                return
+            self._parts = parts
+            while self._since_cut and self._since_cut[0].height <= height:
+                self._since_cut.popleft()
+                self._next -= 1
+
+    def wait_for(self, height: int, timeout_s: float) -> bool:
+        """Waits until a height is validated; False after the time or when the validator stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.validated_height >= height or bool(self.fault), timeout_s)
+            return self.validated_height >= height
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or self._next < len(self._since_cut))
+                if self._closing:
+                    return
+                claims = [self._since_cut[index] for index in range(self._next, len(self._since_cut))][:_BATCH_BLOCKS]
+            try:
+                signatures = self._validator.ask("validate", claims)
+            except ActorLost:
+                self._start_again()
+                continue
+            except Exception as error:
+                with self._changed:
+                    self.fault = str(error)
+                    self._changed.notify_all()
+                self._notice(f"the validator stopped: {error}")
+                return
+            for claim, signature in zip(claims, signatures, strict=True):
+                self._signed(claim.height, signature)
+            with self._changed:
+                self._next += len(claims)
+                self.validated_height = max(self.validated_height, claims[-1].height)
+                self._changed.notify_all()
+
+    def _start_again(self) -> None:
+        if self._closing:
+            return
+        self._notice("the validator is gone; rebuilding it from the cut")
+        with self._changed:
+            self._next = 0
+        self._validator = self._start()
+
+    def close(self) -> None:
+        """Stops after the batch under way."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout=10)
+        self._validator.close()
