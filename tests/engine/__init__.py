@@ -1,0 +1,1 @@
+"""The naive engine: docs/block.md phase by phase on plain dicts. What every fused, sharded stream must equal."""

@@ -1,0 +1,206 @@
+"""Venues and markets: creating them, changing them inside their bounds, halting a market."""
+
+from typing import Any
+
+from actors.units import E9, PPM
+from breakwater.v1 import commands_pb2, common_pb2, events_pb2, parameters_pb2
+from tests.engine.state import Block, Command, Pool, R, Refusal, State
+
+DAY_MS = 24 * 3_600_000
+MAX_VENUE = 1_023
+MAX_MARKET = 1 << 20
+MAX_NAME_CHARS = 32
+MAX_REASON_CHARS = 256
+MAX_SOURCES = 32
+LARGEST_FUNDING_RATE_E9 = 1_250_000
+
+TWILIGHT_BOUNDS = {
+    "maintenance_ratio_e9": (1, E9 // 10),
+    "taker_fee_e9": (0, E9 // 100),
+    "maker_fee_e9": (0, E9 // 100),
+    "psi": (1, 1_000),
+    "min_leverage_hundredths": (100, 10_000),
+    "max_leverage_hundredths": (100, 10_000),
+    "margin_cap_atoms": (1, 1 << 36),
+    "utilisation_cap_ppm": (1, PPM),
+    "max_oi_ppm": (0, 100 * PPM),
+    "max_net_ppm": (0, 100 * PPM),
+    "max_position_ppm": (0, 100 * PPM),
+    "notice_ms": (0, 30 * DAY_MS),
+}
+ORACLE_BOUNDS = {
+    "tick_interval_ms": (1, 60_000),
+    "source_fresh_ms": (1, DAY_MS),
+    "warn_age_ms": (1, DAY_MS),
+    "halt_age_ms": (0, DAY_MS),
+    "future_tolerance_ms": (0, 60_000),
+    "breaker_move_ppm": (0, PPM),
+    "breaker_window_ms": (0, DAY_MS),
+    "breaker_hold_ms": (0, DAY_MS),
+    "funding_interval_ms": (60_000, 7 * DAY_MS),
+}
+MALFORMED = Refusal(R.REFUSAL_MALFORMED, 0, 0)
+
+Answer = Refusal | int
+"""Why not, or the number that the command made or changed."""
+
+
+def change(state: State, block: Block, batch: commands_pb2.CommandBatch, command: Command) -> Answer | None:
+    """Carries out a command that changes parameters; None where it is another command."""
+    if command.body == "create_venue":
+        return _create_venue(state, block, batch.create_venue.parameters, command)
+    if command.body == "create_market":
+        return _create_market(state, block, batch.create_market.parameters, command)
+    if command.body == "set_parameters":
+        return _set_parameters(state, block, batch.set_parameters, command)
+    if command.body == "halt_market":
+        return _halt_market(state, block, batch.halt_market, command)
+    return None
+
+
+def _create_venue(state: State, block: Block, wanted: parameters_pb2.VenueParameters, command: Command) -> Answer:
+    if not 1 <= wanted.venue <= MAX_VENUE:
+        return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_VENUE, wanted.venue)
+    if not 1 <= len(wanted.name) <= MAX_NAME_CHARS or not 1 <= len(wanted.asset) <= MAX_NAME_CHARS:
+        return MALFORMED
+    for number, known in sorted(state.venues.items()):
+        if number == wanted.venue or known.name == wanted.name:
+            return Refusal(R.REFUSAL_NAME_TAKEN, 0, number)
+    if wanted.rulebook != common_pb2.RULEBOOK_TWILIGHT:
+        return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_TWILIGHT, wanted.rulebook)
+    if (why := _venue_bounds(wanted.twilight)) is not None:
+        return why
+    parameters = parameters_pb2.VenueParameters()
+    parameters.CopyFrom(wanted)
+    parameters.version = 0
+    state.next_account[wanted.venue] = 1
+    state.pools[wanted.venue] = Pool()
+    put_venue(state, block, command.index, parameters)
+    return wanted.venue
+
+
+def _create_market(state: State, block: Block, wanted: parameters_pb2.MarketParameters, command: Command) -> Answer:
+    if not 1 <= wanted.market <= MAX_MARKET:
+        return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_MARKET, wanted.market)
+    for (venue, number), known in sorted(state.markets.items()):
+        if venue == command.venue and (number == wanted.market or known.symbol == wanted.symbol):
+            return Refusal(R.REFUSAL_NAME_TAKEN, 0, number)
+    if (why := _market_bounds(wanted)) is not None:
+        return why
+    parameters = parameters_pb2.MarketParameters()
+    parameters.CopyFrom(wanted)
+    parameters.venue, parameters.version, parameters.halted, parameters.halt_reason = command.venue, 0, False, ""
+    _put_market(state, block, command.index, parameters)
+    return wanted.market
+
+
+def _set_parameters(state: State, block: Block, body: commands_pb2.SetParameters, command: Command) -> Answer:
+    if body.HasField("venue"):
+        return _set_venue(state, block, body, command)
+    return _set_market(state, block, body, command) if body.HasField("market") else MALFORMED
+
+
+def _set_venue(state: State, block: Block, body: commands_pb2.SetParameters, command: Command) -> Answer:
+    """Only what the rulebook names can be changed; an increase of the maintenance ratio waits for its notice."""
+    now, wanted = state.venues[command.venue], body.venue.twilight
+    why = _other_version(now.version, body.expected_version) or _venue_bounds(wanted)
+    if why is not None:
+        return why
+    parameters = parameters_pb2.VenueParameters()
+    parameters.CopyFrom(now)
+    parameters.twilight.CopyFrom(wanted)
+    state.raises.pop(command.venue, None)
+    before, notice_ms = now.twilight.maintenance_ratio_e9, now.twilight.notice_ms
+    if wanted.maintenance_ratio_e9 > before and notice_ms:
+        state.raises[command.venue] = (block.time_ms + notice_ms, wanted.maintenance_ratio_e9)
+        parameters.twilight.maintenance_ratio_e9 = before
+    put_venue(state, block, command.index, parameters)
+    return parameters.version
+
+
+def _set_market(state: State, block: Block, body: commands_pb2.SetParameters, command: Command) -> Answer:
+    now = state.markets.get((command.venue, body.market.market))
+    if now is None:
+        return _unknown_market(state, command.venue, body.market.market)
+    parameters = parameters_pb2.MarketParameters()
+    parameters.CopyFrom(now)
+    parameters.oracle.CopyFrom(body.market.oracle)
+    why = _other_version(now.version, body.expected_version) or _market_bounds(parameters)
+    if why is not None:
+        return why
+    _put_market(state, block, command.index, parameters)
+    return parameters.version
+
+
+def _halt_market(state: State, block: Block, body: commands_pb2.HaltMarket, command: Command) -> Answer:
+    now = state.markets.get((command.venue, body.market))
+    if now is None:
+        return _unknown_market(state, command.venue, body.market)
+    if len(body.reason) > MAX_REASON_CHARS:
+        return MALFORMED
+    parameters = parameters_pb2.MarketParameters()
+    parameters.CopyFrom(now)
+    parameters.halted = body.halted
+    parameters.halt_reason = body.reason if body.halted else ""
+    _put_market(state, block, command.index, parameters)
+    return body.market
+
+
+def put_venue(state: State, block: Block, index: int, parameters: parameters_pb2.VenueParameters) -> None:
+    """The next version of the venue's parameters, from this block on."""
+    parameters.version += 1
+    state.venues[parameters.venue] = parameters
+    changed = events_pb2.VenueChanged(parameters=parameters)
+    block.say((1, index, parameters.venue, 0), parameters.venue, 0, 0, venue_changed=changed)
+
+
+def _put_market(state: State, block: Block, index: int, parameters: parameters_pb2.MarketParameters) -> None:
+    parameters.version += 1
+    state.markets[parameters.venue, parameters.market] = parameters
+    changed = events_pb2.MarketChanged(parameters=parameters)
+    key = (1, index, parameters.venue, parameters.market)
+    block.say(key, parameters.venue, parameters.market, 0, market_changed=changed)
+
+
+def _other_version(current: int, expected: int) -> Refusal | None:
+    return None if expected in (0, current) else Refusal(R.REFUSAL_UNKNOWN_VERSION, current, expected)
+
+
+def _unknown_market(state: State, venue: int, market: int) -> Refusal:
+    return Refusal(R.REFUSAL_UNKNOWN_MARKET, sum(key[0] == venue for key in state.markets), market)
+
+
+def _outside(bounds: dict[str, tuple[int, int]], message: Any) -> Refusal | None:
+    for name, (lowest, highest) in bounds.items():
+        value = getattr(message, name)
+        if not lowest <= value <= highest:
+            return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, lowest if value < lowest else highest, value)
+    return None
+
+
+def _venue_bounds(rules: parameters_pb2.TwilightParameters) -> Refusal | None:
+    """Each in its range, leverages in order, and the largest maintenance margin below 2^62 of 1e-9 atoms."""
+    if (why := _outside(TWILIGHT_BOUNDS, rules)) is not None:
+        return why
+    least, most = rules.min_leverage_hundredths, rules.max_leverage_hundredths
+    if least > most:
+        return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, least, most)
+    rates = rules.maintenance_ratio_e9 + 2 * (rules.taker_fee_e9 + LARGEST_FUNDING_RATE_E9)
+    if rules.margin_cap_atoms * most // 100 * rates >= 1 << 62:
+        return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, (1 << 62) * 100 // (most * rates), rules.margin_cap_atoms)
+    return None
+
+
+def _market_bounds(market: parameters_pb2.MarketParameters) -> Refusal | None:
+    if not 1 <= len(market.symbol) <= MAX_NAME_CHARS:
+        return MALFORMED
+    if market.tick_size_e9 < 1:
+        return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, 1, market.tick_size_e9)
+    if (why := _outside(ORACLE_BOUNDS, market.oracle)) is not None:
+        return why
+    publishers = [source.publisher for source in market.oracle.sources]
+    if not 1 <= len(publishers) <= MAX_SOURCES or len(set(publishers)) < len(publishers):
+        return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_SOURCES, len(publishers))
+    if any(not 1 <= source.weight <= PPM for source in market.oracle.sources):
+        return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, 1, 0)
+    return None

@@ -1,0 +1,1 @@
+"""Seeded swarms: whole histories drawn from one number."""

@@ -1,0 +1,66 @@
+"""The swarm on the naive engine: what holds after every block of every seed, and that the swarm goes everywhere."""
+
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from breakwater.v1 import events_pb2, refusals_pb2
+from tests.engine.invariants import breaches
+from tests.engine.naive import NaiveEngine
+from tests.properties.streams import Play, Stream
+
+SEEDS = range(32)
+BLOCKS = 60
+
+# Said by the door or by a node that resumes; by no rule of TW-19's precedence; only after 1,000 blocks (test_directed).
+NOT_IN_A_BLOCK = {
+    "REFUSAL_UNSPECIFIED",
+    "REFUSAL_OFF_TICK",
+    "REFUSAL_RESUMING",
+    "REFUSAL_LIMIT",
+    "REFUSAL_VALIDATOR_LAGGING",
+}
+FIRST_OF_THE_DOOR = refusals_pb2.REFUSAL_RATE_LIMITED
+
+
+@cache
+def history(seed: int) -> list[Play]:
+    return list(Stream(seed).play(BLOCKS))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_invariant_holds_after_every_block(seed: int) -> None:
+    engine = NaiveEngine()
+    for play in history(seed):
+        result = engine.apply(play.block, play.voided)
+        assert result.events == play.result.events, f"seed {seed} height {result.height} plays differently twice"
+        assert not breaches(engine, result), f"seed {seed} height {result.height}"
+
+
+def test_the_swarm_meets_every_event_and_every_refusal() -> None:
+    met: Counter[str] = Counter()
+    for seed in SEEDS:
+        for play in history(seed):
+            for serialised in play.result.events:
+                event = events_pb2.Event.FromString(serialised)
+                met[str(event.WhichOneof("body"))] += 1
+            met.update(refusals_pb2.Refusal.Name(outcome[1]) for outcome in play.result.outcomes.values())
+    bodies = {field.name for field in events_pb2.Event.DESCRIPTOR.oneofs_by_name["body"].fields}
+    refusals = {name for name, number in refusals_pb2.Refusal.items() if number < FIRST_OF_THE_DOOR} - NOT_IN_A_BLOCK
+    # Twilight has one rung: what is found in the first round is done in it, so nobody is ever queued.
+    assert not (bodies - {"ladder_queued"} | refusals) - set(met), sorted((bodies | refusals) - set(met))
+
+
+def test_the_swarm_meets_every_kind_of_liquidation_and_mark() -> None:
+    outcomes, states = set(), set()
+    for seed in SEEDS:
+        for play in history(seed):
+            for serialised in play.result.events:
+                event = events_pb2.Event.FromString(serialised)
+                if event.HasField("position_liquidated"):
+                    outcomes.add((event.position_liquidated.outcome, min(1, event.position_liquidated.round)))
+                if event.HasField("market_state_changed"):
+                    states.add(event.market_state_changed.after)
+    assert {(1, 1), (2, 1), (3, 1), (2, 0)} <= outcomes, outcomes
+    assert states == {2, 3, 4, 5}, states
