@@ -1,7 +1,7 @@
 """Actors on Ray: each a plain object in a process of its own. The one file that says `.remote(`.
 
 Restarts and retries are ours: Ray's own would bring back an empty actor and repeat calls out of order, so they are off,
-and a dead actor is reported as ActorLost within milliseconds. Small payloads travel by value. The registry stays in this process,
+and a dead actor is reported as ActorLost within milliseconds. Small payloads travel by value. The registry stays here,
 beside the sequencer whose frames it reads: it is called first in every block and would only add a round trip.
 """
 
