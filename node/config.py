@@ -102,6 +102,7 @@ class NodeConfig:
     snapshot_every: int = 1_000
     block_rows: int = 50_000
     heartbeat_ms: int = 1_000
+    max_queue_batches: int = 10_000
     limits: Limits = field(default_factory=Limits)
     venues: list[VenueWithMarkets] = field(default_factory=default_venues)
 

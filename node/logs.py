@@ -23,11 +23,13 @@ def configure_logs(dev: bool = False, level: int = logging.INFO) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger whose lines carry the name of the part that wrote them."""
+    if not structlog.is_configured():
+        configure_logs()
     return structlog.get_logger(part=name)

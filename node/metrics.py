@@ -37,6 +37,12 @@ class Metrics:
         self._interval = prometheus_client.Histogram(
             "breakwater_block_interval_seconds", "Between two blocks", buckets=_BLOCK_SECONDS, registry=self.registry
         )
+        self._journal_lag = prometheus_client.Histogram(
+            "breakwater_journal_lag_seconds",
+            "From the time of a block to its being durable",
+            buckets=_BLOCK_SECONDS,
+            registry=self.registry,
+        )
         self._events = prometheus_client.Counter(
             "breakwater_events", "Events of committed blocks", registry=self.registry
         )
@@ -57,8 +63,10 @@ class Metrics:
         if refused:
             self._rows.labels("refused").inc(refused)
 
-    def committed(self, events: int) -> None:
-        """Counts a block."""
+    def committed(self, events: int, journal_lag_s: float | None) -> None:
+        """Counts a durable block; the lag is from its block time, None where a driver brings the time."""
+        if journal_lag_s is not None:
+            self._journal_lag.observe(journal_lag_s)
         now_s = time.monotonic()
         if self._last_block_s is not None:
             self._interval.observe(now_s - self._last_block_s)
@@ -73,8 +81,8 @@ class Metrics:
         """Gauges of the host's status and of the door (name -> value), read at every scrape."""
         self.registry.register(_Gauges(status, door))
 
-    def serve(self, port: int) -> Callable[[], None]:
-        """Serves the text format on loopback; returns what stops it."""
+    def serve(self, port: int) -> tuple[str, Callable[[], None]]:
+        """Serves the text format on loopback; returns its address and what stops it."""
         server, thread = prometheus_client.start_http_server(port, addr=LOOPBACK, registry=self.registry)
 
         def stop() -> None:
@@ -82,7 +90,7 @@ class Metrics:
             server.server_close()
             thread.join()
 
-        return stop
+        return f"{LOOPBACK}:{server.server_port}", stop
 
 
 class _Gauges(Collector):

@@ -187,6 +187,7 @@ def _host_config(config: NodeConfig) -> HostConfig:
         notice=lambda text: _log.warning("engine", notice=text),
         heartbeat_ms=config.heartbeat_ms,
         snapshot_every=config.snapshot_every,
+        max_queue_batches=config.max_queue_batches,
     )
 
 

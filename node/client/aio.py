@@ -54,7 +54,7 @@ class AsyncClient(Stubs):
 
     async def close(self) -> None:
         """Closes the connection; streams end."""
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def open_account(self, venue: int = DEFAULT_VENUE, key: bytes | None = None) -> int:
         """Opens an account, which becomes the key's own; its number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -30,7 +30,8 @@ class RefusedError(Exception):
 
 def refused_of(error: grpc.RpcError) -> RefusedError | None:
     """The refusal a gRPC error carries; None for an error of the way, such as a lost connection."""
-    for name, value in error.trailing_metadata() or ():
+    trailing: Any = error.trailing_metadata()
+    for name, value in trailing or ():
         if name == REFUSAL_KEY:
             try:
                 detail = answers_pb2.RefusalDetail.FromString(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from breakwater.v1 import (
     accounts_pb2,
@@ -116,7 +116,7 @@ def take_profit(
 def cancel(venue: int, account: int, order: int, kind: int, key: bytes | None) -> trading_pb2.CancelOrderRequest:
     """Cancels an order (kind 0), a level of a position, or everything (order 0)."""
     return trading_pb2.CancelOrderRequest(
-        request_key=new_key(key), venue=venue, account=account, order=order, kind=common_pb2.OrderKind.ValueType(kind)
+        request_key=new_key(key), venue=venue, account=account, order=order, kind=cast(common_pb2.OrderKind, kind)
     )
 
 

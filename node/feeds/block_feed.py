@@ -7,6 +7,7 @@ nothing twice. A live reader that falls behind the ring is dropped: SLOW_CONSUME
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 from breakwater.v1 import refusals_pb2
 from cluster.archive import Archive
 from cluster.host import CommittedBlock, Host
-from node.config import Limits
+from node.config import NodeConfig
 from node.feeds.block_events import BlockEvents
 from node.guards.refusals import Refused
 from node.metrics import Metrics
@@ -26,16 +27,16 @@ _ARCHIVE_LAG_S: Final = 0.02
 class BlockFeed:
     """All readers of one node. Lives in the event loop; only `_arrived` is called from the pipeline's thread."""
 
-    def __init__(self, host: Host, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, host: Host, config: NodeConfig, metrics: Metrics) -> None:
         """Nothing arrives before `start`."""
         self._host = host
-        self._limits = limits
+        self._limits = config.limits
+        self._is_driven = config.driver_mode
         self._metrics = metrics
         self._ring: deque[BlockEvents] = deque()
         self._ring_events = 0
         self._signatures: dict[int, bytes] = {}
         self._latest = 0
-        self._signed = 0
         self._wakeup: asyncio.Event = asyncio.Event()
         self._stop: list[Callable[[], None]] = []
         self._closed = False
@@ -50,15 +51,15 @@ class BlockFeed:
         """Begins to listen; blocks committed before are in the archive."""
 
         def arrived(block: CommittedBlock) -> None:
+            lag_s = time.time() - block.block_time_ms / 1_000
+            self._metrics.committed(len(block.events), None if self._is_driven else lag_s)
             loop.call_soon_threadsafe(self._block_arrived, block)
 
         def signed(height: int, signature: bytes) -> None:
             loop.call_soon_threadsafe(self._signature_arrived, height, signature)
 
         self._stop = [self._host.subscribe(arrived), self._host.subscribe_signed(signed)]
-        status = self._host.status()
-        self._latest = max(self._latest, status.height)
-        self._signed = max(self._signed, status.validated_height)
+        self._latest = self._host.archive.tip() or 0
 
     def close(self) -> None:
         """Ends every reader with UNAVAILABLE."""
@@ -76,7 +77,7 @@ class BlockFeed:
             while True:
                 if height > self._latest:
                     live = True
-                    await self._wait()
+                    await self._wait(self._wakeup)
                 elif self._ring and height >= self._ring[0].height:
                     live = True
                     yield self._ring[height - self._ring[0].height]
@@ -99,7 +100,7 @@ class BlockFeed:
     async def block(self, height: int) -> BlockEvents:
         """One block, as soon as it is there. Raises UNAVAILABLE."""
         while height > self._latest:
-            await self._wait()
+            await self._wait(self._wakeup)
         if self._ring and height >= self._ring[0].height:
             return self._ring[height - self._ring[0].height]
         return (await asyncio.to_thread(_read, self._host.archive, height, height))[0]
@@ -110,20 +111,22 @@ class BlockFeed:
 
     async def signature(self, height: int) -> bytes:
         """The validator's signature of a block, as soon as it is there. Raises UNAVAILABLE."""
-        while height > self._signed:
-            await self._wait()
-        known = self._signatures.get(height)
-        if known is None:
-            header = await asyncio.to_thread(self._host.archive.header, height)
-            known = header.signature if header is not None else None
-        if known is None:
-            raise Refused(refusals_pb2.REFUSAL_NOT_VALIDATED, height, self._signed, "height")
-        return known
+        while True:
+            wakeup = self._wakeup
+            known = self._signatures.get(height) or await asyncio.to_thread(_signature, self._host.archive, height)
+            if known:
+                return known
+            await self._wait(wakeup)
 
-    async def _wait(self) -> None:
+    async def reach(self, height: int) -> None:
+        """Waits until a committed block is archived too. Raises UNAVAILABLE."""
+        while self._latest < height <= self._host.height():
+            await self._wait(self._wakeup)
+
+    async def _wait(self, wakeup: asyncio.Event) -> None:
         if self._closed:
             raise Refused(refusals_pb2.REFUSAL_UNAVAILABLE, field="stream")
-        await self._wakeup.wait()
+        await wakeup.wait()
 
     async def _page(self, height: int) -> list[BlockEvents]:
         """Blocks from the archive, up to a page or to where the ring begins."""
@@ -132,7 +135,6 @@ class BlockFeed:
         return await asyncio.to_thread(_read, self._host.archive, height, last)
 
     def _block_arrived(self, block: CommittedBlock) -> None:
-        self._metrics.committed(len(block.events))
         if self._ring and block.height <= self._ring[-1].height:
             return
         self._latest = max(self._latest, block.height)
@@ -145,7 +147,6 @@ class BlockFeed:
         self._wake()
 
     def _signature_arrived(self, height: int, signature: bytes) -> None:
-        self._signed = max(self._signed, height)
         self._signatures[height] = signature
         while len(self._signatures) > self._limits.feed_blocks:
             self._signatures.pop(next(iter(self._signatures)))
@@ -154,6 +155,11 @@ class BlockFeed:
     def _wake(self) -> None:
         self._wakeup.set()
         self._wakeup = asyncio.Event()
+
+
+def _signature(archive: Archive, height: int) -> bytes:
+    header = archive.header(height)
+    return (header.signature if header is not None else None) or b""
 
 
 def _read(archive: Archive, first: int, last: int) -> list[BlockEvents]:

@@ -43,7 +43,7 @@ def price_ticks(text: str, tick_size_e9: int, field: str) -> int:
     if price_e9 <= 0:
         raise Refused(refusals_pb2.REFUSAL_NOT_POSITIVE, 1, ticks, field)
     if ticks >= PRICE_BOUND:
-        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, PRICE_BOUND - 1, ticks, field)
+        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, PRICE_BOUND, ticks, field)
     if rest_e9:
         raise Refused(refusals_pb2.REFUSAL_OFF_TICK, tick_size_e9, price_e9, field)
     return ticks

@@ -14,7 +14,7 @@ def amount(value: int, field: str) -> int:
     if value <= 0:
         raise Refused(refusals_pb2.REFUSAL_NOT_POSITIVE, 1, value, field)
     if value >= BALANCE_BOUND:
-        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, BALANCE_BOUND - 1, value, field)
+        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, BALANCE_BOUND, value, field)
     return value
 
 

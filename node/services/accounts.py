@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from actors.sealing.batches import key_digest
 from breakwater.v1 import accounts_pb2, accounts_pb2_grpc, answers_pb2, batches_pb2, commands_pb2, refusals_pb2
-from cluster.host import outcome_key
 from node.guards import numbers
 from node.guards.auth import current_caller
 from node.guards.refusals import Refused
@@ -120,7 +120,8 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.GetOutcomeRequest, context: Any
     ) -> accounts_pb2.GetOutcomeResponse:
         """What became of a request key of the caller; `known` is false for one that never reached a block."""
-        key = outcome_key(current_caller().principal, request.request_key)
+        key = key_digest(current_caller().principal, request.request_key)
+        await self._door.feed.reach(self._door.host.height())
         found = await asyncio.to_thread(self._door.host.archive.outcome, key)
         if found is None:
             return accounts_pb2.GetOutcomeResponse(known=False)

@@ -107,6 +107,6 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
 
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: Any) -> admin_pb2.GetStatusResponse:
         """What the node is doing."""
-        status = self._door.host.status()
+        status = await asyncio.to_thread(self._door.host.status)
         status.version = self._door.version
         return status

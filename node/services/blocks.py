@@ -35,7 +35,7 @@ class BlockService(block_service_pb2_grpc.BlockServiceServicer):
         self, request: block_service_pb2.GetHeaderRequest, context: Any
     ) -> block_service_pb2.GetHeaderResponse:
         """A header, signed if the validator has come so far; raises NOT_FOUND."""
-        height = numbers.identity(request.height or self._door.host.height(), "height")
+        height = await self._archived(request.height or self._door.feed.latest)
         return block_service_pb2.GetHeaderResponse(header=await asyncio.to_thread(self._header, height))
 
     async def StreamHeaders(
@@ -57,7 +57,7 @@ class BlockService(block_service_pb2_grpc.BlockServiceServicer):
         self, request: block_service_pb2.ListEventsRequest, context: Any
     ) -> block_service_pb2.ListEventsResponse:
         """All events of a block; raises NOT_FOUND."""
-        height = numbers.identity(request.height, "height")
+        height = await self._archived(request.height)
         await asyncio.to_thread(self._header, height)
         events = await asyncio.to_thread(self._door.host.archive.events, height)
         return block_service_pb2.ListEventsResponse(
@@ -76,7 +76,7 @@ class BlockService(block_service_pb2_grpc.BlockServiceServicer):
         self, request: block_service_pb2.GetReceiptRequest, context: Any
     ) -> block_service_pb2.GetReceiptResponse:
         """A proof of one event; raises NOT_FOUND, or NOT_VALIDATED until its block is signed."""
-        height = numbers.identity(request.height, "height")
+        height = await self._archived(request.height)
         return block_service_pb2.GetReceiptResponse(
             receipt=await asyncio.to_thread(self._receipt, height, request.index)
         )
@@ -86,6 +86,11 @@ class BlockService(block_service_pb2_grpc.BlockServiceServicer):
     ) -> block_service_pb2.GetValidatorKeyResponse:
         """The Ed25519 public key headers are signed with. Who verifies should have it from elsewhere, too."""
         return block_service_pb2.GetValidatorKeyResponse(public_key=self._door.host.validator_public_key)
+
+    async def _archived(self, height: int) -> int:
+        """The height, once the archive has its block; one that is not committed is looked for all the same."""
+        await self._door.feed.reach(numbers.identity(height, "height"))
+        return height
 
     def _header(self, height: int) -> blocks_pb2.SignedHeader:
         found = self._door.host.archive.header(height)

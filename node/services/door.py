@@ -45,16 +45,19 @@ class Door:
     async def submit(self, batch: commands_pb2.CommandBatch, from_faucet: bool = False) -> answers_pb2.BatchOutcome:
         """Sends a batch of the caller and answers its columns. The faucet's deposit needs no custodian.
 
-        Raises what the caller may not send, what never reached a block, and the refusal of a batch as a whole.
+        Raises WRONG_MODE where a driver seals the blocks, what the caller may not send, what never reached a block, and
+        the refusal of a batch as a whole.
         """
         caller = current_caller()
+        if self.config.driver_mode:
+            raise Refused(refusals_pb2.REFUSAL_WRONG_MODE, 0, 1, "driver_mode")
         check_shape(batch, self.config.limits)
         check_rights(batch, caller, from_faucet)
         batch.principal = caller.principal
         if not batch.request_key:
             batch.request_key = uuid.uuid4().bytes
         if not batch.expires_ms:
-            batch.expires_ms = self.now_ms() + self.config.limits.key_life_ms
+            batch.expires_ms = time.time_ns() // 1_000_000 + self.config.limits.key_life_ms
         begun_s = time.perf_counter()
         outcome = await asyncio.wrap_future(self.host.submit(batch))
         self._count(outcome, time.perf_counter() - begun_s)
@@ -72,12 +75,6 @@ class Door:
         ]
         if opened and not caller.accounts.every:
             await self.keys.bind(caller, batch.venue, min(opened), max(opened))
-
-    def now_ms(self) -> int:
-        """The clock commands expire by: the wall's, or the last block's where a driver brings the time."""
-        if self.config.driver_mode:
-            return self.host.status().block_time_ms
-        return time.time_ns() // 1_000_000
 
     def venue(self, venue: int) -> parameters_pb2.VenueParameters:
         """Parameters of a venue; raises UNKNOWN_VENUE."""

@@ -84,7 +84,7 @@ def _estimate(
     entry_value = twilight.entry_value_floor_atoms(margin_atoms, leverage_hundredths)
     if entry_value >= BALANCE_BOUND or entry_value * entry_ticks >= twilight.POSITION_SIZE_BOUND:
         size = entry_value * entry_ticks
-        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, twilight.POSITION_SIZE_BOUND - 1, size, "margin_atoms")
+        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, twilight.POSITION_SIZE_BOUND, size, "margin_atoms")
     size = twilight.position_size(entry_value, entry_ticks)
     fee = twilight.fee_ceil_atoms(size, entry_ticks, rules.taker_fee_e9)
     maintenance_e9 = twilight.maintenance_margin_e9(

@@ -1,0 +1,161 @@
+"""Operators over the channel: ticks, venues, markets, parameters, halts, pause, snapshots."""
+
+import pytest
+
+from breakwater.v1 import admin_pb2, common_pb2, oracle_pb2, parameters_pb2, refusals_pb2
+from node.client import Client
+from node.config import default_venues
+from node.server import NodeServer
+from tests.api.refusing import Refusal, refusal_of
+from tests.api.scene import PRICE_TICKS, funded_account, move_mark, now_ms
+
+
+def venue_of(number: int, name: str, **twilight: int) -> parameters_pb2.VenueParameters:
+    ((venue, _),) = default_venues()
+    venue.venue, venue.name = number, name
+    for field, value in twilight.items():
+        setattr(venue.twilight, field, value)
+    return venue
+
+
+def market_of(
+    venue: int, number: int, symbol: str, tick_size_e9: int = 1_000_000_000
+) -> parameters_pb2.MarketParameters:
+    ((_, (market,)),) = default_venues()
+    market.venue, market.market, market.symbol, market.tick_size_e9 = venue, number, symbol, tick_size_e9
+    return market
+
+
+def create_venue(client: Client, venue: parameters_pb2.VenueParameters) -> None:
+    client.admin.CreateVenue(admin_pb2.CreateVenueRequest(parameters=venue))
+
+
+def create_market(client: Client, market: parameters_pb2.MarketParameters) -> None:
+    client.admin.CreateMarket(admin_pb2.CreateMarketRequest(parameters=market))
+
+
+def test_a_tick_is_refused_by_name(dev: Client) -> None:
+    move_mark(dev, PRICE_TICKS)
+    published_ms = now_ms()
+    assert dev.publish([(1, 1, PRICE_TICKS, published_ms)]).refusal[0] == 0
+    rows = [
+        (1, 1, PRICE_TICKS, published_ms),
+        (1, 2, PRICE_TICKS, now_ms() - 60_000),
+        (1, 2, PRICE_TICKS, now_ms() + 60_000),
+        (1, 9, PRICE_TICKS, now_ms()),
+        (4, 1, PRICE_TICKS, now_ms()),
+        (1, 3, 0, now_ms()),
+        (1, 3, -5, now_ms()),
+        (1, 3, 1 << 40, now_ms()),
+    ]
+    names = [
+        "STALE_TICK",
+        "STALE_TICK",
+        "FUTURE_TICK",
+        "UNKNOWN_PUBLISHER",
+        "UNKNOWN_MARKET",
+        "NOT_POSITIVE",
+        "NOT_POSITIVE",
+        "OVERFLOW",
+    ]
+    outcome = dev.publish(rows)
+    assert [refusals_pb2.Refusal.Name(refusal).removeprefix("REFUSAL_") for refusal in outcome.refusal] == names
+    assert (outcome.required[0], outcome.actual[0]) == (published_ms, published_ms)
+
+
+def test_a_stream_of_ticks_is_answered_in_order(dev: Client) -> None:
+    def batches() -> object:
+        for number in range(20):
+            ticks = {"market": [1], "publisher": [1], "price_ticks": [PRICE_TICKS], "published_ms": [now_ms() + number]}
+            yield oracle_pb2.PublishTicksRequest(venue=1, ticks=ticks)
+        yield oracle_pb2.PublishTicksRequest(venue=1, ticks={"market": [1, 1], "publisher": [1]})
+        yield oracle_pb2.PublishTicksRequest(venue=7, ticks=ticks)
+
+    *good, ragged, elsewhere = dev.publish_stream(batches())
+    assert [outcome.height for outcome in good] == sorted(outcome.height for outcome in good)
+    assert [len(outcome.refusal) for outcome in good] == [1] * 20
+    assert list(ragged.refusal) == [refusals_pb2.REFUSAL_RAGGED_COLUMNS] * 2
+    assert (ragged.height, ragged.required[0], ragged.actual[0]) == (0, 2, 1)
+    assert list(elsewhere.refusal) == [refusals_pb2.REFUSAL_UNKNOWN_VENUE]
+
+
+def test_a_venue_and_its_market_are_listed(dev: Client) -> None:
+    create_venue(dev, venue_of(2, "second"))
+    create_market(dev, market_of(2, 1, "BTC-CENT", 10_000_000))
+    assert [venue.name for venue in dev.venues()] == ["twilight", "second"]
+    assert [market.symbol for market in dev.list_markets(2)] == ["BTC-CENT"]
+    assert dev.mark(1, venue=2).mark.state == common_pb2.MARK_STATE_NONE
+    account = dev.open_account(venue=2)
+    dev.faucet(account, 1_000_000, venue=2)
+    refusal = refusal_of(lambda: dev.open_position(account, "long", 1_000, "2", venue=2))
+    assert refusal == Refusal("NO_MARK", 1, 0, "")
+    assert refusal_of(lambda: dev.estimate_liquidation("long", 1_000, "2", venue=2)).name == "NO_MARK"
+    refusal = refusal_of(lambda: create_venue(dev, venue_of(3, "second")))
+    assert refusal == Refusal("NAME_TAKEN", 0, 2, "")
+
+
+@pytest.mark.parametrize(
+    ("twilight", "refusal"),
+    [
+        ({"utilisation_cap_ppm": 1_000_001}, Refusal("PARAMETER_OUT_OF_BOUNDS", 1_000_000, 1_000_001, "")),
+        ({"psi": 0}, Refusal("PARAMETER_OUT_OF_BOUNDS", 1, 0, "")),
+    ],
+    ids=str,
+)
+def test_parameters_have_bounds(dev: Client, twilight: dict[str, int], refusal: Refusal) -> None:
+    assert refusal_of(lambda: create_venue(dev, venue_of(9, "ninth", **twilight))) == refusal
+    change = admin_pb2.ChangeParametersRequest(venue=venue_of(1, "twilight", **twilight))
+    assert refusal_of(lambda: dev.admin.ChangeParameters(change)) == refusal
+
+
+def test_parameters_change_from_a_version(dev: Client) -> None:
+    version = dev.venues()[0].version
+    wanted = venue_of(1, "twilight", margin_cap_atoms=9_000_000)
+    change = admin_pb2.ChangeParametersRequest(venue=wanted, expected_version=version + 5)
+    assert refusal_of(lambda: dev.admin.ChangeParameters(change)) == Refusal(
+        "UNKNOWN_VERSION", version, version + 5, ""
+    )
+    change.expected_version = version
+    dev.admin.ChangeParameters(change)
+    assert (dev.venues()[0].version, dev.venues()[0].twilight.margin_cap_atoms) == (version + 1, 9_000_000)
+    both = admin_pb2.ChangeParametersRequest(venue=wanted, market=market_of(1, 1, "BTC-PERP"))
+    assert refusal_of(lambda: dev.admin.ChangeParameters(both)).name == "MALFORMED"
+
+
+def test_a_halted_market_does_not_trade(dev: Client) -> None:
+    move_mark(dev, PRICE_TICKS)
+    account = funded_account(dev, 1_000_000)
+    dev.admin.HaltMarket(admin_pb2.HaltMarketRequest(venue=1, market=1, halted=True, reason="a drill"))
+    assert dev.list_markets()[0].halt_reason == "a drill"
+    refusal = refusal_of(lambda: dev.open_position(account, "long", 1_000, "2"))
+    assert (refusal.name, refusal.required) == ("MARKET_HALTED", 0)
+    dev.admin.HaltMarket(admin_pb2.HaltMarketRequest(venue=1, market=1, halted=False))
+    assert not dev.list_markets()[0].halted
+    unknown = admin_pb2.HaltMarketRequest(venue=1, market=8, halted=True)
+    assert refusal_of(lambda: dev.admin.HaltMarket(unknown)) == Refusal("UNKNOWN_MARKET", 1, 8, "")
+
+
+def test_a_paused_node_takes_deposits_and_cancels(node: NodeServer, dev: Client) -> None:
+    account = funded_account(dev, 1_000_000)
+    dev.admin.Pause(admin_pb2.PauseRequest(paused=True))
+    try:
+        assert dev.status().state == "paused"
+        dev.deposit(account, 5)
+        with Client(node.address, node.dev_keys["dev"], timeout_s=0.5) as hasty:
+            assert refusal_of(lambda: hasty.withdraw(account, 5)).name in ("UNAVAILABLE", "RESUMING")
+    finally:
+        dev.admin.Pause(admin_pb2.PauseRequest(paused=False))
+    assert dev.withdraw(account, 5).status == common_pb2.OUTCOME_STATUS_DONE
+
+
+def test_a_snapshot_is_taken_at_a_height(dev: Client) -> None:
+    before = dev.status().height
+    height = dev.admin.TakeSnapshot(admin_pb2.TakeSnapshotRequest()).height
+    assert height >= before
+    assert dev.status().snapshot_height == height
+
+
+def test_an_acknowledged_command_cannot_be_voided(dev: Client) -> None:
+    height = dev.deposit(funded_account(dev, 5), 5).height
+    refusal = refusal_of(lambda: dev.admin.VoidCommand(admin_pb2.VoidCommandRequest(height=height, index=0)))
+    assert refusal.name != "INTERNAL"
