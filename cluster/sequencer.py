@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Condition
+from typing import Any
 
 from blake3 import blake3
 
@@ -156,6 +157,7 @@ class Sequencer:
             waiting, self._waiting = list(self._waiting), deque()
             orders, self._orders = list(self._orders), deque()
             in_flight, self._in_flight = list(self._in_flight.values()), {}
-        for future in [*(entry.answer for entry in waiting + in_flight), *(order.answer for order in orders)]:
+        futures: list[Future[Any]] = [entry.answer for entry in waiting + in_flight]
+        for future in futures + [order.answer for order in orders]:
             if not future.done():
                 future.set_exception(error)

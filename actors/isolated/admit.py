@@ -1,5 +1,8 @@
 """Phases 8 and 9: withdrawals, then triggers, then the block's commands in their order; refusals here."""
 
+from collections.abc import Callable
+from typing import Any
+
 from actors.columns import add_row, rows
 from actors.isolated.book import IsolatedBook
 from actors.isolated.triggers import (
@@ -68,7 +71,8 @@ class Admission:
         for venue in sorted(self._books):
             trigger_exits(self._books[venue], self.closes, self._sink)
             trigger_opens(self._books[venue], self.opens, self._sink)
-        queue = [(row[0], self._open, row) for row in rows(commands.opens)]
+        queue: list[tuple[int, Callable[..., Refused | None], tuple[Any, ...]]] = []
+        queue += [(row[0], self._open, row) for row in rows(commands.opens)]
         queue += [(row[0], self._close, row) for row in rows(commands.closes)]
         queue += [(row[0], self._move_liquidity, row) for row in rows(commands.liquidity)]
         for command, admit, row in sorted(queue, key=lambda entry: entry[0]):
@@ -127,7 +131,7 @@ class Admission:
         )
 
     def _close(
-        self, command: int, venue: int, account: int, position: int, kind: int, level_ticks: int
+        self, command: int, venue: int, account: int, position: int, kind: "common.OrderKind", level_ticks: int
     ) -> Refused | None:
         book = self._books[venue]
         if position not in book.positions or book.positions.read(position).account != account:

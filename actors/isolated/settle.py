@@ -92,10 +92,20 @@ def _fund_market(book: IsolatedBook, market: int, rate_e9: int, sink: EventSink)
     column = book.positions.table.column
     margins = column("margin_held_atoms")[slots].copy()
     mark = book.marks[market].mark_ticks
-    columns = [column(name)[slots] for name in ("side", "position_size", "entry_value_atoms", "initial_margin_atoms")]
+    side, size, value, initial = (
+        column(name)[slots] for name in ("side", "position_size", "entry_value_atoms", "initial_margin_atoms")
+    )
     step = _scalar_step if book.scalar else apply_funding_step
     payments, maintenance, thresholds = step(
-        *columns, margins, mark, rate_e9, book.rules.maintenance_ratio_e9, book.rules.taker_fee_e9
+        side,
+        size,
+        value,
+        initial,
+        margins,
+        mark,
+        rate_e9,
+        book.rules.maintenance_ratio_e9,
+        book.rules.taker_fee_e9,
     )
     book.positions.rewrite(market, slots, margins, maintenance, thresholds)
     accounts = column("account")[slots].tolist()

@@ -63,7 +63,13 @@ def _decide(
 
 
 def _cancel(
-    book: IsolatedBook, command: int, account: int, order: int, kind: int, sink: EventSink, answers: AnswerSink
+    book: IsolatedBook,
+    command: int,
+    account: int,
+    order: int,
+    kind: "common.OrderKind",
+    sink: EventSink,
+    answers: AnswerSink,
 ) -> None:
     if order == 0 and kind == _NO_KIND:
         released = _cancel_all(book, command, account, sink)
@@ -82,7 +88,7 @@ def _cancel(
     answers.answer(command, common.OUTCOME_STATUS_DONE, reference=order, amount_atoms=released)
 
 
-def _why_not_cancel(book: IsolatedBook, account: int, order: int, kind: int) -> Refused | None:
+def _why_not_cancel(book: IsolatedBook, account: int, order: int, kind: "common.OrderKind") -> Refused | None:
     if kind == _NO_KIND:
         known = order in book.orders and book.orders.read(order).account == account
         return None if known else Refused(refusals.REFUSAL_UNKNOWN_ORDER, 1, order)
@@ -111,7 +117,7 @@ def _cancel_order(book: IsolatedBook, command: int, order: int, sink: EventSink)
     return row.margin_atoms
 
 
-def _take_level_off(book: IsolatedBook, command: int, position: int, kind: int, sink: EventSink) -> None:
+def _take_level_off(book: IsolatedBook, command: int, position: int, kind: "common.OrderKind", sink: EventSink) -> None:
     book.positions.set_level(position, kind, 0)
     row = book.positions.read(position)
     body = events.LevelSet(position=position, kind=kind, level_ticks=0)

@@ -19,7 +19,7 @@ def trigger_exits(book: IsolatedBook, closes: batches.CloseOps, sink: EventSink)
     """Every position with a level met closes once, by its smallest (level, kind)."""
     for market in book.usable_markets():
         mark = book.marks[market].mark_ticks
-        met: dict[int, tuple[int, int]] = {}
+        met: dict[int, tuple[int, common.OrderKind]] = {}
         for kind in sorted(LEVELS):
             for position in book.positions.triggered(market, kind, mark):
                 level = book.positions.table.get(position, LEVELS[kind][0])
@@ -31,7 +31,7 @@ def trigger_exits(book: IsolatedBook, closes: batches.CloseOps, sink: EventSink)
 def close_position(
     book: IsolatedBook,
     position: int,
-    kind: int,
+    kind: "common.OrderKind",
     order_of_work: tuple[int, int, int],
     closes: batches.CloseOps,
     sink: EventSink,

@@ -109,7 +109,7 @@ class IsolatedPositions:
         self._touched(row.account)
         return row
 
-    def set_level(self, position: int, kind: int, level_ticks: int) -> None:
+    def set_level(self, position: int, kind: "common.OrderKind", level_ticks: int) -> None:
         """Sets, replaces or (0) takes off a level (TW-14)."""
         name, direction = LEVELS[kind]
         row = self.read(position)
@@ -126,7 +126,7 @@ class IsolatedPositions:
         """Positions whose threshold the mark meets (TW-10), ascending."""
         return self._keys_at(self._liquidation_index(market).scan(mark_ticks))
 
-    def triggered(self, market: int, kind: int, mark_ticks: int) -> list[int]:
+    def triggered(self, market: int, kind: "common.OrderKind", mark_ticks: int) -> list[int]:
         """Positions whose level of this kind the mark meets (TW-14), ascending."""
         return self._keys_at(self._level_index(market, kind).scan(mark_ticks))
 

@@ -197,7 +197,7 @@ class Desk:
         market: int,
         account: int,
         side: int,
-        kind: int,
+        kind: "common.OrderKind",
         margin: int,
         leverage: int,
         terms: OpenTerms,

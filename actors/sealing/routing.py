@@ -1,7 +1,7 @@
 """Routing: the rows of a sound batch to the actor that decides them, those that are not sound refused here."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -165,7 +165,8 @@ class Router:
     def _checked(self, checks: RowChecks, venue: int, first: int, accounts: Sequence[int] | None) -> np.ndarray:
         """Answers the rows the checks refused; returns those that stand."""
         for row in checks.refused().tolist():
-            refused = Refused(int(checks.refusal[row]), int(checks.required[row]), int(checks.actual[row]))
+            refusal = cast("refusals.Refusal", int(checks.refusal[row]))
+            refused = Refused(refusal, int(checks.required[row]), int(checks.actual[row]))
             account = accounts[row] if accounts is not None and accounts[row] > 0 else 0
             self._answers.refuse((REGISTRY, first + row, 0, 0), first + row, refused, venue, account=account)
         return checks.accepted()
