@@ -111,6 +111,10 @@ class PositionBook(Actor):
             age_ms = halt_age_in_force_ms(market.halted, market.oracle.halt_age_ms)
             self._books[market.venue].halt_age_ms[market.market] = age_ms
 
+    def book(self, venue: int) -> IsolatedBook | None:
+        """A venue's columns, to be read between blocks."""
+        return self._books.get(venue)
+
     def query(self, query: bytes) -> bytes:
         """AccountQuery -> AccountViews; accounts of other shards are left out."""
         request = batches.AccountQuery.FromString(query)

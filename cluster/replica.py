@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from blake3 import blake3
 
+from actors.isolated.book import IsolatedBook
+from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from cluster.chain_state import ChainState
@@ -86,6 +88,12 @@ class Replica:
     def cut(self) -> dict[str, bytes]:
         """A cut at the end of the last block."""
         return take_cut(self.state, self._transport)
+
+    def books(self, venue: int) -> list[IsolatedBook]:
+        """The venue's columns on every shard, to be read between blocks."""
+        shards = (self._transport.actor(shard_name(shard)) for shard in range(self._shards))
+        books = (shard.book(venue) for shard in shards if isinstance(shard, PositionBook))
+        return [book for book in books if book is not None]
 
     def accounts(self, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
         """Accounts as a reader sees them."""

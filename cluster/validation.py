@@ -14,6 +14,7 @@ from actors.chain.roots import header_hash
 from actors.validator import judge
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import commands_pb2 as commands
+from cluster.invariants import check_after_block
 from cluster.replica import Replica
 from cluster.signing import SigningKey
 from cluster.transport.transport import ActorLost
@@ -63,6 +64,7 @@ class ValidatorHost:
         result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided)
         claimed = blocks.BlockHeader.FromString(claim.header)
         faults = judge(claimed, result.header, result.events, self._replica.state.venues)
+        faults += check_after_block(self._replica, result)
         if faults:
             raise ValidatorFault(f"height {claim.height}: " + "; ".join(faults))
         return self._key.sign(header_hash(claim.header))

@@ -24,6 +24,10 @@ class InlineTransport:
         """Whether it was made."""
         return actor in self._actors
 
+    def actor(self, actor: str) -> Actor:
+        """The object itself, to be read."""
+        return self._actors[actor]
+
     def call(self, calls: Sequence[Call]) -> list[bytes]:
         """One after the other."""
         return [self._actors[call.actor].apply(call.payload) for call in calls]
