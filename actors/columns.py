@@ -4,6 +4,7 @@ Numbers are `repeated sfixed64` and become int64 NumPy arrays; bytes columns (ev
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,12 +17,18 @@ M = TypeVar("M", bound=Message)
 
 def field_names(message: Any) -> list[str]:
     """The columns, in field order."""
-    return [field.name for field in message.DESCRIPTOR.fields]
+    return _names(message.DESCRIPTOR)
+
+
+@cache
+def _names(descriptor: Any) -> list[str]:
+    """Asked for with every row, so read from the descriptor once."""
+    return [field.name for field in descriptor.fields]
 
 
 def row_count(message: Any) -> int:
     """How many rows; the columns must be of equal length (`ragged_column` tells)."""
-    return len(getattr(message, message.DESCRIPTOR.fields[0].name))
+    return len(getattr(message, _names(message.DESCRIPTOR)[0]))
 
 
 def ragged_column(message: Any) -> tuple[int, int] | None:
@@ -37,8 +44,8 @@ def array(column: Iterable[int]) -> np.ndarray:
 
 def add_row(message: Any, *values: int | bytes) -> None:
     """Appends one row; a value for every column, in field order."""
-    for field, value in zip(message.DESCRIPTOR.fields, values, strict=True):
-        getattr(message, field.name).append(value)
+    for name, value in zip(_names(message.DESCRIPTOR), values, strict=True):
+        getattr(message, name).append(value)
 
 
 def rows(message: Any) -> Iterable[tuple[Any, ...]]:

@@ -39,9 +39,7 @@ def commands_root(serialised_batches: Sequence[bytes]) -> bytes:
 
 def state_root(buckets: Sequence[bytes], actors: Mapping[str, bytes], outbox: batches.Legs) -> bytes:
     """BLAKE3 over the 1,024 bucket digests, then (name, digest) by name, then the outbox."""
-    hasher = blake3(_STATE_TAG)
-    for digest in buckets:
-        hasher.update(digest)
+    hasher = blake3(_STATE_TAG + b"".join(buckets))
     for name in sorted(actors):
         hasher.update(len(name).to_bytes(2, "big") + name.encode() + actors[name])
     hasher.update(outbox.SerializeToString(deterministic=True))
