@@ -1,11 +1,6 @@
 """Which actors a node has, by name, and who makes them. Buckets go to shards by number, the same for every venue."""
 
 from actors.contract import Actor
-from actors.liquidation_coordinator import LiquidationCoordinator
-from actors.oracle import Oracle
-from actors.pool import Pool
-from actors.position_book import PositionBook
-from actors.registry import Registry
 
 REGISTRY = "registry"
 ORACLE = "oracle"
@@ -35,15 +30,29 @@ def standing_actors(shards: int) -> list[str]:
 
 
 def build(name: str, shards: int, scalar: bool = False) -> Actor:
-    """A new, empty actor. Raises ValueError for a name that is none."""
+    """A new, empty actor. Raises ValueError for a name that is none.
+
+    Each mind is imported where it is built: in a process of its own an actor loads only itself, and Numba, half a
+    second and 20 MB, only where there are positions.
+    """
     if name == REGISTRY:
+        from actors.registry import Registry
+
         return Registry()
     if name == ORACLE:
+        from actors.oracle import Oracle
+
         return Oracle()
     if name == COORDINATOR:
+        from actors.liquidation_coordinator import LiquidationCoordinator
+
         return LiquidationCoordinator()
     if name.startswith(_SHARD):
+        from actors.position_book import PositionBook
+
         return PositionBook(int(name.removeprefix(_SHARD)), shards, scalar)
     if name.startswith(_DESK):
+        from actors.pool import Pool
+
         return Pool(int(name.removeprefix(_DESK)))
     raise ValueError(f"no actor is called {name}")
