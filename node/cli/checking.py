@@ -51,6 +51,8 @@ def audit(
         "roots_equal": report.roots_equal,
         "conserved": report.conserved,
         "violations": list(report.violations),
+        "signed": report.signed,
+        "final_state_root": report.final_state_root,
     }
     if as_json:
         put_json(facts)
@@ -61,11 +63,13 @@ def audit(
                 ("heights", f"{report.heights:,} re-executed"),
                 ("roots", "equal" if report.roots_equal else "DIFFERENT"),
                 ("conservation", "to the atom, after every block" if report.conserved else "BROKEN"),
+                ("signatures", f"{report.signed:,} of the validator, checked"),
+                ("state root", report.final_state_root),
                 ("violations", "none" if not report.violations else str(len(report.violations))),
                 *(("", violation) for violation in report.violations),
             ],
         )
-    if report.violations or not report.roots_equal or not report.conserved:
+    if not report.ok:
         end(EXIT_NO)
 
 

@@ -23,6 +23,7 @@ _SPOKEN = {
     ("cluster.signing", "KeyFileError"): EXIT_USAGE,
     ("cluster.journal", "JournalCorrupted"): EXIT_NO,
     ("cluster.journal", "LeaseHeld"): EXIT_NO,
+    ("cluster.recovery", "ReplayMismatch"): EXIT_NO,
 }
 _AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 

@@ -1,5 +1,6 @@
 """`replay`: a crash, real or synthetic, through a node of its own."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from node.load.replay import ReplayOptions
 
 _SHOW_EVERY_BLOCKS = 8
+# Where nobody watches a terminal, so many lines a replay.
+_LINES = 10
 
 
 def replay(
@@ -40,7 +43,7 @@ def replay(
     plan = plan_of(options)  # before the folder is made: prices that cannot be read leave none
     run_dir = _made(out) if out is not None else new_run_dir(Path("runs"))
     with _bar() as bar:
-        show = _shown(bar, len(plan.points) + 4)
+        show = _bar_shown(bar, len(plan.points) + 4) if errors().is_terminal else _lines_shown()
         result = run(options, plan, data or run_dir / "data", run_dir / "node.log", show)
     facts = write_run(run_dir, result, _command(options, out, data))
     if as_json:
@@ -86,21 +89,33 @@ def _bar() -> Bar:
         TextColumn("{task.description}"),
         console=errors(),
         transient=True,
+        disable=not errors().is_terminal,
     )
 
 
-def _shown(bar: Bar, blocks: int) -> Any:
+def _bar_shown(bar: Bar, blocks: int) -> Callable[["Progress"], None]:
     task = bar.add_task("starting the node", total=blocks)
 
     def watch(progress: "Progress") -> None:
-        if progress.block % _SHOW_EVERY_BLOCKS:
-            return
-        tally = progress.tally
-        nav_btc = tally.pool.nav_marked_atoms / 1e8
-        words = (
-            f"price {progress.price_ticks:,}  NAV {nav_btc:,.4f} BTC  {tally.pool.positions:,} positions  "
-            f"{len(tally.liquidations):,} liquidated"
-        )
-        bar.update(task, completed=progress.block, description=words)
+        if progress.block % _SHOW_EVERY_BLOCKS == 0:
+            bar.update(task, completed=progress.block, description=_words(progress))
 
     return watch
+
+
+def _lines_shown() -> Callable[["Progress"], None]:
+    console = errors()
+
+    def watch(progress: "Progress") -> None:
+        if progress.block % max(1, progress.blocks // _LINES) == 0:
+            console.print(f"block {progress.block:,} of {progress.blocks:,}  {_words(progress)}", soft_wrap=True)
+
+    return watch
+
+
+def _words(progress: "Progress") -> str:
+    tally = progress.tally
+    return (
+        f"price {progress.price_ticks:,}  NAV {tally.pool.nav_marked_atoms / 1e8:,.4f} BTC  "
+        f"{tally.pool.positions:,} positions  {len(tally.liquidations):,} liquidated"
+    )

@@ -14,7 +14,7 @@ from node.cli.output import EXIT_NO, JsonOption, complain, end, put_facts, put_j
 if TYPE_CHECKING:
     from node.server import NodeServer
 
-_LOOK_S = 0.5
+_LOOK_S = 1.0
 
 
 def up(
@@ -128,7 +128,11 @@ def _stop_on_signals(stop: threading.Event) -> None:
 def _serve(server: "NodeServer", stop: threading.Event) -> str:
     """Wait for a signal, or for the host to stop by itself; answers why in that case."""
     while not stop.wait(_LOOK_S):
-        found = server.host.status()
-        if found.stopped_because:
-            return found.stopped_because
+        try:
+            stopped_because = server.host.status().stopped_because
+        except Exception:
+            # A status needs every actor, and one that just died is being made again: the host says when it gives up.
+            continue
+        if stopped_because:
+            return stopped_because
     return ""

@@ -71,6 +71,14 @@ class Ask:
     body: Message
     learn: Learn = ignore
 
+    @property
+    def rows(self) -> int:
+        """Commands in the batch."""
+        if isinstance(self.body, cmd.OpenAccounts):
+            return self.body.count
+        column = self.body.DESCRIPTOR.fields[0]
+        return len(getattr(self.body, column.name)) if column.is_repeated else 1
+
 
 def column_ask(field: str, body: type[Message], learn: Learn, **columns: Sequence[int] | np.ndarray) -> Ask:
     """An ask whose body is columns of equal length."""

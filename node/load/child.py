@@ -57,9 +57,15 @@ class NodeChild:
         """Start the node and wait until it serves; answers its address. Raises ChildError."""
         settings = self._settings
         settings.log.parent.mkdir(parents=True, exist_ok=True)
-        with settings.log.open("ab") as log:
+        # A node in dev mode says its keys: the log is for its owner only.
+        with os.fdopen(os.open(settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             self._process = subprocess.Popen(
-                settings.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                settings.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=_environment(),
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -100,6 +106,11 @@ class NodeChild:
         except (OSError, orjson.JSONDecodeError):
             return ""
         return str(content.get("address", "")) if content.get("pid") == self.pid else ""
+
+
+def _environment() -> dict[str, str]:
+    """Ours, and the node imports from where we do."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _tail(log: Path) -> str:

@@ -20,6 +20,7 @@ from node.load.tally import Tally
 # The blocks before the first price: venue, accounts, deposits, pool.
 SETUP_STEP_MS = 1_000
 DRAIN_MAX = 16
+_OTHER_HISTORY = "the data directory holds another history"
 
 Events = Callable[[], Sequence[evt.Event]]
 
@@ -138,7 +139,7 @@ class Driver:
         batches = command_batches(asks, self._block, time_ms, self._plan.venue.venue)
         request = admin_pb2.SealBlockRequest(block_time_ms=time_ms, root=root, batches=batches)
         response = self._sealer.seal(request)
-        self._check_place(response, len(batches))
+        self._check_place(response, asks)
         for ask, outcome in zip(asks, response.outcomes, strict=True):
             answers = Answers.of(outcome)
             self.tally.answered(answers)
@@ -148,17 +149,18 @@ class Driver:
         self._collect()
         self._events = self._sealer.events_later(response.height)
 
-    def _check_place(self, response: admin_pb2.SealBlockResponse, batches: int) -> None:
+    def _check_place(self, response: admin_pb2.SealBlockResponse, asks: Sequence[Ask]) -> None:
+        """The block is where this replay's is, and the answers are to its commands."""
         if self._block == 1:
             self._first_height = response.height
         expected = self._first_height + self._block - 1
         if response.height != expected:
             raise ReplayError(
                 f"block {self._block} of this replay was sealed at height {response.height}, not {expected}: "
-                "the data directory holds another history"
+                f"{_OTHER_HISTORY}"
             )
-        if len(response.outcomes) != batches:
-            raise ReplayError(f"height {expected} answered {len(response.outcomes)} of {batches} batches")
+        if [len(outcome.status) for outcome in response.outcomes] != [ask.rows for ask in asks]:
+            raise ReplayError(f"height {expected} answers other commands than these: {_OTHER_HISTORY}")
 
     def _collect(self) -> None:
         """Count the events asked for last: they travel while the next block is sealed."""

@@ -23,7 +23,8 @@ RESTARTS_MAX = 8
 PATIENCE_S = 120.0
 # A block may wait for an actor to be rebuilt.
 CALL_TIMEOUT_S = 60.0
-READ_TIMEOUT_S = 10.0
+# A read that is lost is asked again, of the node that was started again if need be.
+READ_TIMEOUT_S = 3.0
 _PAUSE_S = 0.1
 _READERS = 4
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)

@@ -25,7 +25,7 @@ BAD_CSV = "open_time_ms,open,high,low,close\n60000,1,2,3,1\n"
         (
             ["replay", "--ticks-per-bar", "3"],
             EXIT_USAGE,
-            "'--ticks-per-bar': Input should be greater than or equal to 4",
+            "Input should be greater than or equal to 4",
         ),
         (["conformance", "nowhere"], EXIT_USAGE, "nowhere: no such file or folder"),
         (["audit", "nowhere"], EXIT_USAGE, "nowhere: no such directory"),
