@@ -15,6 +15,7 @@ from node.guards.refusals import Refused
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     field.name: tuple(column.name for column in field.message_type.fields if column.is_repeated)
     for field in commands_pb2.CommandBatch.DESCRIPTOR.oneofs_by_name["body"].fields
+    if field.message_type is not None
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, aclosing
 from typing import Any, Final
 
@@ -39,9 +39,9 @@ class ErrorGuard(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> Any:
         """The handler of a method, wrapped once; an unknown method stays unknown."""
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
@@ -77,7 +77,9 @@ class ErrorGuard(grpc.aio.ServerInterceptor):
 
         return answer
 
-    def _stream(self, method: str, handler: Any, behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+    def _stream(
+        self, method: str, handler: Any, behaviour: Callable[..., AsyncGenerator[Any, None]]
+    ) -> Callable[..., Any]:
         async def answers(raw: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
             try:
                 with self._admit(method, context.invocation_metadata(), True):

@@ -6,7 +6,7 @@ from actors.units import BALANCE_BOUND, LONG, SHORT
 from breakwater.v1 import common_pb2, refusals_pb2
 from node.guards.refusals import INT64_MAX, Refused
 
-_SIDES = {common_pb2.SIDE_LONG: LONG, common_pb2.SIDE_SHORT: SHORT}
+_SIDES: dict[int, int] = {common_pb2.SIDE_LONG: LONG, common_pb2.SIDE_SHORT: SHORT}
 
 
 def amount(value: int, field: str) -> int:

@@ -5,7 +5,7 @@ Print it with `python -m node.guards.refusals`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import grpc
 
@@ -94,7 +94,7 @@ class Refused(HostRefused):
 
     def __init__(self, refusal: int, required: int = 0, actual: int = 0, field: str = "") -> None:
         """`required` and `actual` count what refusals.proto says; they are cut to 64 bits."""
-        super().__init__(refusal, clamped(required), clamped(actual))
+        super().__init__(cast(refusals_pb2.Refusal, refusal), clamped(required), clamped(actual))
         self.field = field
 
 

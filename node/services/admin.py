@@ -79,7 +79,8 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.TakeSnapshotRequest, context: Any
     ) -> admin_pb2.TakeSnapshotResponse:
         """Writes a snapshot now."""
-        return admin_pb2.TakeSnapshotResponse(height=await asyncio.wrap_future(self._door.host.take_snapshot()))
+        height: int = await asyncio.wrap_future(self._door.host.take_snapshot())
+        return admin_pb2.TakeSnapshotResponse(height=height)
 
     async def VoidCommand(self, request: admin_pb2.VoidCommandRequest, context: Any) -> admin_pb2.VoidCommandResponse:
         """Voids a command of a block that was never acknowledged."""

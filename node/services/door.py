@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, parameters_pb2, refusals_pb2
 from cluster.host import Host
@@ -107,8 +107,8 @@ def first_row(outcome: answers_pb2.BatchOutcome) -> answers_pb2.CommandOutcome:
     return answers_pb2.CommandOutcome(
         height=outcome.height,
         command=outcome.command[0],
-        status=outcome.status[0],
-        refusal=outcome.refusal[0],
+        status=cast(common_pb2.OutcomeStatus, outcome.status[0]),
+        refusal=cast(refusals_pb2.Refusal, outcome.refusal[0]),
         required=outcome.required[0],
         actual=outcome.actual[0],
         reference=outcome.reference[0],
