@@ -1,10 +1,8 @@
 """The commands of `breakwater`, one line each. What a command needs is imported when it runs."""
 
-from importlib.util import find_spec
-
 import typer
 
-from node.cli import checking, publishing, replaying, serving, trading, watching
+from node.cli import benchmarking, checking, publishing, replaying, serving, trading, watching
 from node.cli.guard import GuardedGroup
 from node.cli.keys import keys
 
@@ -34,8 +32,4 @@ app.command()(checking.receipt)
 app.command()(checking.verify)
 app.add_typer(keys, name="keys")
 app.command()(serving.warm)
-
-if find_spec("node.bench") is not None and find_spec("node.bench.command") is not None:
-    from node.bench.command import bench
-
-    app.command()(bench)
+app.command()(benchmarking.bench)

@@ -1,0 +1,1 @@
+"""`breakwater bench`: what the node does in numbers, each beside a bare peer measured in the same run."""

@@ -1,0 +1,34 @@
+"""`bench`: the node in numbers, each beside a bare peer measured in the same run."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.cli.output import JsonOption, errors, put_json, put_line, put_table
+
+
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats and smaller books.")] = False,
+    scratch: Annotated[Path, typer.Option(help="Folder to measure the disk in; left as it was.")] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the node against the figures to reach. Nothing else should run on the machine meanwhile."""
+    from node.bench.run import rows
+    from node.bench.table import COLUMNS, document
+
+    begun_s = time.monotonic()
+    progress = errors()
+    measured = []
+    for row in rows(scratch, quick):
+        measured.append(row)
+        progress.print(f"{row.name}: {row.to_text()[1]} {row.unit}", markup=False, soft_wrap=True)
+    facts = document(measured, quick, time.monotonic() - begun_s)
+    if as_json:
+        put_json(facts)
+        return
+    put_table("Bench", [column.replace("_", " ") for column in COLUMNS], [row.to_text() for row in measured])
+    missed = [row.name for row in measured if row.met is False]
+    with_reach = sum(row.met is not None for row in measured)
+    put_line(f"{with_reach - len(missed)} of {with_reach} figures reached in {facts['wall_s']:.0f} s")

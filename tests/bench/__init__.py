@@ -1,0 +1,1 @@
+"""Tests of the bench: its table, and the pieces that need no server."""

@@ -1,0 +1,86 @@
+"""The pieces of `bench --quick` that start no server: they measure what they say, on small books."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from breakwater.v1 import common_pb2
+from cluster.replica import read_accounts
+from cluster.transport.inline import InlineTransport
+from node.bench import blocks, journal_append, replay_speed, scan
+from node.bench.load import run_load
+from node.bench.world import ACCOUNT_ATOMS, MARGIN_ATOMS, World, accepted
+from node.config import TWILIGHT_VENUE
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A listed venue with a price and a pool, in this process, without a journal."""
+    founded = World(InlineTransport(blocks.SHARDS), blocks.SHARDS)
+    founded.found()
+    yield founded
+    founded.close()
+
+
+def test_scan_is_compared_with_reading_everything() -> None:
+    row = scan.scan_row(5_000, repeats=3)
+    assert row.name == "scan of 5,000 isolated positions, nobody below"
+    assert row.reference_value is not None
+    assert 0 < row.value < row.reference_value * 100
+
+
+def test_journal_rows_have_a_peer(tmp_path: Path) -> None:
+    rows = list(journal_append.rows(tmp_path, quick=True))
+    assert [row.name for row in rows] == [f"journal append, 64 KB, durable, p{percent}" for percent in (50, 99)]
+    assert rows[0].value <= rows[1].value
+    assert all(row.reference_value for row in rows)
+    assert (tmp_path / "plain-file").stat().st_size == 104 * journal_append.FRAME_BYTES
+
+
+def test_the_world_trades(world: World) -> None:
+    people = world.people(4)
+    result = accepted(world.seal([world.opens(people)]))
+    assert list(result.outcomes.status) == [common_pb2.OUTCOME_STATUS_FILLED] * 4
+    world.seal()
+    views = read_accounts(world.transport, world.state, TWILIGHT_VENUE, people).accounts
+    assert [len(view.positions) for view in views] == [1] * 4
+    assert {view.free_atoms for view in views} == {ACCOUNT_ATOMS - MARGIN_ATOMS}
+
+
+def test_a_refusal_is_no_measurement(world: World) -> None:
+    with pytest.raises(AssertionError, match="1 commands refused"):
+        accepted(world.seal([world.opens([99])]))
+
+
+def test_one_tick_liquidates_everybody(world: World) -> None:
+    row = blocks.crash_row(world, "inline", 60)
+    assert row.name == "60 positions liquidated by one tick, inline"
+    assert (row.unit, row.reach) == ("s", 1.0)
+
+
+def test_bare_fan_outs_touch_every_actor_of_a_quiet_block(world: World) -> None:
+    assert len(blocks.fan_outs_ms(world, repeats=2)) == 2
+
+
+def test_replay_is_measured_both_ways() -> None:
+    kernels, scalar = replay_speed.rows(quick=True)
+    assert kernels.unit == scalar.unit == "blocks/s"
+    assert scalar.reference_value == kernels.value
+
+
+def test_load_keeps_so_many_in_flight() -> None:
+    running = most = 0
+
+    async def call(request: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.001)
+        running -= 1
+
+    load = asyncio.run(run_load(call, range(40), in_flight=8))
+    assert most == 8
+    assert load.p50_ms <= load.p99_ms
+    assert load.calls_per_s > 0
