@@ -26,7 +26,8 @@ def spoil(draw: random.Random, sender: Sender, old: CommandBatch, fresh: list[Co
         case 0:
             return repeated
         case 1:
-            deposit.request_key, deposit.principal = repeated.request_key, repeated.principal
+            # The same key of another principal is another key.
+            deposit.request_key, deposit.principal = repeated.request_key, draw.choice((repeated.principal, 3))
         case 2:
             deposit.request_key = draw.choice((b"", b"k" * 65, b"k" * 64))
         case 3:
@@ -38,9 +39,13 @@ def spoil(draw: random.Random, sender: Sender, old: CommandBatch, fresh: list[Co
         case 6:
             return sender.batch(1, "open_accounts", count=draw.choice((50_001, 2**32 - 1)))
         case 7:
-            deposit.deposits.account.extend([1] * draw.choice((1, 3)))
+            column = draw.choice((deposit.deposits.account, deposit.deposits.amount_atoms))
+            column.extend([1] * draw.choice((1, 3)))
         case 8:
             deposit.venue = draw.choice((0, 3, 2**32 - 1))
+        case 9 if draw.random() < 0.2:
+            deposit.deposits.account.extend([0] * 50_000)
+            deposit.deposits.amount_atoms.extend([5] * 50_000)
         case _:
             deposit.ClearField("deposits")
     return deposit

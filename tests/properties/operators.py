@@ -47,8 +47,8 @@ def operation(draw: random.Random, sender: Sender, state: State, venue: int) -> 
 
 
 def _spoilt_venue(draw: random.Random) -> VenueParameters:
-    """A venue that may not be."""
-    parameters = venue_parameters(draw.choice((1, 2, 3, 1_024)), True)
+    """A venue that may not be, or an empty one."""
+    parameters = venue_parameters(draw.choice((1, 2, 3, 4, 1_024)), True)
     parameters.name = draw.choice(("twilight-1", "", "n" * 33, "another"))
     if parameters.venue == 3:
         parameters.rulebook = RULEBOOK_SPIN
@@ -56,9 +56,9 @@ def _spoilt_venue(draw: random.Random) -> VenueParameters:
 
 
 def _spoilt_market(draw: random.Random, venue: int) -> MarketParameters:
-    """A market that may not be."""
+    """A market that may not be, or a late one."""
     parameters = market_parameters(venue, draw.choice((1, 0, 9, 9)))
-    match draw.randrange(5) if parameters.market == 9 else 9:
+    match draw.randrange(7) if parameters.market == 9 else 9:
         case 0:
             parameters.symbol = draw.choice(("", "BTC-PERP-1", "s" * 33))
         case 1:
@@ -69,7 +69,7 @@ def _spoilt_market(draw: random.Random, venue: int) -> MarketParameters:
             parameters.oracle.sources[0].weight = draw.choice((0, 10**6 + 1))
         case 4:
             parameters.oracle.tick_interval_ms = draw.choice((0, 60_001))
-        case _:
+        case 9:
             parameters.symbol = "BTC-PERP-1"
     return parameters
 

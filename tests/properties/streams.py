@@ -117,7 +117,7 @@ class Stream:
 
     def _first_money(self) -> list[CommandBatch]:
         batches = []
-        for venue in sorted(self.state.venues):
+        for venue in self._inhabited():
             numbers = list(range(1, self.state.next_account[venue]))
             amounts = [self.random.choice(self.mood.deposits_atoms) for _ in numbers]
             amounts[:2] = [2 * 10**9, 10**8]
@@ -130,7 +130,7 @@ class Stream:
     def _batches(self) -> list[CommandBatch]:
         """What one block brings, in any order."""
         batches = [self._ticks(key) for key in sorted(self.state.markets) if self.random.random() < 0.75]
-        for venue in sorted(self.state.venues):
+        for venue in self._inhabited():
             batches += self._trading(venue) + self._money(venue)
             if self.wants("operators", 0.25):
                 batches.append(operation(self.random, self, self.state, venue))
@@ -140,6 +140,10 @@ class Stream:
             batches.append(spoil(self.random, self, self.random.choice(self.sent[-30:]), batches))
         self.random.shuffle(batches)
         return batches
+
+    def _inhabited(self) -> list[int]:
+        """Venues with accounts; operators make others too."""
+        return [venue for venue, following in sorted(self.state.next_account.items()) if following > 1]
 
     def _price(self, key: tuple[int, int]) -> int:
         """The next price: near the mark, far from it, or exactly on, just before or just past something that waits."""
