@@ -1,0 +1,70 @@
+"""Column messages: joined, sorted, picked and split without losing a row or its order."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.columns import BUCKETS, add_row, join, pick, ragged_column, row_count, rows, sort_rows, split_by_shard
+from breakwater.v1 import batches_pb2 as batches
+
+NUMBERS = st.integers(-(1 << 63), (1 << 63) - 1)
+SMALL = st.integers(0, 3)
+TABLES = st.lists(st.tuples(SMALL, SMALL, SMALL, SMALL, st.binary(max_size=3)), max_size=30)
+AMOUNTS = st.lists(st.tuples(NUMBERS, SMALL, st.integers(1, 5_000), NUMBERS), max_size=30)
+
+
+def events_of(table: list[tuple[int, int, int, int, bytes]]) -> batches.PendingEvents:
+    message = batches.PendingEvents()
+    for row in table:
+        add_row(message, *row)
+    return message
+
+
+def amounts_of(table: list[tuple[int, int, int, int]]) -> batches.AmountRows:
+    message = batches.AmountRows()
+    for row in table:
+        add_row(message, *row)
+    return message
+
+
+@given(TABLES)
+def test_sorting_is_python_s_stable_sort_by_the_named_columns(table: list[tuple[int, int, int, int, bytes]]) -> None:
+    assert list(rows(sort_rows(events_of(table), "phase", "a", "b", "c"))) == sorted(table, key=lambda row: row[:4])
+    assert list(rows(sort_rows(events_of(table), "b"))) == sorted(table, key=lambda row: row[2])
+
+
+@given(TABLES, TABLES)
+def test_joining_is_appending(first: list[tuple[int, int, int, int, bytes]], second: list[tuple[int, ...]]) -> None:
+    joined = join(batches.PendingEvents(), [events_of(first), events_of(second)])
+    assert list(rows(joined)) == first + second
+    assert row_count(joined) == len(first) + len(second)
+
+
+@given(AMOUNTS, st.integers(1, 9))
+def test_splitting_gives_every_row_to_the_shard_of_its_bucket_in_its_order(
+    table: list[tuple[int, int, int, int]], shards: int
+) -> None:
+    parts = split_by_shard(amounts_of(table), shards)
+    assert len(parts) == shards
+    for shard, part in enumerate(parts):
+        assert list(rows(part)) == [row for row in table if row[2] % BUCKETS % shards == shard]
+
+
+def test_picking_keeps_numbers_at_the_edge_and_bytes() -> None:
+    table = [(-(1 << 63), 0, 0, (1 << 63) - 1, b"a"), (5, 1, 1, 1, b""), (7, 2, 2, 2, b"c")]
+    picked = pick(events_of(table), np.array([2, 0]))
+    assert list(rows(picked)) == [table[2], table[0]]
+    assert row_count(pick(events_of(table), [])) == 0
+
+
+def test_ragged_columns_are_named_by_their_lengths() -> None:
+    message = batches.AmountRows(command=[1, 2], venue=[1, 1], account=[1, 2], amount_atoms=[5, 6])
+    assert ragged_column(message) is None
+    message.account.append(3)
+    assert ragged_column(message) == (2, 3)
+
+
+def test_a_row_has_a_value_for_every_column() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        add_row(batches.AmountRows(), 1, 2, 3)
