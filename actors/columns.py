@@ -50,6 +50,8 @@ def add_row(message: Any, *values: int | bytes) -> None:
 
 def rows(message: Any) -> Iterable[tuple[Any, ...]]:
     """The rows as tuples, in field order."""
+    if not row_count(message):
+        return ()
     return zip(*(getattr(message, name) for name in field_names(message)), strict=True)
 
 

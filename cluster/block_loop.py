@@ -88,37 +88,46 @@ class BlockLoop:
         self._sequencer.between_blocks(lambda: None)
 
     def _turn(self) -> None:
-        """One block, or a wait for something to put into one."""
-        for chore in self._sequencer.take_chores():
-            chore()
+        """One block, or a wait for something to put into one; reads are answered between blocks."""
+        chores = self._sequencer.take_chores()
         if self._config.driver_mode:
-            order = self._sequencer.take_order()
-            if order is not None:
-                try:
-                    self._seal_order(order)
-                except BaseException:
-                    order.answer.set_exception(Refused(refusals.REFUSAL_UNAVAILABLE))
-                    raise
-            else:
-                self._sequencer.wait_for_work(1.0)
+            _run(chores)
+            self._driver_turn()
+        elif self._has_legs():
+            self._live_block()  # settles what the block before owes, so that reads see it
+            _run(chores)
+        else:
+            _run(chores)
+            if self._sequencer.wait_for_work(self._config.heartbeat_ms / 1000) or self._is_beat_due():
+                self._live_block()
+
+    def _driver_turn(self) -> None:
+        order = self._sequencer.take_order()
+        if order is None:
+            self._sequencer.wait_for_work(1.0)
             return
-        has_legs = row_count(self.state.outbox) > 0
-        if not has_legs and not self._sequencer.wait_for_work(self._heartbeat_s()) and not self._is_beat_due():
-            return
+        try:
+            self._seal_order(order)
+        except BaseException:
+            order.answer.set_exception(Refused(refusals.REFUSAL_UNAVAILABLE))
+            raise
+
+    def _has_legs(self) -> bool:
+        return row_count(self.state.outbox) > 0
+
+    def _live_block(self) -> None:
+        """A block of what arrived; an empty one only where legs wait or time has to pass."""
         waiting = self._sequencer.take_batches(self._config.block_rows, _rows)
-        if not waiting and not has_legs and not self._is_beat_due():
+        if not waiting and not self._has_legs() and not self._is_beat_due():
             return
         result = self._make_block(self._block_time_ms(), [entry.batch for entry in waiting], False)
-        outcomes = split_outcomes(result)
-        for entry, outcome in zip(waiting, outcomes, strict=False):
+        outcomes = split_outcomes(result)[: len(waiting)]
+        for entry, outcome in zip(waiting, outcomes, strict=True):
             entry.answer.set_result(outcome)
-        answered = [(entry.key, entry.body_hash, outcome) for entry, outcome in zip(waiting, outcomes, strict=False)]
+        answered = [(entry.key, entry.body_hash, outcome) for entry, outcome in zip(waiting, outcomes, strict=True)]
         self._commit(result, answered)
         for entry in waiting:
             self._sequencer.done(entry)
-
-    def _heartbeat_s(self) -> float:
-        return self._config.heartbeat_ms / 1000
 
     def _is_beat_due(self) -> bool:
         """An idle node makes a block now and then: funding, dead man's switches and ages need time to pass."""
@@ -249,6 +258,11 @@ class BlockLoop:
     def _finish(self) -> None:
         if self.state.height > self.snapshot_height:
             self.take_snapshot()
+
+
+def _run(chores: Sequence[Callable[[], None]]) -> None:
+    for chore in chores:
+        chore()
 
 
 def _rows(batch: commands.CommandBatch) -> int:

@@ -144,6 +144,7 @@ class Host:
 
     def _between(self, read: Callable[[], Any]) -> "Future[Any]":
         answer: Future[Any] = Future()
+        answer.set_running_or_notify_cancel()
 
         def chore() -> None:
             try:

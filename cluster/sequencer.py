@@ -56,6 +56,13 @@ def body_hash(batch: commands.CommandBatch) -> bytes:
     return blake3(copy.SerializeToString(deterministic=True)).digest()
 
 
+def _uncancellable() -> "Future[Any]":
+    """A caller that goes away does not take its command back: it may be in a block already."""
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 class Sequencer:
     """The queue in front of the pipeline. `lookup` finds (body hash, answer) of a key answered before."""
 
@@ -98,7 +105,7 @@ class Sequencer:
             if refused is not None:
                 failed.set_exception(refused)
                 return failed
-            waiting = Waiting(batch, key, body, Future())
+            waiting = Waiting(batch, key, body, _uncancellable())
             self._waiting.append(waiting)
             self._in_flight[key] = waiting
             self.changed.notify_all()
@@ -106,7 +113,7 @@ class Sequencer:
 
     def order(self, request: admin.SealBlockRequest) -> "Future[admin.SealBlockResponse]":
         """Queues a driver's block."""
-        order = SealOrder(request, Future())
+        order = SealOrder(request, _uncancellable())
         with self.changed:
             self._orders.append(order)
             self.changed.notify_all()
