@@ -42,18 +42,20 @@ def rows(directory: Path, quick: bool) -> Iterator[Row]:
     with running("node.bench.echo", (), directory / "echo.log") as program:
         peers = asyncio.run(_echo_loads(program.facts["address"], count))
     for transport in ("inline", "ray"):
-        yield from _node_rows(directory, transport, count, peers, 4 if quick else 24)
+        yield from _node_rows(directory, transport, count, peers, quick)
 
 
-def _node_rows(directory: Path, transport: str, count: int, peers: dict[int, Load], batches: int) -> Iterator[Row]:
+def _node_rows(directory: Path, transport: str, count: int, peers: dict[int, Load], quick: bool) -> Iterator[Row]:
     data = directory / f"node-{transport}"
     arguments = ("up", "--dev", "--json", "--port", "0", "--transport", transport, "--data", str(data))
     log = directory / f"node-{transport}.log"
     with running("node.cli", arguments, log) as program:
         yield Row(f"start to serving, {transport}, empty", program.start_s, "s", START_REACH_S)
-        yield from _load_rows(program, transport, count, peers, batches)
-        height = program_height(program)
+        yield from _load_rows(program, transport, count, peers, 4 if quick else 24)
+        height = _height(program)
         program.kill()
+    if quick and transport == "ray":
+        return
     with running("node.cli", arguments, log) as program:
         name = f"start to serving, {transport}, {height:,} blocks after kill -9"
         yield Row(name, program.start_s, "s", START_REACH_S)
@@ -73,7 +75,7 @@ def _load_rows(program: Program, transport: str, count: int, peers: dict[int, Lo
     yield Row(title, columns.calls_per_s * COLUMN_ROWS, "orders/s", COLUMNS_REACH)
 
 
-def program_height(program: Program) -> int:
+def _height(program: Program) -> int:
     """Height of the node now."""
     with Client(program.facts["address"], program.facts["dev_keys"]["dev"]) as client:
         return client.status().height

@@ -25,6 +25,7 @@ CRASH_REACH_S = 1.0
 MEMORY_REACH_BYTES = 400.0
 CRASH_ACCOUNTS = 10_000
 QUICK_CRASH_ACCOUNTS = 2_000
+QUICK_CRASH_ACCOUNTS = 2_000
 BUSY_OPENS = 1_000
 _FULL_LEVERAGE = 5_000
 _CRASH_TICKS = PRICE_TICKS * 9 // 10
@@ -38,7 +39,7 @@ def rows(directory: Path, quick: bool) -> Iterator[Row]:
         with _world(directory / "ray", transport) as world:
             yield from _rows_of(world, "ray", quick, fan_outs_ms(world, 40 if quick else 200))
         with _world(directory / "memory", transport) as world:
-            yield memory_row(world, 4_000 if quick else 20_000)
+            yield memory_row(world, 2_000 if quick else 20_000)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 COLUMNS: Final = ("name", "value", "unit", "reach", "reference", "reference_value", "ratio", "met")
+_WORDS: Final = frozenset({"name", "unit", "reference"})
 _SIGNIFICANT: Final = 4
 
 
@@ -61,6 +62,17 @@ class Row:
 def document(rows: Iterable[Row], quick: bool, wall_s: float) -> dict[str, Any]:
     """What `--json` prints."""
     return {"rows": [row.to_json() for row in rows], "quick": quick, "wall_s": round(wall_s, 1)}
+
+
+def lines(rows: Iterable[Row]) -> list[str]:
+    """The table for people: words to the left, numbers to the right, as wide as it needs."""
+    cells = [tuple(column.replace("_", " ") for column in COLUMNS), *(row.to_text() for row in rows)]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(COLUMNS))]
+    return ["  ".join(map(_aligned, COLUMNS, line, widths)).rstrip() for line in cells]
+
+
+def _aligned(column: str, text: str, width: int) -> str:
+    return text.ljust(width) if column in _WORDS else text.rjust(width)
 
 
 def _rounded(value: float) -> float:

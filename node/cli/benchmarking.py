@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.output import JsonOption, errors, put_json, put_line, put_table
+from node.cli.output import JsonOption, errors, put_json, put_line
 
 
 def bench(
@@ -16,7 +16,7 @@ def bench(
 ) -> None:
     """Measure the node against the figures to reach. Nothing else should run on the machine meanwhile."""
     from node.bench.run import rows
-    from node.bench.table import COLUMNS, document
+    from node.bench.table import document, lines
 
     begun_s = time.monotonic()
     progress = errors()
@@ -28,7 +28,8 @@ def bench(
     if as_json:
         put_json(facts)
         return
-    put_table("Bench", [column.replace("_", " ") for column in COLUMNS], [row.to_text() for row in measured])
+    for line in lines(measured):
+        put_line(line)
     missed = [row.name for row in measured if row.met is False]
     with_reach = sum(row.met is not None for row in measured)
     put_line(f"{with_reach - len(missed)} of {with_reach} figures reached in {facts['wall_s']:.0f} s")

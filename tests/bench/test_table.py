@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.bench.table import COLUMNS, Row, document
+from node.bench.table import COLUMNS, Row, document, lines
 from node.bench.timing import percentile, times_ms
 
 DOCUMENTED = ["name", "value", "unit", "reach", "reference", "reference_value", "ratio", "met"]
@@ -57,6 +57,15 @@ def test_people_see_the_direction_and_the_verdict() -> None:
     assert (late["value"], late["reach"], late["ratio"], late["met"]) == ("12.5", "<= 6", "2.5", "NO")
     fast = dict(zip(COLUMNS, Row("a", 3_210.4, "RPC/s", 3_000.0).to_text(), strict=True))
     assert (fast["value"], fast["reach"], fast["ratio"], fast["met"]) == ("3,210", ">= 3,000", "", "yes")
+
+
+def test_the_table_is_aligned_and_whole() -> None:
+    long_name = "a name that is longer than every other one"
+    head, first, second = lines([Row("a", 1.0, "ms", 2.0), Row(long_name, 1_234.0, "RPC/s", 3_000.0)])
+    assert head.split() == ["name", "value", "unit", "reach", "reference", "reference", "value", "ratio", "met"]
+    assert second.startswith(long_name)
+    assert first.index("ms") == second.index("RPC/s") == head.index("unit")
+    assert (first.split()[-1], second.split()[-1]) == ("yes", "NO")
 
 
 def test_the_document() -> None:
