@@ -264,9 +264,12 @@ class Desk:
         if amount < 0:
             self._book.shortfall_atoms += self._book.outflow(-amount)
             return
-        for claim in self._book.inflow(amount):
+        paid = self._book.inflow(amount)
+        outstanding = self._book.claims_atoms + sum(claim.amount_atoms for claim in paid)
+        for claim in paid:
+            outstanding -= claim.amount_atoms
             body = events.ClaimPaid(
-                position=claim.position, amount_atoms=claim.amount_atoms, outstanding_atoms=self._book.claims_atoms
+                position=claim.position, amount_atoms=claim.amount_atoms, outstanding_atoms=outstanding
             )
             self._emit(0, claim.account, claim_paid=body)
             self._leg(
