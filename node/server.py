@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import grpc
 import orjson
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from cluster.host import Host, HostConfig
@@ -29,6 +28,8 @@ from node.guards.limits import CallLimits
 from node.logs import logger
 from node.metrics import Metrics
 from node.services.door import Door
+from node.services.health import SERVICE_NAME as HEALTH_NAME
+from node.services.health import HealthKeeper
 from node.services.registration import SERVICE_NAMES, add_services
 
 NODE_FILE: Final = "node.json"
@@ -52,23 +53,29 @@ class NodeServer:
         self.metrics = Metrics()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="door", daemon=True)
+        self._stopping = threading.Lock()
         self._stopped = threading.Event()
         self._server: grpc.aio.Server
         self._feed: BlockFeed
-        self._health: Any
+        self._health: HealthKeeper
         self._stop_metrics: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Recovers the host, lists the venues of a new node, and serves.
 
-        Raises JournalCorrupted or LeaseHeld (cluster.journal), KeyFileBroken, OSError when the port is taken.
+        Raises JournalCorrupted or LeaseHeld (cluster.journal), KeyFileBroken, GenesisRefused, RuntimeError
+        when the port is taken.
         """
         config = self.config
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        if config.dev:
-            self.dev_keys = ensure_dev_keys(config.data_dir)
-        self.host = Host.open(_host_config(config))
         try:
+            self.host = Host.open(_host_config(config))
+        except BaseException:
+            self._loop.close()
+            raise
+        try:
+            if config.dev:
+                self.dev_keys = ensure_dev_keys(config.data_dir)
             if not config.driver_mode:
                 create_venues(self.host, config.venues, time.time_ns() // 1_000_000 + config.limits.key_life_ms)
             self._thread.start()
@@ -88,9 +95,12 @@ class NodeServer:
 
     def stop(self) -> None:
         """Ends the streams, then the calls in flight, then the host. May be called twice and from any thread."""
-        if self._stopped.is_set():
-            return
-        self._stopped.set()
+        with self._stopping:
+            if not self._stopped.is_set():
+                self._stop()
+                self._stopped.set()
+
+    def _stop(self) -> None:
         (self.config.data_dir / NODE_FILE).unlink(missing_ok=True)
         if self._stop_metrics is not None:
             self._stop_metrics()
@@ -119,20 +129,19 @@ class NodeServer:
             maximum_concurrent_rpcs=2 * limits.calls_in_flight,
         )
         add_services(self._server, door)
-        self._health = _async_health()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._health = HealthKeeper(self.host, SERVICE_NAMES)
+        self._health.add_to(self._server)
         if config.dev:
-            names = (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*SERVICE_NAMES, HEALTH_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         port = self._server.add_insecure_port(f"{config.host}:{config.port}")
         self.address = f"{config.host}:{port}"
         await self._server.start()
-        for name in ("", *SERVICE_NAMES):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.start()
 
     async def _close(self) -> None:
         if hasattr(self, "_health"):
-            await self._health.enter_graceful_shutdown()
+            await self._health.close()
         if hasattr(self, "_feed"):
             self._feed.close()
         if hasattr(self, "_server"):
@@ -153,11 +162,6 @@ def node_version() -> str:
         return version("breakwater")
     except PackageNotFoundError:
         return "0"
-
-
-def _async_health() -> Any:
-    aio: Any = vars(health)["aio"]  # public by its documentation, unknown to the type stubs
-    return aio.HealthServicer()
 
 
 def _admission(keys: KeyRing, calls: CallLimits) -> Callable[[str, Any, bool], Any]:

@@ -14,10 +14,12 @@ import numpy as np
 
 from breakwater.v1 import refusals_pb2
 from node.guards.bindings import AccountBindings
-from node.guards.key_file import KEYS_NAME, KeyRecord, KeyTable, digest_of, read_keys, update_keys
+from node.guards.key_file import KEYS_NAME, KeyFileBroken, KeyRecord, KeyTable, digest_of, read_keys, update_keys
 from node.guards.refusals import Refused
 from node.guards.roles import BODIES, Role, roles_of_method
+from node.logs import logger
 
+_log = logger("keys")
 _SCHEME: Final = "bearer "
 _LOOK_AGAIN_S: Final = 1.0
 
@@ -112,12 +114,18 @@ class KeyRing:
             self._callers, self._stamp = {}, None
             return
         stamp = (status.st_mtime_ns, status.st_ino)
-        if stamp != self._stamp:
-            known = {caller.principal: caller for caller in self._callers.values()}
-            self._callers = {
-                record.digest: _renewed(known.get(record.principal), record) for record in read_keys(self.path).records
-            }
-            self._stamp = stamp
+        if stamp == self._stamp:
+            return
+        is_first, self._stamp = self._stamp is None, stamp
+        try:
+            records = read_keys(self.path).records
+        except KeyFileBroken as error:
+            if is_first:
+                raise
+            _log.error("keys", kept="those of before", reason=str(error))
+            return
+        known = {caller.principal: caller for caller in self._callers.values()}
+        self._callers = {record.digest: _renewed(known.get(record.principal), record) for record in records}
 
 
 def _renewed(before: Caller | None, record: KeyRecord) -> Caller:

@@ -8,6 +8,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import numpy as np
+
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, parameters_pb2, refusals_pb2
 from cluster.host import Host
 from node.config import NodeConfig
@@ -98,7 +100,7 @@ class Door:
         return self.host.markets(venue)
 
     def _count(self, outcome: answers_pb2.BatchOutcome, seconds: float) -> None:
-        refused = sum(1 for status in outcome.status if status == _REFUSED)
+        refused = int(np.count_nonzero(np.asarray(outcome.status) == _REFUSED))
         self.metrics.answered(len(outcome.status) - refused, refused, seconds)
 
 

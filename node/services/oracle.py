@@ -42,8 +42,10 @@ class OracleService(oracle_pb2_grpc.OracleServiceServicer):
         try:
             async for request in requests:
                 await answers.put(asyncio.create_task(self._publish(request)))
-        finally:
+        except Exception:
             await answers.put(None)
+            raise
+        await answers.put(None)
 
     async def _publish(self, request: oracle_pb2.PublishTicksRequest) -> answers_pb2.BatchOutcome:
         key = request.request_key

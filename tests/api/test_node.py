@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from breakwater.v1 import commands_pb2, common_pb2, refusals_pb2
+from breakwater.v1 import admin_pb2, commands_pb2, common_pb2, refusals_pb2
 from node.client import Client
 from node.config import ConfigError, Limits, NodeConfig, default_venues, load_config
 from node.genesis import genesis_batches
@@ -46,6 +46,20 @@ def test_health_needs_no_key(node: NodeServer) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             stub.Check(health_pb2.HealthCheckRequest(service="nothing"), timeout=TIMEOUT_S)
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_host_that_stopped_is_not_healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = NodeServer(config_of(tmp_path))
+    server.start()
+    try:
+        stopped = admin_pb2.GetStatusResponse(state="stopped", stopped_because="an invariant broke")
+        with grpc.insecure_channel(server.address) as channel:
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
+            assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+            monkeypatch.setattr(server.host, "status", lambda: stopped)
+            assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    finally:
+        server.stop()
 
 
 def test_dev_mode_tells_of_its_services(node: NodeServer) -> None:

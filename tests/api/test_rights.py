@@ -23,7 +23,7 @@ from breakwater.v1 import (
 )
 from node.client import Client
 from node.guards import roles
-from node.guards.key_file import KEYS_NAME, digest_of, update_keys
+from node.guards.key_file import KEYS_NAME, KeyFileBroken, digest_of, update_keys
 from node.guards.refusals import STATUS_OF, documentation
 from node.guards.roles import BODIES, CALLS, Role
 from node.server import NodeServer
@@ -163,6 +163,20 @@ def test_a_key_deleted_from_the_file_ends(node: NodeServer) -> None:
         update_keys(path, delete)
         time.sleep(1.2)
         assert refusal_of(client.venues).name == "UNAUTHENTICATED"
+
+
+def test_a_broken_key_file_changes_nothing(tmp_path: Path) -> None:
+    server = NodeServer(config_of(tmp_path))
+    server.start()
+    try:
+        with Client(server.address, server.dev_keys["dev"], TIMEOUT_S) as client:
+            (tmp_path / KEYS_NAME).write_text("{broken")
+            time.sleep(1.2)
+            assert client.venues()
+    finally:
+        server.stop()
+    with pytest.raises(KeyFileBroken):
+        NodeServer(config_of(tmp_path)).start()
 
 
 def wait_until_known(client: Client) -> None:
