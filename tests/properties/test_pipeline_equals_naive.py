@@ -18,6 +18,8 @@ SEEDS = (
     # (0, 2, 9), boundaries off a changed interval (3, 6, 8), credits of two venues in the order of the shards (0, 7),
     # a halted market that refused liquidity with the numbers of another state (16, 18, 23).
     23,
+    # Found two claims paid by one inflow that both told what was outstanding after the second.
+    1131,
 )
 
 

@@ -1,7 +1,9 @@
 """Histories that chance alone seldom writes, each with what must come of it, on the naive engine and on replicas."""
 
+from breakwater.v1.commands_pb2 import CommandBatch
+from breakwater.v1.parameters_pb2 import VenueParameters
 from tests.engine.state import DONE, FILLED, LIMIT, LIQUIDATED, REFUSED, RESTING, STOP_LOSS, TAKE_PROFIT, R
-from tests.simulation.script import Script, answer, said
+from tests.simulation.script import VENUE, Script, answer, said
 
 MINUTE_MS = 60_000
 
@@ -161,6 +163,36 @@ def test_a_request_key_has_one_effect_until_it_expires() -> None:
     assert answer(late, 0)[:4] == (REFUSED, R.REFUSAL_EXPIRED, script.time_ms, deposit.expires_ms)
     deposit.expires_ms = script.time_ms + 2_000
     assert answer(script.block(deposit, step_ms=1), 0)[0] == DONE
+
+
+def test_an_increase_of_maintenance_waits_for_its_notice_and_a_later_change_takes_its_place() -> None:
+    script = Script()
+    funded(script)
+
+    def change(ratio_e9: int) -> CommandBatch:
+        wanted = VenueParameters()
+        wanted.CopyFrom(script.engine.state.venues[VENUE])
+        wanted.twilight.maintenance_ratio_e9 = ratio_e9
+        batch = script.batch("set_parameters")
+        batch.set_parameters.venue.CopyFrom(wanted)
+        return batch
+
+    def ratio_e9() -> int:
+        return script.engine.state.venues[VENUE].twilight.maintenance_ratio_e9
+
+    script.block(script.open(2, 1, 10_000), price=50_000)
+    script.block(change(15_000_000))
+    assert (ratio_e9(), len(script.engine.state.positions)) == (4_000_000, 1)
+    script.block(change(20_000_000), step_ms=1_999)
+    assert not said(script.block(step_ms=1_999), "venue_changed")
+    assert ratio_e9() == 4_000_000
+    (changed,) = said(script.block(price=49_990, step_ms=1), "venue_changed")
+    assert (changed.venue_changed.parameters.version, ratio_e9()) == (4, 20_000_000)
+    assert not script.engine.state.positions, "the new ratio liquidates in the block it applies from"
+    script.block(change(21_000_000))
+    script.block(change(3_000_000))
+    script.block(step_ms=2_000)
+    assert ratio_e9() == 3_000_000
 
 
 def test_the_largest_batch_is_read_row_by_row_and_one_row_more_is_refused_whole() -> None:
