@@ -26,6 +26,12 @@ def head(height: int, step: int = 0, now_ms: int = 0, root: bool = False) -> bat
     )
 
 
+def table(kind: Any, *rows: tuple[int, ...]) -> Any:
+    """A column message of these rows."""
+    names = [field.name for field in kind.DESCRIPTOR.fields]
+    return kind(**{name: [row[place] for row in rows] for place, name in enumerate(names)})
+
+
 class Caller:
     """An actor and where its chain stands."""
 

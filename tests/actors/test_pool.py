@@ -1,4 +1,4 @@
-"""The pool: shares, the caps and limits of an open, settlement, claims and shortfall, one order of work (TW-09 to TW-19)."""
+"""The pool: shares, caps and limits of an open, settlement, claims and shortfall, the order of work (TW-09 to 19)."""
 
 from typing import Any
 
@@ -8,19 +8,13 @@ from actors.pool import Pool
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
-from tests.actors.calling import Caller
+from tests.actors.calling import Caller, table
 from tests.building import LONG, SHORT, bodies, market, refused, venue
 
 FILLED, LIQUIDATED = common.OUTCOME_STATUS_FILLED, common.OUTCOME_STATUS_LIQUIDATED
 BIT = 10**8
 PRICE = 50_000
 ANYONE = 10**8  # ppm: a limit nobody reaches
-
-
-def table(kind: Any, *rows: tuple[int, ...]) -> Any:
-    """A column message of these rows."""
-    names = [field.name for field in kind.DESCRIPTOR.fields]
-    return kind(**{name: [row[place] for row in rows] for place, name in enumerate(names)})
 
 
 def deposit(command: int, account: int, amount: int) -> tuple[int, ...]:
@@ -177,7 +171,7 @@ def test_tw_17_an_empty_pool_opens_nothing_and_an_lp_of_the_same_block_comes_fir
     assert refused(desk.work(opens=[open_row(0, 2, 10**6, 100)]).outcomes) == [(0, "POOL_EMPTY", 1, 0)]
     reply = desk.work(opens=[open_row(0, 2, 10**6, 100)], liquidity=[deposit(9, 1, BIT)])
     assert not refused(reply.outcomes)
-    assert [event for event in reply.outcomes.command] == [9, 0]
+    assert list(reply.outcomes.command) == [9, 0]
 
 
 def test_tw_19_the_limits_are_refused_in_their_precedence() -> None:
@@ -277,7 +271,7 @@ def test_tw_15a_inflows_pay_claims_in_the_order_they_were_recorded_before_lps() 
 
 
 def test_tw_11_a_negative_margin_seized_is_owed_by_nav_and_beyond_it_is_shortfall_filled_first() -> None:
-    desk, held, owed = drained()
+    desk, held, _ = drained()
     body = held[7]
     row = (0, 1, 1, 7, 7, SHORT, body.position_size, body.entry_value_atoms, -30_000, 0)
     reply = desk.work(seizures=[row])
@@ -294,7 +288,7 @@ def test_tw_11_a_negative_margin_seized_is_owed_by_nav_and_beyond_it_is_shortfal
 
 
 def test_shares_without_a_price_cannot_be_minted_or_redeemed() -> None:
-    desk, held, owed = drained()
+    desk, _, owed = drained()
     reply = desk.work(liquidity=[deposit(0, 2, 1_000)])
     assert refused(reply.outcomes) == [(0, "POOL_INSOLVENT", 1, 0)]
     desk.work(funding=[(1, 1, sum(owed.values()), 5, 0)])
