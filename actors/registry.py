@@ -58,6 +58,7 @@ class Registry(Actor):
                 router.route(batch, first_command)
             reply.batch_rows.append(count)
             first_command += count
+        router.end()
         reply.events.CopyFrom(sink.message())
         reply.outcomes.CopyFrom(answers.message())
         reply.venues.extend(sorted(directory.venues))

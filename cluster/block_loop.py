@@ -29,8 +29,9 @@ from cluster.validation import Claim, ValidatorRunner
 if TYPE_CHECKING:
     from cluster.host import HostConfig
 
-# Blocks between two sequenced reports of the validator's progress.
+# Blocks between two sequenced reports of the validator's progress: to a driver, and on a live node.
 PROGRESS_EVERY = 100
+LIVE_PROGRESS_EVERY = 10
 _VALIDATOR_PATIENCE_S = 120.0
 _LOG_BYTES_BOUND = 256 << 20
 
@@ -201,12 +202,15 @@ class BlockLoop:
 
     def _progress(self, height: int, block_time_ms: int) -> list[commands.CommandBatch]:
         """The validator's progress, every so many blocks. A driver's node waits for it: the same journal each time."""
-        if self._validator is None or height % PROGRESS_EVERY or height <= PROGRESS_EVERY:
+        if self._validator is None:
             return []
-        if self._config.driver_mode:
-            validated = height - PROGRESS_EVERY
-            self._validator.wait_for(validated, _VALIDATOR_PATIENCE_S)
-        validated = min(self._validator.validated_height, height - PROGRESS_EVERY)
+        if not self._config.driver_mode:
+            validated = self._validator.validated_height if height % LIVE_PROGRESS_EVERY == 0 else 0
+        elif height % PROGRESS_EVERY == 0:
+            self._validator.wait_for(height - PROGRESS_EVERY, _VALIDATOR_PATIENCE_S)
+            validated = min(self._validator.validated_height, height - PROGRESS_EVERY)
+        else:
+            validated = 0
         if validated <= self.state.validated_height:
             return []
         batch = commands.CommandBatch(

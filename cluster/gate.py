@@ -6,7 +6,7 @@ from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.sequencer import Refused
 
-# Commands that only take risk away, bring money in, or say what a price is.
+# Commands that take risk away, bring money in, say what a price is, or are an operator's.
 ALWAYS = frozenset(
     (
         "ticks",
@@ -14,6 +14,8 @@ ALWAYS = frozenset(
         "cancel_orders",
         "cancel_all_after",
         "withdrawal_decisions",
+        "create_venue",
+        "create_market",
         "halt_market",
         "freeze_accounts",
         "void_command",

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from actors.columns import add_row, array, pick
+from actors.columns import add_row, array, field_names, join, pick, row_count
 from actors.sealing.bounds import DAY_MS
 from actors.sealing.changes import Changes
 from actors.sealing.directory import Directory, Venue
@@ -145,62 +145,79 @@ class Router:
         self._sink = sink
         self._answers = answers
         self._voided = voided
+        self._run: list[tuple[commands.CommandBatch, int]] = []
 
     def route(self, batch: commands.CommandBatch, first: int) -> None:
-        """Routes one batch whose commands are numbered from `first`."""
+        """Routes one batch whose commands are numbered from `first`.
+
+        Column batches of one kind that follow each other are read as one: single orders come in such runs, and a check
+        of a column costs the same for one row as for thirty. `end` routes the last run.
+        """
         kind: Any = batch.WhichOneof("body")
-        body = getattr(batch, kind)
+        if self._run and (kind, batch.venue) != (self._run[0][0].WhichOneof("body"), self._run[0][0].venue):
+            self.end()
         if kind in ROUTES:
-            check, target, names = ROUTES[kind]
-            self._columns(batch, body, first, check, getattr(self._reply.commands, target), names, DIRECTIONS.get(kind))
+            self._run.append((batch, first))
         else:
-            getattr(self, f"_{kind}")(batch, body, first)
+            getattr(self, f"_{kind}")(batch, getattr(batch, kind), first)
 
-    def _void(self, checks: RowChecks, first: int) -> None:
+    def end(self) -> None:
+        """Routes the run that is gathered."""
+        if not self._run:
+            return
+        run, self._run = self._run, []
+        kind: Any = run[0][0].WhichOneof("body")
+        bodies = [getattr(batch, kind) for batch, _ in run]
+        numbers = [np.arange(first, first + row_count(body)) for (_, first), body in zip(run, bodies, strict=True)]
+        body = bodies[0] if len(bodies) == 1 else join(type(bodies[0])(), bodies)
+        self._columns(kind, run[0][0].venue, body, np.concatenate(numbers))
+
+    def _void(self, checks: RowChecks, numbers: np.ndarray) -> None:
         """A voided command has no effect, so it is struck out before anything is counted."""
-        for row in range(len(checks.refusal)) if self._voided else ():
-            if first + row in self._voided:
-                checks.refusal[row], checks.required[row], checks.actual[row] = refusals.REFUSAL_VOIDED, 0, 0
+        for row in np.flatnonzero(np.isin(numbers, sorted(self._voided))).tolist() if self._voided else ():
+            checks.refusal[row], checks.required[row], checks.actual[row] = refusals.REFUSAL_VOIDED, 0, 0
 
-    def _checked(self, checks: RowChecks, venue: int, first: int, accounts: Sequence[int] | None) -> np.ndarray:
+    def _stand(self, checks: RowChecks, venue: int, first: int, accounts: Sequence[int] | None = None) -> np.ndarray:
+        """Strikes out what is voided, answers the rows refused; returns those that stand, numbered from `first`."""
+        numbers = np.arange(first, first + len(checks.refusal))
+        self._void(checks, numbers)
+        return self._checked(checks, venue, numbers, accounts)
+
+    def _checked(
+        self, checks: RowChecks, venue: int, numbers: np.ndarray, accounts: Sequence[int] | None
+    ) -> np.ndarray:
         """Answers the rows the checks refused; returns those that stand."""
         for row in checks.refused().tolist():
             refusal = cast("refusals.Refusal", int(checks.refusal[row]))
             refused = Refused(refusal, int(checks.required[row]), int(checks.actual[row]))
             account = accounts[row] if accounts is not None and accounts[row] > 0 else 0
-            self._answers.refuse((REGISTRY, first + row, 0, 0), first + row, refused, venue, account=account)
+            command = int(numbers[row])
+            self._answers.refuse((REGISTRY, command, 0, 0), command, refused, venue, account=account)
         return checks.accepted()
 
-    def _columns(
-        self,
-        batch: commands.CommandBatch,
-        body: Any,
-        first: int,
-        check: Any,
-        target: Any,
-        names: dict[str, str],
-        direction: int | None,
-    ) -> None:
-        venue = self._directory.venues[batch.venue]
+    def _columns(self, kind: str, venue_number: int, body: Any, numbers: np.ndarray) -> None:
+        """Checks a run of rows and hands those that stand on, column by column."""
+        check, target_name, names = ROUTES[kind]
+        target = getattr(self._reply.commands, target_name)
+        venue = self._directory.venues[venue_number]
         checks = check(body, venue, self._directory.validator_lag(self._reply.height))
-        self._void(checks, first)
+        self._void(checks, numbers)
         if isinstance(body, commands.Deposits):
             count_deposits(checks, body, venue)
-        keep = self._checked(checks, batch.venue, first, body.account)
+        keep = self._checked(checks, venue_number, numbers, body.account)
         rows = body if len(keep) == len(body.account) else pick(body, keep)
-        target.command.extend((keep + first).tolist())
-        target.venue.extend([batch.venue] * len(keep))
-        for field in target.DESCRIPTOR.fields[2:]:
-            if field.name == "direction":
-                target.direction.extend([direction] * len(keep))
+        target.command.extend(numbers[keep].tolist())
+        target.venue.extend([venue_number] * len(keep))
+        for field in field_names(target)[2:]:
+            if field == "direction":
+                target.direction.extend([DIRECTIONS[kind]] * len(keep))
             else:
-                getattr(target, field.name).extend(getattr(rows, names.get(field.name, field.name)))
+                getattr(target, field).extend(getattr(rows, names.get(field, field)))
 
     def _open_accounts(self, batch: commands.CommandBatch, body: commands.OpenAccounts, first: int) -> None:
         venue = self._directory.venues[batch.venue]
         checks = RowChecks(body.count)
-        self._void(checks, first)
-        keep = self._checked(checks, batch.venue, first, None)
+        keep = self._stand(checks, batch.venue, first)
         opened = self._reply.commands.opened
         for command in (keep + first).tolist():
             add_row(opened, command, batch.venue, venue.next_account, 0)
@@ -215,15 +232,13 @@ class Router:
         validated = self._directory.validated_height
         too_early = (array(body.confirm) == 1) & (height > validated)
         checks.refuse_where(too_early, refusals.REFUSAL_NOT_VALIDATED, height, validated)
-        self._void(checks, first)
-        for row in self._checked(checks, batch.venue, first, body.account).tolist():
+        for row in self._stand(checks, batch.venue, first, body.account).tolist():
             decision = (batch.venue, body.account[row], body.withdrawal[row], body.confirm[row])
             add_row(self._reply.commands.decisions, first + row, *decision)
 
     def _freeze_accounts(self, batch: commands.CommandBatch, body: commands.FreezeAccounts, first: int) -> None:
         checks = check_flags(body.account, body.frozen, self._directory.venues[batch.venue])
-        self._void(checks, first)
-        for row in self._checked(checks, batch.venue, first, body.account).tolist():
+        for row in self._stand(checks, batch.venue, first, body.account).tolist():
             add_row(self._reply.commands.freezes, first + row, batch.venue, body.account[row], body.frozen[row])
 
     def _cancel_all_after(self, batch: commands.CommandBatch, body: commands.CancelAllAfter, first: int) -> None:
@@ -232,8 +247,7 @@ class Router:
         checks.known_account(array(body.account), self._directory.venues[batch.venue])
         checks.refuse_where(after < 0, refusals.REFUSAL_NOT_POSITIVE, 0, after)
         checks.below(after, DAY_MS + 1)
-        self._void(checks, first)
-        for row in self._checked(checks, batch.venue, first, body.account).tolist():
+        for row in self._stand(checks, batch.venue, first, body.account).tolist():
             account, after_ms = body.account[row], body.after_ms[row]
             deadline = self._directory.block_time_ms + after_ms if after_ms else 0
             if deadline:
@@ -248,8 +262,7 @@ class Router:
 
     def _ticks(self, batch: commands.CommandBatch, body: commands.Ticks, first: int) -> None:
         checks = check_ticks(body, self._directory.venues[batch.venue], 0)
-        self._void(checks, first)
-        for row in self._checked(checks, batch.venue, first, None).tolist():
+        for row in self._stand(checks, batch.venue, first, None).tolist():
             tick = (body.market[row], body.publisher[row], body.price_ticks[row], body.published_ms[row])
             add_row(self._reply.ticks, first + row, batch.venue, *tick)
 
@@ -273,8 +286,7 @@ class Router:
 
     def _single(self, batch: commands.CommandBatch, command: int, change: Any) -> None:
         checks = RowChecks(1)
-        self._void(checks, command)
-        if not len(self._checked(checks, batch.venue, command, None)):
+        if not len(self._stand(checks, batch.venue, command)):
             return
         result = change()
         if isinstance(result, Refused):

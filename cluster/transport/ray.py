@@ -105,9 +105,12 @@ class RayTransport:
     def pids(self) -> dict[str, int]:
         """The process of every actor, asked for once each."""
         self._pids |= self._local.pids()
-        for actor, handle in self._handles.items():
+        for actor, handle in list(self._handles.items()):
             if actor not in self._pids:
-                (self._pids[actor],) = self._gather([(actor, handle.pid.remote())])
+                try:
+                    (self._pids[actor],) = self._gather([(actor, handle.pid.remote())])
+                except ActorLost:
+                    continue  # it is being made again
         return dict(self._pids)
 
     def _end(self, actor: str) -> None:
