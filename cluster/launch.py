@@ -6,10 +6,12 @@ this process and its children know.
 
 import os
 import secrets
+import socket
 from pathlib import Path
 from typing import Any
 
 EMBEDDED_CPUS = 2
+_CONNECT_TIMEOUT_S = 3.0
 
 
 def start_ray(address: str | None, temp_dir: Path | None = None) -> None:
@@ -27,11 +29,21 @@ def start_ray(address: str | None, temp_dir: Path | None = None) -> None:
         if temp_dir is not None:
             settings["_temp_dir"] = str(temp_dir)
     else:
+        _require_answer(address)
         settings["address"] = address
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     import ray
 
     ray.init(**settings)
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would try for minutes before it says that nobody is there. Raises ConnectionError."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_TIMEOUT_S).close()
+    except (OSError, ValueError) as error:
+        raise ConnectionError(f"no Ray cluster answers at {address}") from error
 
 
 def stop_ray() -> None:
