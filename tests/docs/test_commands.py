@@ -1,0 +1,115 @@
+"""Commands shown in the documentation exist with their options; those marked `runnable` are run, in their order.
+
+A fence with the word `runnable` behind its language is run against one inline node in dev mode, page by page. POSITION
+in a command stands for the newest open position of account 2.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.cli.main import app
+from node.config import NodeConfig
+from node.server import NodeServer
+from tests.cli.running import breakwater, only_object
+from tests.docs.printing import PAGES, ROOT
+
+_FENCE = re.compile(
+    r"^```(?P<language>console|sh|python)?(?P<mark> runnable)?\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE
+)
+_IN_PASSING = re.compile(r"`breakwater (\w+)")
+_TARGET = re.compile(r"^(?P<name>[a-z-]+):.*##", re.MULTILINE)
+
+
+def fences(page: Path, language: str, runnable: bool) -> list[str]:
+    """Texts of a page's fences of a language."""
+    found = _FENCE.finditer(page.read_text(encoding="utf-8"))
+    return [match["text"] for match in found if match["language"] == language and bool(match["mark"]) == runnable]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of every line after a `$`."""
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            yield shlex.split(line[2:])
+
+
+def shown(page: Path) -> list[list[str]]:
+    """Every command a page shows, to be run or not."""
+    return [words for mark in (False, True) for text in fences(page, "console", mark) for words in commands(text)]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
+    """A node of one's own, as `breakwater up --dev --transport inline` starts it."""
+    server = NodeServer(NodeConfig(data_dir=tmp_path_factory.mktemp("docs"), transport="inline", dev=True))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def around(node: NodeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The environment in which the documentation is read: a node's data directory, an empty folder to stand in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BREAKWATER_DATA", str(node.config.data_dir))
+    monkeypatch.setenv("BREAKWATER_ADDRESS", node.address)
+    monkeypatch.setenv("BREAKWATER_API_KEY", node.dev_keys["dev"])
+
+
+def newest_position() -> int:
+    """Of account 2."""
+    view = only_object(breakwater("positions", "--account", 2, "--json"))
+    return int(view["positions"][-1]["position"])
+
+
+def test_the_first_five_minutes_can_be_lived(around: None) -> None:
+    texts = fences(ROOT / "README.md", "console", runnable=True)
+    assert len(texts) == 2
+    ran = []
+    for words in (words for text in texts for words in commands(text)):
+        assert words[0] == "breakwater"
+        result = breakwater(*(newest_position() if word == "POSITION" else word for word in words[1:]))
+        assert result.exit_code == 0, f"{shlex.join(words)}: {result.stderr}"
+        ran.append(words[1])
+    assert {"publish", "deposit", "open", "positions", "pool", "status", "close"} <= set(ran)
+    closed = only_object(breakwater("positions", "--account", 2, "--json"))
+    assert closed["positions"] == []
+
+
+def test_the_example_in_columns_runs(around: None, capsys: pytest.CaptureFixture[str]) -> None:
+    (text,) = fences(ROOT / "docs" / "api.md", "python", runnable=True)
+    exec(compile(text, "docs/api.md", "exec"), {"__name__": "docs"})
+    assert re.search(r"^100 of 100 filled at \d+, durable at height \d+$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_every_runnable_fence_is_run_somewhere() -> None:
+    marked = {
+        (page.name, match["language"]) for page in PAGES for match in _FENCE.finditer(page.read_text()) if match["mark"]
+    }
+    assert marked == {("README.md", "console"), ("api.md", "python")}
+
+
+def test_commands_named_in_passing_exist() -> None:
+    known = {one.name or one.callback.__name__.rstrip("_") for one in app.registered_commands if one.callback}
+    known |= {group.name for group in app.registered_groups}
+    for page in PAGES:
+        named = set(_IN_PASSING.findall(page.read_text(encoding="utf-8")))
+        assert named <= known | {"COMMAND"}, f"{page.name}: {named - known}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_shown_exist(page: Path) -> None:
+    targets = set(_TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
+    for words in shown(page):
+        if words[0] == "make":
+            assert words[1] in targets, shlex.join(words)
+            continue
+        assert words[0] == "breakwater", shlex.join(words)
+        said = breakwater(words[1], "--help")
+        assert said.exit_code == 0, shlex.join(words)
+        for option in (word for word in words[2:] if word.startswith("--")):
+            assert option in said.stdout, f"{shlex.join(words)}: {option} is no option of {words[1]}"

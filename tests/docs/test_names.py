@@ -1,0 +1,74 @@
+"""What the documentation names exists: functions with their files, files, links, and every rule of Twilight."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.docs.printing import PAGES, ROOT
+
+# `name` or `Class.method`, then the file that defines it in brackets; a line may break between the two.
+_DEFINED = re.compile(r"`(?P<name>\w+(?:\.\w+)?)`\s+\((?P<path>(?:actors|cluster|node|tests)/[\w/]+\.py)\)")
+_PATH = re.compile(r"`(?P<path>(?:actors|cluster|node|tests|protos|docs)/[\w/.-]+)`")
+_LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[\w-]+)?\)")
+_RULES = [f"TW-{number:02}" for number in range(1, 22)] + ["TW-15a"]
+
+
+@cache
+def defined(path: Path) -> frozenset[str]:
+    """Functions, classes and methods (as Class.method) that a file defines."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            members = (member for member in node.body if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef))
+            names |= {f"{node.name}.{member.name}" for member in members}
+    return frozenset(names)
+
+
+def missing_names(text: str) -> list[str]:
+    """Names the text places in a file that does not define them."""
+    found = [(match["name"], ROOT / match["path"]) for match in _DEFINED.finditer(text)]
+    return [f"{name} ({path.name})" for name, path in found if not path.exists() or name not in defined(path)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_functions_exist(page: Path) -> None:
+    assert not missing_names(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_and_links_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = [ROOT / match["path"] for match in _PATH.finditer(text)]
+    linked = [page.parent / match["target"] for match in _LINK.finditer(text) if ":" not in match["target"]]
+    assert not [path for path in named + linked if not path.exists()]
+
+
+def test_a_name_that_is_gone_is_seen() -> None:
+    text = "`Pool.decide` (actors/pool.py), `Pool.undecide`\n(actors/pool.py), `judge` (actors/nowhere.py)"
+    assert missing_names(text) == ["Pool.undecide (pool.py)", "judge (nowhere.py)"]
+
+
+def test_the_lives_in_the_readme_name_their_functions() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    order, liquidation = (
+        text.split(f"## The life of {what}\n")[1].split("\n## ")[0] for what in ("an order", "a liquidation")
+    )
+    assert len(_DEFINED.findall(order)) >= 15
+    assert len(_DEFINED.findall(liquidation)) >= 9
+
+
+def test_every_rule_has_a_function_and_a_test() -> None:
+    rows = {}
+    for line in (ROOT / "docs" / "rulebook-twilight.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| TW-"):
+            tag, _, where, tested = (cell.strip() for cell in line.strip("|").split("|"))
+            rows[tag] = (where, tested)
+    assert sorted(rows) == sorted(_RULES)
+    for tag, (where, tested) in rows.items():
+        assert "(actors/" in where, f"{tag} names no function"
+        assert tested.startswith("`test_"), f"{tag} names no test"
