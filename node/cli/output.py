@@ -18,6 +18,7 @@ EXIT_AWAY = 3
 # A fault of ours.
 EXIT_FAULT = 70
 EXIT_INTERRUPTED = 130
+_WIDE = 240
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
@@ -60,7 +61,7 @@ def put_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]])
         table.add_row(*row)
     console = Console(highlight=False)
     # A table stays whole where the output is not a terminal.
-    console.print(table, width=None if console.is_terminal else 400)
+    (console if console.is_terminal else Console(highlight=False, width=_WIDE)).print(table)
 
 
 def put_line(text: str) -> None:

@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,15 +48,14 @@ def up(
         dev=dev or None,
         metrics_port=metrics_port,
     )
-    stop = threading.Event()
-    _stop_on_signals(stop)
     server = NodeServer(settings)
-    server.start()
-    try:
-        _announce(server, as_json)
-        stopped_because = _serve(server, stop)
-    finally:
-        server.stop()
+    with _stop_on_signals() as stop:
+        server.start()
+        try:
+            _announce(server, as_json)
+            stopped_because = _serve(server, stop)
+        finally:
+            server.stop()
     if stopped_because:
         complain(f"the node stopped: {stopped_because}", as_json=False)
         end(EXIT_NO)
@@ -117,12 +118,20 @@ def _announce(server: "NodeServer", as_json: bool) -> None:
     put_facts("Breakwater is serving", rows)
 
 
-def _stop_on_signals(stop: threading.Event) -> None:
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set; afterwards they mean what they meant before."""
+    stop = threading.Event()
+
     def handle(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _serve(server: "NodeServer", stop: threading.Event) -> str:

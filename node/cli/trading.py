@@ -20,6 +20,9 @@ from node.cli.output import EXIT_USAGE, JsonOption, Refusal, put_facts, put_json
 if TYPE_CHECKING:
     from breakwater.v1 import answers_pb2, batches_pb2
 
+# By OutcomeStatus: FILLED, LIQUIDATED (TW-12).
+_CLOSE_TITLES = {3: "Closed", 5: "Closed as a liquidation"}
+
 
 class Direction(StrEnum):
     """Which way a position gains."""
@@ -87,7 +90,7 @@ def close(
         else:
             outcome = client.close_position(account, position, limit, venue)
         _put_outcome(
-            "Closed" if outcome.price_ticks else "Level set", outcome, as_json, account=account, position=position
+            _CLOSE_TITLES.get(outcome.status, "Level set"), outcome, as_json, account=account, position=position
         )
 
 
