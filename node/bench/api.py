@@ -27,6 +27,8 @@ P50_REACH_MS = {8: 5.0, 32: 12.0}
 COLUMNS_REACH = 500_000.0
 START_REACH_S = 12.0
 COLUMN_ROWS = 1_000
+BATCHES = 24
+QUICK_BATCHES = 4
 _COLUMNS_IN_FLIGHT = 4
 _ACCOUNTS = 64
 _MARGIN_ATOMS = 10_000
@@ -43,15 +45,15 @@ def rows(directory: Path, quick: bool) -> Iterator[Row]:
         peers = asyncio.run(_echo_loads(program.facts["address"], count))
     for transport in ("inline", "ray"):
         yield from _node_rows(directory, transport, count, peers, quick)
+    if not quick:
+        yield _row_without_validator(directory, "ray")
 
 
 def _node_rows(directory: Path, transport: str, count: int, peers: dict[int, Load], quick: bool) -> Iterator[Row]:
-    data = directory / f"node-{transport}"
-    arguments = ("up", "--dev", "--json", "--port", "0", "--transport", transport, "--data", str(data))
-    log = directory / f"node-{transport}.log"
+    arguments, log = _up(directory, transport), directory / f"node-{transport}.log"
     with running("node.cli", arguments, log) as program:
         yield Row(f"start to serving, {transport}, empty", program.start_s, "s", START_REACH_S)
-        yield from _load_rows(program, transport, count, peers, 4 if quick else 24)
+        yield from _load_rows(program, transport, count, peers, QUICK_BATCHES if quick else BATCHES)
         height = _height(program)
         program.kill()
     if quick and transport == "ray":
@@ -59,6 +61,27 @@ def _node_rows(directory: Path, transport: str, count: int, peers: dict[int, Loa
     with running("node.cli", arguments, log) as program:
         name = f"start to serving, {transport}, {height:,} blocks after kill -9"
         yield Row(name, program.start_s, "s", START_REACH_S)
+
+
+def _up(directory: Path, transport: str, *more: str) -> tuple[str, ...]:
+    data = str(directory / f"node-{transport}{'-settings' if more else ''}")
+    return ("up", "--dev", "--json", "--port", "0", "--transport", transport, "--data", data, *more)
+
+
+def _row_without_validator(directory: Path, transport: str) -> Row:
+    """What the door takes in columns when nobody re-executes the blocks beside it."""
+    settings = directory / "no-validator.toml"
+    settings.write_text("validator = false\n", encoding="utf-8")
+    arguments = _up(directory, transport, "--config", str(settings))
+    with running("node.cli", arguments, directory / "node-no-validator.log") as program:
+        address, key = program.facts["address"], program.facts["dev_keys"]["dev"]
+        columns = asyncio.run(_column_load(address, key, _prepare(address, key), BATCHES))
+    return _columns_row(columns, f"{transport}, no validator")
+
+
+def _columns_row(load: Load, node: str) -> Row:
+    title = f"orders in columns of {COLUMN_ROWS:,}, {node}, {_COLUMNS_IN_FLIGHT} in flight"
+    return Row(title, load.calls_per_s * COLUMN_ROWS, "orders/s", COLUMNS_REACH)
 
 
 def _load_rows(program: Program, transport: str, count: int, peers: dict[int, Load], batches: int) -> Iterator[Row]:
@@ -70,9 +93,7 @@ def _load_rows(program: Program, transport: str, count: int, peers: dict[int, Lo
         yield Row(title, load.calls_per_s, "RPC/s", RATE_REACH, "bare gRPC echo", peer.calls_per_s)
         yield Row(f"{title}, p50", load.p50_ms, "ms", P50_REACH_MS[in_flight], "bare gRPC echo, p50", peer.p50_ms)
         yield Row(f"{title}, p99", load.p99_ms, "ms", None, "bare gRPC echo, p99", peer.p99_ms)
-    columns = asyncio.run(_column_load(address, key, accounts, batches))
-    title = f"orders in columns of {COLUMN_ROWS:,}, {transport}, {_COLUMNS_IN_FLIGHT} in flight"
-    yield Row(title, columns.calls_per_s * COLUMN_ROWS, "orders/s", COLUMNS_REACH)
+    yield _columns_row(asyncio.run(_column_load(address, key, accounts, batches)), transport)
 
 
 def _height(program: Program) -> int:

@@ -95,7 +95,7 @@ def test_every_runnable_fence_is_run_somewhere() -> None:
 
 def test_commands_named_in_passing_exist() -> None:
     known = {one.name or one.callback.__name__.rstrip("_") for one in app.registered_commands if one.callback}
-    known |= {group.name for group in app.registered_groups}
+    known |= {str(group.name) for group in app.registered_groups}
     for page in PAGES:
         named = set(_IN_PASSING.findall(page.read_text(encoding="utf-8")))
         assert named <= known | {"COMMAND"}, f"{page.name}: {named - known}"
