@@ -34,11 +34,16 @@ class Replayed:
 
 
 def find_voids(frames: Iterator[Frame]) -> dict[int, set[int]]:
-    """Commands an operator voided, by height."""
+    """Commands an operator voided, by height.
+
+    Only a frame without roots voids, and only in the block before it, which never ran: that is how the node appends
+    one. A void that was sequenced into an ordinary block comes too late for blocks that were acknowledged.
+    """
     voids: dict[int, set[int]] = {}
     for frame in frames:
-        for batch in commands.BlockInput.FromString(frame.payload).batches:
-            if batch.HasField("void_command"):
+        block = commands.BlockInput.FromString(frame.payload)
+        for batch in block.batches if not block.previous_events_root else ():
+            if batch.HasField("void_command") and batch.void_command.height == frame.height - 1:
                 voids.setdefault(batch.void_command.height, set()).add(batch.void_command.index)
     return voids
 
