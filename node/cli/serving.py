@@ -49,13 +49,14 @@ def up(
         metrics_port=metrics_port,
     )
     server = NodeServer(settings)
-    with _stop_on_signals() as stop:
-        server.start()
-        try:
+    server.start()
+    try:
+        # Only now: Ray sets handlers of its own while it starts.
+        with _stop_on_signals() as stop:
             _announce(server, as_json)
             stopped_because = _serve(server, stop)
-        finally:
-            server.stop()
+    finally:
+        server.stop()
     if stopped_because:
         complain(f"the node stopped: {stopped_because}", as_json=False)
         end(EXIT_NO)
