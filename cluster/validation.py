@@ -148,16 +148,17 @@ class ValidatorRunner:
                     return
                 claims = [self._since_cut[index] for index in range(self._next, len(self._since_cut))][:_BATCH_BLOCKS]
             try:
-                signatures = self._validator.ask("validate", claims)
+                signatures = self._ask(claims)
             except ActorLost:
-                self._start_again()
-                continue
+                continue  # it died again while it was given the cut; the next call finds it gone
             except Exception as error:
                 with self._changed:
                     self.fault = str(error)
                     self._changed.notify_all()
                 self._notice(f"the validator stopped: {error}")
                 return
+            if signatures is None:
+                continue
             for claim, signature in zip(claims, signatures, strict=True):
                 self._signed(claim.height, signature)
             with self._changed:
@@ -165,13 +166,19 @@ class ValidatorRunner:
                 self.validated_height = max(self.validated_height, claims[-1].height)
                 self._changed.notify_all()
 
-    def _start_again(self) -> None:
-        if self._closing:
-            return
-        self._notice("the validator is gone; rebuilding it from the cut")
-        with self._changed:
-            self._next = 0
-        self._validator = self._start()
+    def _ask(self, claims: Sequence[Claim]) -> list[bytes] | None:
+        """The signatures; None where the validator had to be made again, or nobody waits for them any more."""
+        try:
+            signatures: list[bytes] = self._validator.ask("validate", claims)
+            return signatures
+        except ActorLost:
+            if self._closing:
+                return None
+            self._notice("the validator is gone; rebuilding it from the cut")
+            with self._changed:
+                self._next = 0
+            self._validator = self._start()
+            return None
 
     def close(self) -> None:
         """Stops after the batch under way."""
