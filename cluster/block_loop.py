@@ -141,6 +141,10 @@ class BlockLoop:
         """A driver's block; batches that were sealed before get their answers of then."""
         request = order.request
         known = [self._archiver.outcome(key_digest(batch.principal, batch.request_key)) for batch in request.batches]
+        for batch, entry in zip(request.batches, known, strict=True):
+            if entry is not None and entry[0] != body_hash(batch):
+                order.answer.set_exception(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED, 0, entry[1].height))
+                return
         if known and all(known):
             order.answer.set_result(self._repeat([entry[1] for entry in known if entry]))
             return

@@ -219,6 +219,11 @@ class Host:
             stopped_because=loop.stopped_because,
         )
 
+    @property
+    def stopped_because(self) -> str:
+        """Why no more blocks are made; empty while they are."""
+        return self._loop.stopped_because
+
     def pause(self, paused: bool) -> None:
         """Lets only cancels, deposits and ticks through while paused; no part of the state."""
         self._gate.pause(paused)

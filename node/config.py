@@ -7,15 +7,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from actors.rulebooks import twilight
-from breakwater.v1 import common_pb2, parameters_pb2
-
-VenueWithMarkets = tuple[parameters_pb2.VenueParameters, list[parameters_pb2.MarketParameters]]
+from node.presets import DEFAULT_ORACLE, DEFAULT_RULES, HALT_AGE_MS, RULES, VenueWithMarkets, default_venues
 
 Settings = TypeVar("Settings", "Limits", "NodeConfig")
-
-TWILIGHT_VENUE = 1
-USD_E9 = 1_000_000_000
 
 
 class ConfigError(Exception):
@@ -41,50 +35,6 @@ class Limits:
     key_life_ms: int = 600_000
 
 
-def default_venues() -> list[VenueWithMarkets]:
-    """Twilight as venue 1 in the safe preset (TW-17), its market BTC-PERP in ticks of 1 USD, publishers 1, 2 and 3."""
-    rules = twilight.safe()
-    venue = parameters_pb2.VenueParameters(
-        venue=TWILIGHT_VENUE,
-        name="twilight",
-        rulebook=common_pb2.RULEBOOK_TWILIGHT,
-        asset="BTC",
-        asset_decimals=8,
-        twilight=parameters_pb2.TwilightParameters(
-            maintenance_ratio_e9=rules.maintenance_ratio_e9,
-            taker_fee_e9=rules.taker_fee_e9,
-            maker_fee_e9=rules.maker_fee_e9,
-            psi=rules.psi,
-            min_leverage_hundredths=rules.min_leverage_hundredths,
-            max_leverage_hundredths=rules.max_leverage_hundredths,
-            margin_cap_atoms=rules.margin_cap_atoms,
-            utilisation_cap_ppm=rules.utilisation_cap_ppm,
-            price_shares_marked=rules.price_pool_shares_marked,
-            limits_on=rules.limits_on,
-            max_oi_ppm=rules.max_oi_ppm,
-            max_net_ppm=rules.max_net_ppm,
-            max_position_ppm=rules.max_position_ppm,
-            notice_ms=60_000,
-        ),
-    )
-    market = parameters_pb2.MarketParameters(
-        venue=TWILIGHT_VENUE,
-        market=1,
-        symbol="BTC-PERP",
-        tick_size_e9=USD_E9,
-        oracle=parameters_pb2.OracleParameters(
-            sources=[parameters_pb2.OracleSource(publisher=number, weight=1) for number in (1, 2, 3)],
-            tick_interval_ms=500,
-            source_fresh_ms=10_000,
-            warn_age_ms=10_000,
-            halt_age_ms=0,
-            future_tolerance_ms=1_000,
-            funding_interval_ms=rules.funding_interval_ms,
-        ),
-    )
-    return [(venue, [market])]
-
-
 @dataclass(frozen=True)
 class NodeConfig:
     """Everything `breakwater up` needs to know. Port 0 takes a free one; without `metrics_port` nothing is served."""
@@ -103,6 +53,9 @@ class NodeConfig:
     block_rows: int = 50_000
     heartbeat_ms: int = 1_000
     max_queue_batches: int = 10_000
+    # What a new node lists itself, by preset; further venues come over the API.
+    rules: str = DEFAULT_RULES
+    oracle: str = DEFAULT_ORACLE
     limits: Limits = field(default_factory=Limits)
     venues: list[VenueWithMarkets] = field(default_factory=default_venues)
 
@@ -123,7 +76,10 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
     config = _filled(config, settings, "")
     if config.transport not in ("ray", "inline"):
         raise ConfigError(f"transport is ray or inline, not {config.transport!r}")
-    return config
+    for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS)):
+        if getattr(config, name) not in presets:
+            raise ConfigError(f"{name} is one of {', '.join(presets)}, not {getattr(config, name)!r}")
+    return replace(config, venues=default_venues(config.rules, config.oracle))
 
 
 def _read(path: Path) -> dict[str, Any]:

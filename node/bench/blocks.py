@@ -17,7 +17,7 @@ from cluster.transport.transport import Call, Transport
 from node.bench.table import Row
 from node.bench.timing import percentile, times_ms
 from node.bench.world import PRICE_TICKS, TICK_MS, World, accepted
-from node.config import TWILIGHT_VENUE
+from node.presets import TWILIGHT_VENUE
 
 SHARDS = 2
 QUIET_REACH_MS = 6.0

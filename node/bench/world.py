@@ -16,8 +16,8 @@ from cluster.pipeline import run_block
 from cluster.replica import drive
 from cluster.topology import desk_name, standing_actors
 from cluster.transport.transport import Transport
-from node.config import TWILIGHT_VENUE, default_venues
 from node.genesis import genesis_batches
+from node.presets import TWILIGHT_VENUE, default_venues
 
 START_MS = 1_760_000_400_000
 BLOCK_MS = 20

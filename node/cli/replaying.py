@@ -27,6 +27,7 @@ def replay(
     shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of the node.")] = 2,
     transport: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
     ticks_per_bar: Annotated[int, typer.Option(min=4, max=120, help="Prices (blocks) a bar.")] = 12,
+    rules: Annotated[str, typer.Option(help="Preset of the venue: safe or seed.")] = "safe",
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<UTC time>.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data directory; default <run folder>/data.")] = None,
     as_json: JsonOption = False,
@@ -34,12 +35,15 @@ def replay(
     """Replay a crash through a node: prices, traders, LPs, in accelerated time. Leaves a run folder."""
     from node.load.replay import ReplayOptions, plan_of
     from node.load.replay import replay as run
+    from node.presets import RULES
     from node.report.run_folder import new_run_dir, write_run
     from node.report.summary import summary_lines
 
     if transport not in ("ray", "inline"):
         raise Refusal(f"transport is ray or inline, not {transport!r}", EXIT_USAGE)
-    options = ReplayOptions(venue, prices, traders, seed, shards, transport, ticks_per_bar)
+    if rules not in RULES:
+        raise Refusal(f"rules is {' or '.join(RULES)}, not {rules!r}", EXIT_USAGE)
+    options = ReplayOptions(venue, prices, traders, seed, shards, transport, ticks_per_bar, rules)
     plan = plan_of(options)  # before the folder is made: prices that cannot be read leave none
     run_dir = _made(out) if out is not None else new_run_dir(Path("runs"))
     with _bar() as bar:
@@ -66,6 +70,7 @@ def _command(options: "ReplayOptions", out: Path | None, data: Path | None) -> l
     if options.prices is not None:
         command += ["--prices", str(options.prices)]
     numbers: dict[str, Any] = {
+        "rules": options.rules,
         "traders": options.traders,
         "seed": options.seed,
         "shards": options.shards,

@@ -138,11 +138,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
 def _serve(server: "NodeServer", stop: threading.Event) -> str:
     """Wait for a signal, or for the host to stop by itself; answers why in that case."""
     while not stop.wait(_LOOK_S):
-        try:
-            stopped_because = server.host.status().stopped_because
-        except Exception:
-            # A status needs every actor, and one that just died is being made again: the host says when it gives up.
-            continue
+        stopped_because = server.host.stopped_because
         if stopped_because:
             return stopped_because
     return ""

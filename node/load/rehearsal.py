@@ -10,9 +10,9 @@ from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import events_pb2 as evt
 from cluster.commit import BlockResult
 from cluster.replica import Replica
-from node.config import TWILIGHT_VENUE
 from node.load.driver import Driver, Events, Plan
 from node.load.replay import ReplayOptions, plan_of
+from node.presets import TWILIGHT_VENUE
 
 PRINCIPAL = 1
 _WARM_POINTS = 160

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from breakwater.v1 import batches_pb2, blocks_pb2
-from node.config import default_venues
 from node.load.bars import Bar, read_bars
 from node.load.child import ChildSettings, NodeChild
 from node.load.conservation import Conservation, conservation
@@ -15,6 +14,7 @@ from node.load.driver import Driver, Plan, Progress, ReplayError
 from node.load.link import NodeLink
 from node.load.price_path import PricePoint, price_path
 from node.load.tally import LiquidationPoint, Tally
+from node.presets import default_venues
 
 RECEIPTS_MAX = 6
 
@@ -30,6 +30,7 @@ class ReplayOptions:
     shards: int
     transport: str
     ticks_per_bar: int
+    rules: str = "safe"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class ReplayResult:
 
 def plan_of(options: ReplayOptions) -> Plan:
     """Venue, market, prices and people. Raises ReplayError, or PriceFileError for what is wrong in the file."""
-    for venue, markets in default_venues():
+    for venue, markets in default_venues(options.rules):
         if venue.name == options.venue:
             market = markets[0]
             points = price_path(_bars(options), options.ticks_per_bar, market.tick_size_e9)

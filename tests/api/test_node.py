@@ -14,10 +14,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from breakwater.v1 import admin_pb2, commands_pb2, common_pb2, refusals_pb2
 from node.client import Client
-from node.config import ConfigError, Limits, NodeConfig, default_venues, load_config
+from node.config import ConfigError, Limits, NodeConfig, load_config
 from node.genesis import genesis_batches
 from node.guards.limits import CallLimits
 from node.guards.refusals import Refused
+from node.presets import default_venues
 from node.server import NodeServer
 from node.services.registration import SERVICE_NAMES
 from tests.api.conftest import TIMEOUT_S, config_of

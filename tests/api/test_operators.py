@@ -4,7 +4,7 @@ import pytest
 
 from breakwater.v1 import admin_pb2, common_pb2, oracle_pb2, parameters_pb2, refusals_pb2
 from node.client import Client
-from node.config import default_venues
+from node.presets import default_venues
 from node.server import NodeServer
 from tests.api.refusing import Refusal, refusal_of
 from tests.api.scene import PRICE_TICKS, funded_account, move_mark, now_ms

@@ -89,7 +89,7 @@ def test_the_same_replay_on_the_same_data_adds_nothing(run: dict[str, Any], pric
 def test_another_replay_on_the_same_data_is_refused(run: dict[str, Any], prices: Path, tmp_path: Path) -> None:
     other = breakwater("replay", "--prices", prices, "--out", tmp_path, "--data", run["data_dir"], "--seed", 9, *SHORT)
     assert other.exit_code == 1
-    assert "another history" in only_object(other)["error"]
+    assert "REQUEST_KEY_REUSED" in only_object(other)["error"]
 
 
 def test_receipts_are_verified_offline(run: dict[str, Any]) -> None:
