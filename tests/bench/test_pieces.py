@@ -12,7 +12,7 @@ from cluster.transport.inline import InlineTransport
 from node.bench import blocks, journal_append, replay_speed, scan
 from node.bench.load import run_load
 from node.bench.world import ACCOUNT_ATOMS, MARGIN_ATOMS, World, accepted
-from node.config import TWILIGHT_VENUE
+from node.presets import TWILIGHT_VENUE
 
 
 @pytest.fixture
