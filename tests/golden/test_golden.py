@@ -1,0 +1,69 @@
+"""The golden journals kept in the repository replay to the roots they were kept with: any shards, any hash seed."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+from cluster.replica import Replica
+from tests.building import parsed
+from tests.golden.journals import compare, play, stored, summary
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE_BOUND_BYTES = 200_000
+# Twilight has one rung, so nobody is ever queued.
+NEVER_IN_A_BLOCK = {"ladder_queued"}
+
+
+@pytest.mark.parametrize("shards", [1, 2, 4])
+def test_the_roots_are_those_they_were_kept_with(shards: int) -> None:
+    compare(shards)
+
+
+@pytest.mark.parametrize(("seed", "shards"), [("0", 1), ("1", 3), ("31337", 2)])
+def test_the_order_of_python_s_sets_and_dicts_does_not_show(seed: str, shards: int) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": seed,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}",
+    }
+    command = [sys.executable, "-m", "tests.golden.journals", str(shards)]
+    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    expected = [[row[1] for row in journal.expected["blocks"] if row[1]][-1] for journal in stored()]
+    assert found.stdout.split() == expected
+
+
+def test_the_scalar_rulebook_of_a_validator_gives_the_same() -> None:
+    for journal in stored():
+        results = play(Replica(2, scalar=True), journal.blocks, journal.voided)
+        assert summary(results) == journal.expected["blocks"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (3, 2)])
+def test_a_cut_in_the_middle_goes_on_with_other_shards(before: int, after: int) -> None:
+    for journal in stored():
+        half = len(journal.blocks) // 2
+        first, second = Replica(before), Replica(after)
+        rows = summary(play(first, journal.blocks[:half], journal.voided))
+        second.restore(first.cut())
+        rows += summary(play(second, journal.blocks[half:], journal.voided))
+        assert rows == journal.expected["blocks"]
+
+
+def test_they_hold_every_event_and_most_refusals_in_little_space() -> None:
+    met: Counter[str] = Counter()
+    for journal in stored():
+        for result in play(Replica(1), journal.blocks, journal.voided):
+            met.update(str(event.WhichOneof("body")) for event in parsed(result))
+            met.update(refusals.Refusal.Name(refusal) for refusal in result.outcomes.refusal)
+    bodies = {field.name for field in events.Event.DESCRIPTOR.oneofs_by_name["body"].fields}
+    assert bodies - NEVER_IN_A_BLOCK <= set(met)
+    assert sum(name.startswith("REFUSAL_") for name in met) >= 45
+    stored_bytes = sum(path.stat().st_size for path in (ROOT / "tests" / "golden").iterdir() if path.is_file())
+    assert stored_bytes < SIZE_BOUND_BYTES
