@@ -118,7 +118,7 @@ def memory_row(world: World, accounts: int) -> Row:
     before = sum(psutil.Process(pid).memory_info().rss for pid in pids)
     _populate(world, accounts)
     after = sum(psutil.Process(pid).memory_info().rss for pid in pids)
-    title = "memory of a shard, a further account with a position"
+    title = f"memory of the shards for a further account with a position, over {accounts:,}"
     return Row(title, (after - before) / accounts, "bytes", MEMORY_REACH_BYTES)
 
 
