@@ -181,6 +181,11 @@ class Archive:
             yield from page
             cursor = Cursor(page[-1].height, page[-1].idx)
 
+    def request_keys(self) -> Iterator[bytes]:
+        """Every request key that has an outcome."""
+        for (key,) in self._reader().execute("SELECT request_key FROM outcomes"):
+            yield key
+
     def outcome(self, request_key: bytes) -> Outcome | None:
         """Return what a request key came to, None when it was never executed."""
         rows = self._rows(

@@ -15,6 +15,7 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archive import NO_ACCOUNT, Archive
 from cluster.commit import BlockResult
+from cluster.key_filter import KeyFilter
 
 Answered = tuple[bytes, bytes, answers.BatchOutcome]  # request key digest, body hash, answer
 
@@ -66,6 +67,7 @@ class Archiver:
         self._notice = notice
         self._queue: Queue[tuple[BlockResult, Sequence[Answered]] | Callable[[], None] | None] = Queue()
         self._pending: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+        self._answered_keys = KeyFilter(archive.request_keys())
         self._guard = Lock()
         self._listeners: list[Callable[[CommittedBlock], None]] = []
         self._thread = Thread(target=self._run, name="archiver", daemon=True)
@@ -76,6 +78,7 @@ class Archiver:
         with self._guard:
             for key, body, outcome in answered:
                 self._pending.setdefault(key, (body, outcome))
+                self._answered_keys.add(key)
         self._queue.put((result, answered))
 
     def run_in_order(self, work: Callable[[], None]) -> None:
@@ -92,6 +95,8 @@ class Archiver:
             pending = self._pending.get(key)
         if pending is not None:
             return pending
+        if not self._answered_keys.may_have(key):
+            return None
         found = self.archive.outcome(key)
         return (found.body_hash, answers.BatchOutcome.FromString(found.outcome)) if found else None
 

@@ -21,7 +21,7 @@ from cluster.gate import ResumingGate
 from cluster.journal import GENESIS_TIP, JournalWriter, SqliteJournal, Tip
 from cluster.pipeline import run_block
 from cluster.replica import drive, take_cut
-from cluster.sequencer import Refused, SealOrder, Sequencer, body_hash
+from cluster.sequencer import Chore, Refused, SealOrder, Sequencer, body_hash
 from cluster.snapshots import SnapshotStore
 from cluster.supervisor import Supervisor
 from cluster.validation import Claim, ValidatorRunner
@@ -86,7 +86,7 @@ class BlockLoop:
     def stop(self) -> None:
         """Ends the loop after the block under way."""
         self._stopping = True
-        self._sequencer.between_blocks(lambda: None)
+        self._sequencer.between_blocks(Chore(lambda: None, lambda error: None))
 
     def _turn(self) -> None:
         """One block, or a wait for something to put into one; reads are answered between blocks."""
@@ -95,7 +95,12 @@ class BlockLoop:
             _run(chores)
             self._driver_turn()
         elif self._has_legs():
-            self._live_block()  # settles what the block before owes, so that reads see it
+            try:
+                self._live_block()  # settles what the block before owes, so that reads see it
+            except BaseException:
+                for chore in chores:
+                    chore.give_up(Refused(refusals.REFUSAL_UNAVAILABLE))
+                raise
             _run(chores)
         else:
             _run(chores)
@@ -268,9 +273,9 @@ class BlockLoop:
             self.take_snapshot()
 
 
-def _run(chores: Sequence[Callable[[], None]]) -> None:
+def _run(chores: Sequence[Chore]) -> None:
     for chore in chores:
-        chore()
+        chore.work()
 
 
 def _rows(batch: commands.CommandBatch) -> int:

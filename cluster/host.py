@@ -21,7 +21,6 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
-from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archive import Archive
 from cluster.archiver import Archiver, CommittedBlock, split_outcomes, write_block
 from cluster.block_loop import BlockLoop
@@ -31,7 +30,7 @@ from cluster.gate import ResumingGate
 from cluster.journal import JournalWriter
 from cluster.recovery import Recovered, recover
 from cluster.replica import part_names, parts_for, read_accounts, read_pool
-from cluster.sequencer import Refused, Sequencer, body_hash
+from cluster.sequencer import Chore, Refused, Sequencer, body_hash
 from cluster.supervisor import Supervisor
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Transport
@@ -115,7 +114,9 @@ class Host:
                 return LocalValidator(*arguments)
             from cluster.transport.ray import RayValidator
 
-            return RayValidator(*arguments)
+            validator = RayValidator(*arguments)
+            validator.ask("yield_cpu")
+            return validator
 
         runner = ValidatorRunner(make, recovered.base_parts, recovered.base_height, self._block_signed, config.notice)
         for claim in recovered.claims:
@@ -152,10 +153,7 @@ class Host:
             except Exception as error:
                 answer.set_exception(error)
 
-        if self._loop.stopped_because:
-            answer.set_exception(Refused(refusals.REFUSAL_UNAVAILABLE))
-        else:
-            self._sequencer.between_blocks(chore)
+        self._sequencer.between_blocks(Chore(chore, answer.set_exception))
         return answer
 
     def venues(self) -> list[parameters.VenueParameters]:

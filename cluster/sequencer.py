@@ -39,6 +39,10 @@ class Waiting:
     body_hash: bytes
     answer: "Future[answers.BatchOutcome]"
 
+    def join(self, body: bytes) -> "Future[answers.BatchOutcome]":
+        """The answer for whoever sends the same again; another body under the key is refused."""
+        return self.answer if body == self.body_hash else _failed(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED))
+
 
 @dataclass(slots=True)
 class SealOrder:
@@ -46,6 +50,14 @@ class SealOrder:
 
     request: admin.SealBlockRequest
     answer: "Future[admin.SealBlockResponse]"
+
+
+@dataclass(slots=True)
+class Chore:
+    """Something the pipeline thread does between two blocks; `give_up` is told when it never will."""
+
+    work: Callable[[], None]
+    give_up: Callable[[Exception], None]
 
 
 def body_hash(batch: commands.CommandBatch) -> bytes:
@@ -63,6 +75,20 @@ def _uncancellable() -> "Future[Any]":
     return future
 
 
+def _failed(error: Exception) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
+
+
+def _repeated(is_same_body: bool, outcome: answers.BatchOutcome) -> "Future[answers.BatchOutcome]":
+    if not is_same_body:
+        return _failed(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED, 0, outcome.height))
+    future: Future[answers.BatchOutcome] = Future()
+    future.set_result(outcome)
+    return future
+
+
 class Sequencer:
     """The queue in front of the pipeline. `lookup` finds (body hash, answer) of a key answered before."""
 
@@ -72,7 +98,9 @@ class Sequencer:
         self._waiting: deque[Waiting] = deque()
         self._in_flight: dict[bytes, Waiting] = {}
         self._orders: deque[SealOrder] = deque()
-        self._chores: deque[Callable[[], None]] = deque()
+        self._chores: deque[Chore] = deque()
+        self._answered = 0
+        self._closed: Exception | None = None
         self.changed = Condition()
         self.gate: Callable[[commands.CommandBatch], Refused | None] = lambda batch: None
 
@@ -83,49 +111,49 @@ class Sequencer:
     def submit(self, batch: commands.CommandBatch) -> "Future[answers.BatchOutcome]":
         """Queues a batch; the future is done when its block is durable and executed."""
         key, body = key_digest(batch.principal, batch.request_key), body_hash(batch)
-        failed: Future[answers.BatchOutcome] = Future()
-        with self.changed:
-            waiting = self._in_flight.get(key)
-            if waiting is not None:
-                if waiting.body_hash == body:
-                    return waiting.answer
-                failed.set_exception(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED))
-                return failed
-        known = self._lookup(key)
-        if known is not None:
-            if known[0] == body:
-                failed.set_result(known[1])
-            else:
-                failed.set_exception(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED, 0, known[1].height))
-            return failed
-        with self.changed:
-            refused = self.gate(batch)
-            if refused is None and len(self._waiting) >= self._max_batches:
-                refused = Refused(refusals.REFUSAL_RATE_LIMITED, self._max_batches, len(self._waiting))
-            if refused is not None:
-                failed.set_exception(refused)
-                return failed
-            waiting = Waiting(batch, key, body, _uncancellable())
-            self._waiting.append(waiting)
-            self._in_flight[key] = waiting
-            self.changed.notify_all()
-            return waiting.answer
+        while True:
+            answered = self._answered
+            known = self._lookup(key)
+            if known is not None:
+                return _repeated(known[0] == body, known[1])
+            with self.changed:
+                waiting = self._in_flight.get(key)
+                if waiting is None and self._answered != answered:
+                    continue  # somebody was answered since the look-up; it may have been this key
+                return waiting.join(body) if waiting else self._enqueue(batch, key, body)
+
+    def _enqueue(self, batch: commands.CommandBatch, key: bytes, body: bytes) -> "Future[answers.BatchOutcome]":
+        refused = self._closed or self.gate(batch)
+        if refused is None and len(self._waiting) >= self._max_batches:
+            refused = Refused(refusals.REFUSAL_RATE_LIMITED, self._max_batches, len(self._waiting))
+        if refused is not None:
+            return _failed(refused)
+        waiting = Waiting(batch, key, body, _uncancellable())
+        self._waiting.append(waiting)
+        self._in_flight[key] = waiting
+        self.changed.notify_all()
+        return waiting.answer
 
     def order(self, request: admin.SealBlockRequest) -> "Future[admin.SealBlockResponse]":
         """Queues a driver's block."""
         order = SealOrder(request, _uncancellable())
         with self.changed:
+            if self._closed:
+                return _failed(self._closed)
             self._orders.append(order)
             self.changed.notify_all()
         return order.answer
 
-    def between_blocks(self, chore: Callable[[], None]) -> None:
+    def between_blocks(self, chore: Chore) -> None:
         """Queues something the pipeline thread does between two blocks."""
         with self.changed:
+            if self._closed:
+                chore.give_up(self._closed)
+                return
             self._chores.append(chore)
             self.changed.notify_all()
 
-    def take_chores(self) -> list[Callable[[], None]]:
+    def take_chores(self) -> list[Chore]:
         """All chores that wait."""
         with self.changed:
             chores, self._chores = list(self._chores), deque()
@@ -157,13 +185,18 @@ class Sequencer:
         """The batch was answered."""
         with self.changed:
             self._in_flight.pop(waiting.key, None)
+            self._answered += 1
 
     def fail_all(self, error: Exception) -> None:
-        """Nothing more will be sealed."""
+        """Nothing more will be sealed: who waits is told, and so is everybody who still comes."""
         with self.changed:
+            self._closed = error
+            chores, self._chores = list(self._chores), deque()
             waiting, self._waiting = list(self._waiting), deque()
             orders, self._orders = list(self._orders), deque()
             in_flight, self._in_flight = list(self._in_flight.values()), {}
+        for chore in chores:
+            chore.give_up(error)
         futures: list[Future[Any]] = [entry.answer for entry in waiting + in_flight]
         for future in futures + [order.answer for order in orders]:
             if not future.done():

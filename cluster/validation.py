@@ -4,6 +4,7 @@ It runs beside the pipeline, one or more blocks behind, in a process of its own 
 stops it: nothing after that is signed, and everybody sees the lag.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from cluster.transport.transport import ActorLost
 
 KEY_NAME = "validator.key"
 _BATCH_BLOCKS = 32
+_NICENESS = 10
 
 
 class Claim(NamedTuple):
@@ -50,6 +52,10 @@ class ValidatorHost:
     def __init__(self, data_dir: str, shards: int) -> None:
         self._key = load_or_make_key(Path(data_dir))
         self._replica = Replica(shards, scalar=True)
+
+    def yield_cpu(self) -> None:
+        """In a process of its own: the block under way goes first where cores are few; validation may lag a little."""
+        os.nice(_NICENESS)
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Starts from a cut."""

@@ -1,8 +1,9 @@
 """Actors on Ray: each a plain object in a process of its own. The one file that says `.remote(`.
 
 Restarts and retries are ours: Ray's own would bring back an empty actor and repeat calls out of order, so they are off,
-and a dead actor is reported as ActorLost within milliseconds. Small payloads travel by value. The registry stays here,
-beside the sequencer whose frames it reads: it is called first in every block and would only add a round trip.
+and a dead actor is reported as ActorLost within milliseconds. Small payloads travel by value. Registry and oracle stay
+here, beside the sequencer whose frames they read: small, first in every block, and two round trips before the shards
+could begin. What is left of a quiet block are its two fan-outs.
 """
 
 import os
@@ -13,11 +14,14 @@ import ray
 from ray.exceptions import RayActorError
 
 from actors.contract import Actor
-from cluster.topology import REGISTRY, build
+from cluster.topology import ORACLE, REGISTRY, build
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import ActorLost, Call
 
 _OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "enable_task_events": False}
+
+
+_LOCAL = frozenset((REGISTRY, ORACLE))
 
 
 class _ActorHost:
@@ -54,7 +58,7 @@ class RayTransport:
 
     def make(self, actor: str) -> None:
         """Starts a process for the actor; one that was there is ended."""
-        if actor == REGISTRY:
+        if actor in _LOCAL:
             self._local.make(actor)
             return
         self._end(actor)
