@@ -192,6 +192,14 @@ def stopped(host: Host, block: commands.BlockInput) -> None:
     status = host.status()
     assert status.state == "stopped"
     assert "the number of the beast" in status.stopped_because
+    # Nobody waits for a node that makes no blocks: who comes now is told at once, and who was answered is again.
+    late = Maker().amounts("deposits", a1=1)
+    late.request_key = b"late"
+    for answer in (host.submit(late), host.seal(request(block)), host.pool(1, [1])):
+        with pytest.raises(Refused) as caught:
+            answer.result(PATIENCE_S)
+        assert caught.value.refusal == refusals.REFUSAL_UNAVAILABLE
+    assert host.submit(story().blocks[0].batches[0]).result(PATIENCE_S).height == 1
 
 
 def test_a_poison_command_stops_the_node_is_voided_and_the_chain_goes_on(

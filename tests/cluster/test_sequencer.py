@@ -1,0 +1,126 @@
+"""The queue in front of the pipeline: one key one command, whoever asks at the same moment; nobody waits in vain."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from breakwater.v1 import admin_pb2 as admin
+from breakwater.v1 import answers_pb2 as answers
+from breakwater.v1 import refusals_pb2 as refusals
+from cluster.sequencer import Chore, Refused, Sequencer, body_hash
+from tests.building import Maker
+
+THREADS = 8
+
+
+def queue(known: dict[bytes, tuple[bytes, answers.BatchOutcome]] | None = None) -> Sequencer:
+    return Sequencer(1_000, (known or {}).get)
+
+
+def answer_all(sequencer: Sequencer, known: dict[bytes, tuple[bytes, answers.BatchOutcome]], height: int) -> int:
+    """What the pipeline does with what waits: answers it, remembers it, lets it go."""
+    taken = sequencer.take_batches(1_000, lambda batch: 1)
+    for entry in taken:
+        outcome = answers.BatchOutcome(height=height)
+        entry.answer.set_result(outcome)
+        known[entry.key] = (entry.body_hash, outcome)
+        sequencer.done(entry)
+    return len(taken)
+
+
+def refusal(answer: "Future[Any]") -> int:
+    with pytest.raises(Refused) as caught:
+        answer.result(1)
+    return caught.value.refusal
+
+
+def test_the_same_key_at_the_same_moment_is_one_command() -> None:
+    maker = Maker()
+    batches = [maker.amounts("deposits", a1=number + 1) for number in range(50)]
+    known: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+    sequencer = Sequencer(1_000, known.get)
+    start = Barrier(THREADS)
+
+    def client() -> list["Future[answers.BatchOutcome]"]:
+        start.wait()
+        return [sequencer.submit(batch) for batch in batches]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        asked = [pool.submit(client) for _ in range(THREADS)]
+        executed = height = 0
+        while not all(future.done() for future in asked) or sequencer.queued():
+            height += 1
+            executed += answer_all(sequencer, known, height)
+    assert executed == len(batches)
+    for futures in zip(*(future.result() for future in asked), strict=True):
+        assert len({future.result(1).height for future in futures}) == 1
+
+
+def test_an_answer_that_arrives_between_the_look_up_and_the_queue_is_found() -> None:
+    known: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+    batch = Maker().amounts("deposits", a1=1)
+    looked: list[bytes] = []
+
+    def lookup(key: bytes) -> tuple[bytes, answers.BatchOutcome] | None:
+        looked.append(key)
+        found = known.get(key)
+        if len(looked) == 2:  # while the second asks, the first is answered
+            assert answer_all(sequencer, known, 7) == 1
+        return found
+
+    sequencer = Sequencer(10, lookup)
+    first, second = sequencer.submit(batch), sequencer.submit(batch)
+    assert (first.result(1).height, second.result(1).height) == (7, 7)
+    assert sequencer.queued() == 0
+
+
+def test_another_body_under_a_key_is_refused_on_its_way_and_afterwards() -> None:
+    maker = Maker()
+    batch, other = maker.amounts("deposits", a1=1), maker.amounts("deposits", a1=2)
+    other.request_key = batch.request_key
+    known: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+    sequencer = Sequencer(10, known.get)
+    sequencer.submit(batch)
+    assert refusal(sequencer.submit(other)) == refusals.REFUSAL_REQUEST_KEY_REUSED
+    answer_all(sequencer, known, 3)
+    assert refusal(sequencer.submit(other)) == refusals.REFUSAL_REQUEST_KEY_REUSED
+    other.principal = 9  # somebody else's key of the same bytes
+    assert not sequencer.submit(other).done()
+
+
+def test_the_expiry_is_no_part_of_what_is_asked_for() -> None:
+    batch, later = Maker().amounts("deposits", a1=1), Maker().amounts("deposits", a1=1)
+    later.expires_ms += 5
+    assert body_hash(batch) == body_hash(later)
+    later.deposits.amount_atoms[0] += 1
+    assert body_hash(batch) != body_hash(later)
+
+
+def test_blocks_are_cut_by_rows_in_the_order_of_arrival_and_take_at_least_one_batch() -> None:
+    maker = Maker()
+    sequencer = queue()
+    sizes = (5, 3, 3, 9)
+    for size in sizes:
+        sequencer.submit(maker.batch("deposits", account=[1] * size, amount_atoms=[1] * size))
+    taken = [
+        [len(entry.batch.deposits.account) for entry in sequencer.take_batches(8, lambda b: len(b.deposits.account))]
+        for _ in range(4)
+    ]
+    assert taken == [[5, 3], [3], [9], []]
+
+
+def test_a_closed_queue_tells_everybody() -> None:
+    maker = Maker()
+    sequencer = queue()
+    told: list[Exception] = []
+    waiting = sequencer.submit(maker.amounts("deposits", a1=1))
+    order = sequencer.order(admin.SealBlockRequest())
+    sequencer.between_blocks(Chore(lambda: None, told.append))
+    sequencer.fail_all(Refused(refusals.REFUSAL_UNAVAILABLE))
+    late = [sequencer.submit(maker.amounts("deposits", a1=1)), sequencer.order(admin.SealBlockRequest())]
+    sequencer.between_blocks(Chore(lambda: None, told.append))
+    assert {refusal(answer) for answer in (waiting, order, *late)} == {refusals.REFUSAL_UNAVAILABLE}
+    assert len(told) == 2
+    assert not sequencer.take_chores()
