@@ -256,16 +256,16 @@ class BlockLoop:
         """Appends the void of a command whose block could not be executed; the node must then be started again."""
         answer: Future[answers.BatchOutcome] = Future()
         tip = self._journal.tip()
-        if not self.stopped_because or height != self.state.height + 1 or tip.height != height:
+        if not self.stopped_because or height != self.state.height + 1 or tip.height < height:
             answer.set_exception(Refused(refusals.REFUSAL_NOT_FOUND, self.state.height + 1, height))
             return answer
-        block = commands.BlockInput(height=height + 1, block_time_ms=self.state.block_time_ms)
-        batch = block.batches.add(
-            request_key=b"void/%d/%d" % (height, index), expires_ms=self.state.block_time_ms + EXPIRY_HORIZON_MS
-        )
+        (last,) = self._journal.frames(tip.height)
+        time_ms = commands.BlockInput.FromString(last.payload).block_time_ms  # block time never goes back
+        block = commands.BlockInput(height=tip.height + 1, block_time_ms=time_ms)
+        batch = block.batches.add(request_key=b"void/%d/%d" % (height, index), expires_ms=time_ms + EXPIRY_HORIZON_MS)
         batch.void_command.height, batch.void_command.index = height, index
         self._journal.append(tip.next_frame(self._journal.epoch, block.SerializeToString(deterministic=True)))
-        answer.set_result(answers.BatchOutcome(height=height + 1))
+        answer.set_result(answers.BatchOutcome(height=tip.height + 1))
         return answer
 
     def _finish(self) -> None:

@@ -79,6 +79,7 @@ def run_block(
 ) -> BlockRun:
     """Runs one block on the state of the chain and moves it on. The caller answers every yielded list of calls."""
     assert block.height == state.height + 1, f"height {block.height} does not follow {state.height}"
+    assert block.block_time_ms >= state.block_time_ms, f"block time goes back to {block.block_time_ms} ms"
     run = _Block(state, block, frame_hash, epoch)
     yield from _seal(run, voided)
     yield from _mark(run)

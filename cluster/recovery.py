@@ -7,7 +7,7 @@ from pathlib import Path
 from breakwater.v1 import commands_pb2 as commands
 from cluster.archive import Archive
 from cluster.commit import BlockResult
-from cluster.journal import GENESIS_TIP, Frame, JournalCorrupted, ReadableJournal, SqliteJournal, Tip
+from cluster.journal import FIRST_HEIGHT, GENESIS_TIP, Frame, JournalCorrupted, ReadableJournal, SqliteJournal, Tip
 from cluster.replica import Replica
 from cluster.snapshots import Snapshot, SnapshotStore
 from cluster.validation import Claim
@@ -36,14 +36,18 @@ class Replayed:
 def find_voids(frames: Iterator[Frame]) -> dict[int, set[int]]:
     """Commands an operator voided, by height.
 
-    Only a frame without roots voids, and only in the block before it, which never ran: that is how the node appends
-    one. A void that was sequenced into an ordinary block comes too late for blocks that were acknowledged.
+    Only frames without roots void, and only in the block they follow, which never ran: that is how the node appends
+    them. A void that was sequenced into an ordinary block comes too late for blocks that were acknowledged.
     """
     voids: dict[int, set[int]] = {}
+    followed = None
     for frame in frames:
         block = commands.BlockInput.FromString(frame.payload)
-        for batch in block.batches if not block.previous_events_root else ():
-            if batch.HasField("void_command") and batch.void_command.height == frame.height - 1:
+        if block.previous_events_root or frame.height == FIRST_HEIGHT:
+            followed = frame.height
+            continue
+        for batch in block.batches:
+            if batch.HasField("void_command") and batch.void_command.height == followed:
                 voids.setdefault(batch.void_command.height, set()).add(batch.void_command.index)
     return voids
 
