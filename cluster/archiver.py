@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from queue import Queue
 from threading import Lock, Thread
 
+from actors.sealing.batches import key_digest
 from breakwater.v1 import answers_pb2 as answers
+from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archive import NO_ACCOUNT, Archive
 from cluster.commit import BlockResult
 from cluster.key_filter import KeyFilter
+from cluster.sequencer import body_hash
 
 Answered = tuple[bytes, bytes, answers.BatchOutcome]  # request key digest, body hash, answer
 
@@ -57,6 +60,15 @@ def write_block(archive: Archive, result: BlockResult, answered: Sequence[Answer
         if refusals.REFUSAL_REQUEST_KEY_REUSED not in outcome.refusal  # the key's answer is the first one's
     ]
     return archive.append_block(result.height, result.block_time_ms, result.header_bytes, rows, kept)
+
+
+def archive_replayed(archive: Archive, block: commands.BlockInput, result: BlockResult) -> None:
+    """Puts a block that recovery executed again into the archive, with the answers its batches had."""
+    answered = [
+        (key_digest(batch.principal, batch.request_key), body_hash(batch), outcome)
+        for batch, outcome in zip(block.batches, split_outcomes(result), strict=True)
+    ]
+    write_block(archive, result, answered)
 
 
 class Archiver:

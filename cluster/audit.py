@@ -14,7 +14,7 @@ from cluster.archive import Archive, Header
 from cluster.commit import InvariantBroken
 from cluster.invariants import check_after_block
 from cluster.journal import ReadableJournal, open_read_only
-from cluster.recovery import Replayed, ReplayMismatch, replay
+from cluster.recovery import BlockFailed, Replayed, ReplayMismatch, replay
 from cluster.replica import Replica
 from cluster.signing import verify
 from cluster.validation import KEY_NAME, load_or_make_key
@@ -77,9 +77,9 @@ class _Audit:
         except ReplayMismatch as mismatch:
             report.roots_equal = False
             report.violations.append(str(mismatch))
-        except InvariantBroken as broken:
-            report.conserved = False
-            report.violations.append(f"height {report.heights + 1}: {broken}")
+        except BlockFailed as failed:
+            report.conserved = not isinstance(failed.cause, InvariantBroken)
+            report.violations.append(str(failed))
         return report
 
     def _check(self, replayed: Replayed) -> None:

@@ -22,15 +22,14 @@ from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from cluster.archive import Archive
-from cluster.archiver import Archiver, CommittedBlock, split_outcomes, write_block
+from cluster.archiver import Archiver, CommittedBlock
 from cluster.block_loop import BlockLoop
 from cluster.chain_state import ChainState
-from cluster.commit import BlockResult
 from cluster.gate import ResumingGate
 from cluster.journal import JournalWriter
 from cluster.recovery import Recovered, recover
 from cluster.replica import part_names, parts_for, read_accounts, read_pool
-from cluster.sequencer import Chore, Refused, Sequencer, body_hash
+from cluster.sequencer import Chore, Refused, Sequencer
 from cluster.supervisor import Supervisor
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Transport
@@ -97,7 +96,7 @@ class Host:
     def open(cls, config: HostConfig) -> "Host":
         """Start is recovery. Raises JournalCorrupted, LeaseHeld, ReplayMismatch."""
         holder = f"pid {os.getpid()} on {socket.gethostname()}"
-        recovered = recover(config.data_dir, config.shards, holder, config.notice, _archive_replayed)
+        recovered = recover(config.data_dir, config.shards, holder, config.notice)
         try:
             return cls(config, recovered, _make_transport(config))
         except BaseException:
@@ -274,11 +273,3 @@ def _hand_over(recovered: Recovered, supervisor: Supervisor) -> ChainState:
             supervisor.restore(actor, parts_for(actor, parts))
         supervisor.take_cut(parts)
     return state
-
-
-def _archive_replayed(archive: Archive, block: commands.BlockInput, result: BlockResult) -> None:
-    answered = [
-        (outcome_key(batch.principal, batch.request_key), body_hash(batch), outcome)
-        for batch, outcome in zip(block.batches, split_outcomes(result), strict=True)
-    ]
-    write_block(archive, result, answered)

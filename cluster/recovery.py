@@ -6,6 +6,7 @@ from pathlib import Path
 
 from breakwater.v1 import commands_pb2 as commands
 from cluster.archive import Archive
+from cluster.archiver import archive_replayed
 from cluster.commit import BlockResult
 from cluster.journal import FIRST_HEIGHT, GENESIS_TIP, Frame, JournalCorrupted, ReadableJournal, SqliteJournal, Tip
 from cluster.replica import Replica
@@ -21,6 +22,18 @@ class ReplayMismatch(Exception):
     def __init__(self, height: int, reason: str) -> None:
         super().__init__(f"replay differs at height {height}: {reason}")
         self.height = height
+
+
+class BlockFailed(Exception):
+    """A journaled block cannot be executed. It was never acknowledged; an operator may void a command of it."""
+
+    def __init__(self, height: int, cause: Exception) -> None:
+        super().__init__(
+            f"block {height} cannot be executed ({type(cause).__name__}: {cause}); "
+            "`breakwater void` takes a command of it out"
+        )
+        self.height = height
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,7 @@ def find_voids(frames: Iterator[Frame]) -> dict[int, set[int]]:
 def replay(
     journal: ReadableJournal, replica: Replica, from_height: int, shards_say: Callable[[int], None] | None = None
 ) -> Iterator[Replayed]:
-    """Runs the frames from a height on the replica. Raises ReplayMismatch, JournalCorrupted, InvariantBroken."""
+    """Runs the frames from a height on the replica. Raises ReplayMismatch, JournalCorrupted, BlockFailed."""
     voids = find_voids(journal.frames(from_height))
     for frame in journal.frames(from_height):
         block = commands.BlockInput.FromString(frame.payload)
@@ -69,7 +82,10 @@ def replay(
         ):
             raise ReplayMismatch(frame.height - 1, "the roots the next frame carries are not those of re-execution")
         voided = tuple(sorted(voids.get(frame.height, ())))
-        result = replica.apply(block, frame.hash, frame.epoch, voided)
+        try:
+            result = replica.apply(block, frame.hash, frame.epoch, voided)
+        except Exception as error:
+            raise BlockFailed(frame.height, error) from error
         claim = Claim(frame.height, frame.payload, frame.hash, frame.epoch, voided, result.header_bytes)
         yield Replayed(frame, block, result, claim)
 
@@ -92,9 +108,11 @@ def recover(
     shards: int,
     holder: str,
     notice: Callable[[str], None],
-    archive_block: Callable[[Archive, commands.BlockInput, BlockResult], None],
 ) -> Recovered:
-    """Opens a data directory and brings a replica to its tip. Raises LeaseHeld, JournalCorrupted, ReplayMismatch."""
+    """Opens a data directory and brings a replica to its tip.
+
+    Raises LeaseHeld, JournalCorrupted, ReplayMismatch, BlockFailed.
+    """
     store = SnapshotStore(data_dir / SNAPSHOTS, notice=notice)
     snapshot = store.latest()
     verify_after = Tip(snapshot.height, snapshot.frame_hash) if snapshot else GENESIS_TIP
@@ -110,7 +128,7 @@ def recover(
         base_height = snapshot.height if snapshot else 0
         claims = []
         for replayed in replay(journal, replica, base_height + 1):
-            archive_block(archive, replayed.block, replayed.result)
+            archive_replayed(archive, replayed.block, replayed.result)
             claims.append(replayed.claim)
     except BaseException:
         if archive is not None:
