@@ -27,6 +27,7 @@ def void_command(data_dir: Path, height: int, index: int, holder: str, notice: C
     _require_failure(data_dir, height, holder, notice)
     journal = SqliteJournal.open(data_dir, holder=holder, notice=notice)
     try:
+        _require_never_executed(journal, height)
         epoch = journal.take_lease()
         tip = journal.tip()
         last = _last(journal, tip.height)
@@ -51,6 +52,13 @@ def _require_failure(data_dir: Path, height: int, holder: str, notice: Callable[
     recovered.archive.close()
     recovered.journal.close()
     raise NothingToVoid(f"all {recovered.replica.state.height} blocks can be executed")
+
+
+def _require_never_executed(journal: SqliteJournal, height: int) -> None:
+    """A frame that carries roots was sealed by a node that had executed the block before it."""
+    for frame in journal.frames(height + 1):
+        if commands.BlockInput.FromString(frame.payload).previous_events_root:
+            raise NothingToVoid(f"block {height} was executed: block {frame.height} was sealed after it")
 
 
 def _last(journal: SqliteJournal, height: int) -> commands.BlockInput:

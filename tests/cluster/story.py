@@ -1,5 +1,6 @@
 """One short history of a venue, with the roots it must have, to be played through hosts and transports."""
 
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,3 +81,13 @@ def play(host: Host, first: int = 1, last: int | None = None) -> list[tuple[byte
         assert response.height == block.height
         roots.append((response.header.events_root, response.header.state_root))
     return roots
+
+
+def until_validated(host: Host) -> None:
+    """The validator signs what was replayed, too."""
+    assert host._validator is not None
+    assert host._validator.wait_for(host.height(), PATIENCE_S), host._validator.fault
+
+
+def without_snapshots(directory: Path) -> None:
+    shutil.rmtree(directory / "snapshots")

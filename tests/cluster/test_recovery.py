@@ -1,26 +1,19 @@
-"""Start is recovery: damage is named or passed over, what is derived is made again, a poison command is voided."""
+"""Start is recovery: damage is named or passed over, what is derived is made again."""
 
-import shutil
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from actors.ledger.accounts import Accounts
-from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import commands_pb2 as commands
-from breakwater.v1 import common_pb2 as common
-from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archive import Archive
-from cluster.host import Host, Refused, outcome_key
+from cluster.host import Host, outcome_key
 from cluster.journal import JournalCorrupted, SqliteJournal
 from cluster.recovery import ReplayMismatch
-from tests.building import Maker
 from tests.cluster.journal_cases import flip_column, opened
-from tests.cluster.story import PATIENCE_S, config, play, request, seal, story
+from tests.cluster.story import config, play, seal, story, until_validated, without_snapshots
 
 PLAYED = 10
-POISON = 666
 
 
 def played(directory: Path, last: int = PLAYED) -> None:
@@ -37,10 +30,6 @@ def goes_on(directory: Path, **options: object) -> list[str]:
         assert height == PLAYED
         assert play(host, height + 1) == story().roots[height:]
     return noticed
-
-
-def without_snapshots(directory: Path) -> None:
-    shutil.rmtree(directory / "snapshots")
 
 
 @pytest.mark.parametrize("column", ["payload", "hash", "epoch"])
@@ -87,12 +76,6 @@ def test_a_journal_alone_is_enough(tmp_path: Path) -> None:
         assert host.height() == len(story().blocks)
         assert host.status().state_root == story().roots[-1][1]
         until_validated(host)
-
-
-def until_validated(host: Host) -> None:
-    """The validator signs what was replayed, too."""
-    assert host._validator is not None
-    assert host._validator.wait_for(host.height(), PATIENCE_S), host._validator.fault
 
 
 def test_a_frame_of_another_height_is_no_frame_of_this_chain(tmp_path: Path) -> None:
@@ -160,92 +143,3 @@ def forge_first(directory: Path, count: int) -> None:
         journal.take_lease()
         for block in story().blocks[:count]:
             append(journal, block)
-
-
-def poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on a deposit of 666 atoms breaks an assertion in the middle of its block."""
-    post = Accounts.post
-
-    def brittle(self: Accounts, account: int, **deltas: int) -> None:
-        assert deltas.get("deposited") != POISON, "the number of the beast"
-        post(self, account, **deltas)
-
-    monkeypatch.setattr(Accounts, "post", brittle)
-
-
-def poisonous() -> commands.BlockInput:
-    """The block after the played ones; its second command cannot be executed."""
-    maker = Maker()
-    maker.now_ms = story().blocks[PLAYED].block_time_ms
-    batches = [maker.amounts("deposits", a1=5), maker.amounts("deposits", a2=POISON)]
-    for batch in batches:
-        batch.request_key = b"poison/" + batch.request_key
-    return commands.BlockInput(height=PLAYED + 1, block_time_ms=maker.now_ms, batches=batches)
-
-
-def stopped(host: Host, block: commands.BlockInput) -> None:
-    """Seals a block that stops the node."""
-    with pytest.raises(Refused) as caught:
-        host.seal(request(block)).result(PATIENCE_S)
-    assert caught.value.refusal == refusals.REFUSAL_UNAVAILABLE
-    host._thread.join(PATIENCE_S)
-    status = host.status()
-    assert status.state == "stopped"
-    assert "the number of the beast" in status.stopped_because
-    # Nobody waits for a node that makes no blocks: who comes now is told at once, and who was answered is again.
-    late = Maker().amounts("deposits", a1=1)
-    late.request_key = b"late"
-    for answer in (host.submit(late), host.seal(request(block)), host.pool(1, [1])):
-        with pytest.raises(Refused) as caught:
-            answer.result(PATIENCE_S)
-        assert caught.value.refusal == refusals.REFUSAL_UNAVAILABLE
-    assert host.submit(story().blocks[0].batches[0]).result(PATIENCE_S).height == 1
-
-
-def test_a_poison_command_stops_the_node_is_voided_and_the_chain_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    block = poisonous()
-    with closing(Host.open(config(tmp_path))) as host:
-        play(host, last=PLAYED)
-        money = host.accounts(1, [1, 2]).result(PATIENCE_S).accounts
-        with pytest.raises(Refused):
-            host.void(PLAYED, 0).result(PATIENCE_S)  # a block that was acknowledged is not voided
-        poison(monkeypatch)
-        stopped(host, block)
-        with pytest.raises(Refused):
-            host.accounts(1, [1]).result(PATIENCE_S)
-        with pytest.raises(Refused):
-            host.void(PLAYED, 0).result(PATIENCE_S)
-        assert host.void(PLAYED + 1, 1).result(PATIENCE_S).height == PLAYED + 2
-    # The command is as poisonous as before: it is refused before anybody carries it out.
-    with closing(Host.open(config(tmp_path))) as host:
-        assert host.height() == PLAYED + 2
-        key = block.batches[1].request_key
-        stored = host.archive.outcome(outcome_key(1, key))
-        assert stored is not None
-        outcome = answers.BatchOutcome.FromString(stored.outcome)
-        assert list(outcome.refusal) == [refusals.REFUSAL_VOIDED]
-        assert seal(host, block).outcomes[0].status[0] == common.OUTCOME_STATUS_DONE
-        after = host.accounts(1, [1, 2]).result(PATIENCE_S).accounts
-        assert [new.deposited_atoms - old.deposited_atoms for new, old in zip(after, money, strict=True)] == [5, 0]
-        until_validated(host)
-        following = commands.BlockInput(block_time_ms=block.block_time_ms + 1_000, root=True)
-        assert seal(host, following).height == PLAYED + 3
-    without_snapshots(tmp_path)
-    with closing(Host.open(config(tmp_path, shards=3))) as host:
-        assert host.height() == PLAYED + 3
-
-
-def test_a_void_that_was_sequenced_like_any_command_voids_nothing(tmp_path: Path) -> None:
-    maker = Maker()
-    maker.now_ms = story().blocks[PLAYED - 1].block_time_ms
-    void = maker.batch("void_command", venue=0, height=3, index=0)
-    void.request_key = b"void"
-    with closing(Host.open(config(tmp_path))) as host:
-        play(host, last=PLAYED)
-        root = seal(host, commands.BlockInput(block_time_ms=maker.now_ms, batches=[void], root=True)).header.state_root
-    without_snapshots(tmp_path)
-    with closing(Host.open(config(tmp_path))) as host:
-        assert host.height() == PLAYED + 1
-        assert host.status().state_root == root
