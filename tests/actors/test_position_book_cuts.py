@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from actors.ledger.bucket_digests import EMPTY_BUCKET
 from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
 from tests.actors.shard_calls import DROP, STAGED, Shard, leg, open_row, order
@@ -76,7 +77,17 @@ def sharded(shards: int) -> list[Shard]:
 def test_digests_and_rows_do_not_depend_on_the_shard_count(shards: int) -> None:
     (one,), several = sharded(1), sharded(shards)
     assert digests(*several) == digests(one)
-    assert len(digests(one)) == 4
+
+
+def test_a_digest_names_the_rows_of_its_bucket_and_no_others() -> None:
+    (one,), (other,) = sharded(1), sharded(1)
+    before = digests(one)
+    assert sorted(before) == [1, 2, 3, 4]
+    assert len({*before.values(), EMPTY_BUCKET}) == 5
+    one.run(deposits=[(0, 1, 2, 1)])
+    other.run()
+    assert digests(other) == before
+    assert [bucket for bucket, digest in digests(one).items() if digest != before[bucket]] == [2]
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (4, 2), (3, 1)])
