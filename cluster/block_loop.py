@@ -5,7 +5,6 @@ the append of the one before has returned, so at most one block is ever speculat
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from actors.columns import row_count
@@ -251,22 +250,6 @@ class BlockLoop:
             if self._validator is not None:
                 self._validator.take_cut(parts, self.state.height)
         return self.state.height
-
-    def void(self, height: int, index: int) -> "Future[answers.BatchOutcome]":
-        """Appends the void of a command whose block could not be executed; the node must then be started again."""
-        answer: Future[answers.BatchOutcome] = Future()
-        tip = self._journal.tip()
-        if not self.stopped_because or height != self.state.height + 1 or tip.height < height:
-            answer.set_exception(Refused(refusals.REFUSAL_NOT_FOUND, self.state.height + 1, height))
-            return answer
-        (last,) = self._journal.frames(tip.height)
-        time_ms = commands.BlockInput.FromString(last.payload).block_time_ms  # block time never goes back
-        block = commands.BlockInput(height=tip.height + 1, block_time_ms=time_ms)
-        batch = block.batches.add(request_key=b"void/%d/%d" % (height, index), expires_ms=time_ms + EXPIRY_HORIZON_MS)
-        batch.void_command.height, batch.void_command.index = height, index
-        self._journal.append(tip.next_frame(self._journal.epoch, block.SerializeToString(deterministic=True)))
-        answer.set_result(answers.BatchOutcome(height=tip.height + 1))
-        return answer
 
     def _finish(self) -> None:
         if self.state.height > self.snapshot_height:

@@ -229,10 +229,6 @@ class Host:
         """Writes a snapshot between two blocks; the future gives its height."""
         return self._between(self._loop.take_snapshot)
 
-    def void(self, height: int, index: int) -> "Future[answers.BatchOutcome]":
-        """For a block that was journaled but could not be executed: replay will treat the command as refused."""
-        return self._loop.void(height, index)
-
     def close(self) -> None:
         """Finishes the block under way, takes a snapshot, lets everything go."""
         self._loop.stop()

@@ -24,6 +24,9 @@ _SPOKEN = {
     ("cluster.journal", "JournalCorrupted"): EXIT_NO,
     ("cluster.journal", "LeaseHeld"): EXIT_NO,
     ("cluster.recovery", "ReplayMismatch"): EXIT_NO,
+    ("cluster.recovery", "BlockFailed"): EXIT_NO,
+    ("cluster.void", "NothingToVoid"): EXIT_NO,
+    ("cluster.archive", "ArchiveMismatch"): EXIT_NO,
 }
 _AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 

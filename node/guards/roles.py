@@ -90,7 +90,6 @@ CALLS: Final[dict[str, dict[str, Roles]]] = {
         "FreezeAccount": _OPERATORS,
         "Pause": _OPERATORS,
         "TakeSnapshot": _ADMIN,
-        "VoidCommand": _ADMIN,
         "SealBlock": _ADMIN,
         "GetStatus": _OPERATORS | {Role.AUDITOR},
     },

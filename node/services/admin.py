@@ -11,7 +11,7 @@ from node.guards.auth import current_caller
 from node.guards.batches import check_rights, rows_of
 from node.guards.refusals import Refused
 from node.logs import logger
-from node.services.door import Door, first_row
+from node.services.door import Door
 
 _log = logger("admin")
 
@@ -81,13 +81,6 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         """Writes a snapshot now."""
         height: int = await asyncio.wrap_future(self._door.host.take_snapshot())
         return admin_pb2.TakeSnapshotResponse(height=height)
-
-    async def VoidCommand(self, request: admin_pb2.VoidCommandRequest, context: Any) -> admin_pb2.VoidCommandResponse:
-        """Voids a command of a block that was never acknowledged."""
-        height = numbers.identity(request.height, "height")
-        outcome = await asyncio.wrap_future(self._door.host.void(height, request.index))
-        _log.warning("void", height=height, index=request.index, by=current_caller().name)
-        return admin_pb2.VoidCommandResponse(outcome=first_row(outcome))
 
     async def SealBlock(self, request: admin_pb2.SealBlockRequest, context: Any) -> admin_pb2.SealBlockResponse:
         """Seals a block of the driver's batches at the driver's time; raises WRONG_MODE outside driver mode."""

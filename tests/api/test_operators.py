@@ -153,9 +153,3 @@ def test_a_snapshot_is_taken_at_a_height(dev: Client) -> None:
     height = dev.admin.TakeSnapshot(admin_pb2.TakeSnapshotRequest()).height
     assert height >= before
     assert dev.status().snapshot_height == height
-
-
-def test_an_acknowledged_command_cannot_be_voided(dev: Client) -> None:
-    height = dev.deposit(funded_account(dev, 5), 5).height
-    refusal = refusal_of(lambda: dev.admin.VoidCommand(admin_pb2.VoidCommandRequest(height=height, index=0)))
-    assert refusal.name != "INTERNAL"
