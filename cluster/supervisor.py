@@ -75,7 +75,13 @@ class Supervisor:
             return  # it died again; the next attempt of the caller finds it gone
 
     def restore(self, actor: str, parts: Sequence[bytes]) -> None:
-        """Gives an actor its state."""
+        """Gives an actor its state; one that dies meanwhile is made again. Raises ActorLost when it keeps dying."""
+        for _ in range(MAX_REBUILDS_A_CALL):
+            try:
+                self._transport.restore(actor, parts)
+                return
+            except ActorLost:
+                self.make(actor)
         self._transport.restore(actor, parts)
 
     def pids(self) -> dict[str, int]:

@@ -23,6 +23,7 @@ from cluster.transport.transport import ActorLost
 KEY_NAME = "validator.key"
 _BATCH_BLOCKS = 32
 _NICENESS = 10
+MAX_DEATHS_IN_A_ROW = 8
 
 
 class Claim(NamedTuple):
@@ -147,6 +148,7 @@ class ValidatorRunner:
             return self.validated_height >= height
 
     def _run(self) -> None:
+        deaths = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._next < len(self._since_cut))
@@ -156,21 +158,30 @@ class ValidatorRunner:
             try:
                 signatures = self._ask(claims)
             except ActorLost:
-                continue  # it died again while it was given the cut; the next call finds it gone
+                signatures = None  # it died again while it was given the cut; the next call finds it gone
             except Exception as error:
-                with self._changed:
-                    self.fault = str(error)
-                    self._changed.notify_all()
-                self._notice(f"the validator stopped: {error}")
+                self._give_up(str(error))
                 return
             if signatures is None:
+                deaths += 1
+                if deaths == MAX_DEATHS_IN_A_ROW:
+                    self._give_up(f"it died {deaths} times in a row")
+                    return
                 continue
+            deaths = 0
             for claim, signature in zip(claims, signatures, strict=True):
                 self._signed(claim.height, signature)
             with self._changed:
                 self._next += len(claims)
                 self.validated_height = max(self.validated_height, claims[-1].height)
                 self._changed.notify_all()
+
+    def _give_up(self, reason: str) -> None:
+        """Nothing more is signed; the lag shows, and after a while stops opens and withdrawals."""
+        with self._changed:
+            self.fault = reason
+            self._changed.notify_all()
+        self._notice(f"the validator stopped: {reason}")
 
     def _ask(self, claims: Sequence[Claim]) -> list[bytes] | None:
         """The signatures; None where the validator had to be made again, or nobody waits for them any more."""

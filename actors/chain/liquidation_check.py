@@ -1,5 +1,6 @@
 """Whether a liquidation event is what the rulebook says, from its own numbers and the venue's parameters alone."""
 
+from actors.risk.ladder import liquidation_outcome
 from actors.rulebooks import twilight
 from actors.units import LONG, SHORT
 from breakwater.v1 import common_pb2 as common
@@ -41,7 +42,20 @@ def liquidation_fault(event: events.Event, venue: parameters.VenueParameters) ->
     if body.round:
         if not twilight.is_liquidatable(side, mark, size, value, held, maintenance):
             return "the position was healthy at the block's mark (TW-10)"
-        return None
-    fee = rules.taker_fee_e9
-    closing = twilight.close_terms(side, size, value, body.initial_margin_atoms, held, mark, fee)
-    return None if closing.is_liquidation else "the close would have paid out (TW-12)"
+    elif not _close_is_negative(body, side, rules.taker_fee_e9):
+        return "the close would have paid out (TW-12)"
+    if body.outcome != liquidation_outcome(terms.equity_atoms, held):
+        return "the outcome is another row of the table (TW-11)"
+    return None
+
+
+def _close_is_negative(body: events.PositionLiquidated, side: int, fee_rate_e9: int) -> bool:
+    return twilight.close_terms(
+        side,
+        body.position_size,
+        body.entry_value_atoms,
+        body.initial_margin_atoms,
+        body.margin_held_atoms,
+        body.mark.mark_ticks,
+        fee_rate_e9,
+    ).is_liquidation

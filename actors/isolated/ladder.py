@@ -3,6 +3,7 @@
 from actors.columns import add_row, rows
 from actors.isolated.book import IsolatedBook
 from actors.ledger.isolated_positions import Position
+from actors.risk.ladder import liquidation_outcome
 from actors.rulebooks import twilight
 from actors.sinks import LADDER, EventSink
 from breakwater.v1 import batches_pb2 as batches
@@ -75,16 +76,7 @@ def liquidated_event(book: IsolatedBook, position: int, row: Position, ladder_ro
         funding_rate_e9=book.rates_e9.get(row.market, 0),
         rung=FULL_CLOSE_RUNG,
         round=ladder_round,
-        outcome=_outcome(row, terms.equity_atoms),
+        outcome=liquidation_outcome(terms.equity_atoms, row.margin_held_atoms),
         parameters_version=book.terms.version,
     )
     return events.Event(venue=book.venue, market=row.market, account=row.account, position_liquidated=body)
-
-
-def _outcome(row: Position, equity_atoms: int) -> "events.LiquidationOutcome":
-    """Which row of the seed's outcome table it is."""
-    if equity_atoms < 0:
-        return events.LIQUIDATION_OUTCOME_LOSS_ABOVE_MARGIN
-    if equity_atoms > row.margin_held_atoms:
-        return events.LIQUIDATION_OUTCOME_HAD_PROFIT
-    return events.LIQUIDATION_OUTCOME_LOSS_BELOW_MARGIN

@@ -4,6 +4,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
 
 # Rounds one block may take; who is left goes first in the next block.
 MAX_ROUNDS = 4
@@ -51,3 +52,12 @@ def as_markdown() -> str:
         after = row.next_rung or "leaves"
         lines.append(f"| {name} | {rung} | {verdict.name.lower()} | {action} | {after} | {row.rule} |")
     return "\n".join(lines)
+
+
+def liquidation_outcome(equity_atoms: int, margin_held_atoms: int) -> "events.LiquidationOutcome":
+    """Which row of the seed's outcome table a liquidation is, from equity (floor) and the margin held (TW-11)."""
+    if equity_atoms < 0:
+        return events.LIQUIDATION_OUTCOME_LOSS_ABOVE_MARGIN
+    if equity_atoms > margin_held_atoms:
+        return events.LIQUIDATION_OUTCOME_HAD_PROFIT
+    return events.LIQUIDATION_OUTCOME_LOSS_BELOW_MARGIN

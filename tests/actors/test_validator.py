@@ -97,6 +97,7 @@ WRONG: list[tuple[str, Callable[[events.PositionLiquidated], None], str]] = [
     ("threshold", add("threshold_ticks", 1), "TW-06"),
     ("healthy", healthy, "TW-10"),
     ("payable", by_close, "TW-12"),
+    ("outcome", lambda body: setattr(body, "outcome", events.LIQUIDATION_OUTCOME_HAD_PROFIT), "TW-11"),
 ]
 
 
