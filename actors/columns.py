@@ -5,7 +5,7 @@ Numbers are `repeated sfixed64` and become int64 NumPy arrays; bytes columns (ev
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from google.protobuf.message import Message
@@ -46,6 +46,28 @@ def add_row(message: Any, *values: int | bytes) -> None:
     """Appends one row; a value for every column, in field order."""
     for name, value in zip(_names(message.DESCRIPTOR), values, strict=True):
         getattr(message, name).append(value)
+
+
+class RowGatherer(Generic[M]):
+    """Rows of a column message that come one by one: kept as tuples, turned into columns once."""
+
+    def __init__(self, kind: type[M]) -> None:
+        self._kind = kind
+        self._rows: list[tuple[int | bytes, ...]] = []
+
+    def add(self, *values: int | bytes) -> None:
+        """Appends one row; a value for every column, in field order."""
+        self._rows.append(values)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def message(self) -> M:
+        """The rows as columns."""
+        if not self._rows:
+            return self._kind()
+        columns = zip(*self._rows, strict=True)
+        return self._kind(**dict(zip(_names(self._kind.DESCRIPTOR), columns, strict=True)))
 
 
 def rows(message: Any) -> Iterable[tuple[Any, ...]]:

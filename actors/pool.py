@@ -46,7 +46,7 @@ class Pool(Actor):
         desk.open(sort_rows(call.opens, "class", "level_ticks", "command", "order"))
         if call.account:
             desk.publish()
-        reply = batches.DeskReply(height=call.header.height, legs=desk.legs, sums=book.sums())
+        reply = batches.DeskReply(height=call.header.height, legs=desk.legs.message(), sums=book.sums())
         reply.events.CopyFrom(sink.message())
         reply.outcomes.CopyFrom(answers.message())
         reply.totals.extend(book.totals[market] for market in sorted(book.totals))

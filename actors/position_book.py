@@ -7,7 +7,7 @@ rung skips them, one that ran them undoes them when a later call of the block sa
 from collections.abc import Sequence
 from typing import Any
 
-from actors.columns import BUCKETS, add_row, row_count
+from actors.columns import BUCKETS, RowGatherer, add_row, row_count
 from actors.contract import Actor
 from actors.isolated.admit import Admission, pay_out
 from actors.isolated.book import IsolatedBook
@@ -76,10 +76,14 @@ class PositionBook(Actor):
         elif phase == batches.SHARD_PHASE_DROP:
             self._log.roll_back()
         elif phase == batches.SHARD_PHASE_LADDER:
-            carry_out(self._books, call.ladder, reply.seizures, sink)
+            seizures = RowGatherer(batches.Seizures)
+            carry_out(self._books, call.ladder, seizures, sink)
+            reply.seizures.CopyFrom(seizures.message())
         elif phase == batches.SHARD_PHASE_SCAN:
+            candidates = RowGatherer(batches.Candidates)
             for venue in sorted(self._books):
-                scan(self._books[venue], reply.candidates)
+                scan(self._books[venue], candidates)
+            reply.candidates.CopyFrom(candidates.message())
 
     def _stage(
         self,
@@ -96,9 +100,9 @@ class PositionBook(Actor):
         pay_out(self._books, call.header.height, call.commands.withdrawals, sink, answers)
         admission = Admission(self._books, call.header.height, sink, answers)
         admission.run(call.commands)
-        reply.closes.CopyFrom(admission.closes)
-        reply.opens.CopyFrom(admission.opens)
-        reply.liquidity.CopyFrom(admission.liquidity)
+        reply.closes.CopyFrom(admission.closes.message())
+        reply.opens.CopyFrom(admission.opens.message())
+        reply.liquidity.CopyFrom(admission.liquidity.message())
 
     def _change_parameters(self, changes: batches.ParameterChanges) -> None:
         for venue in changes.venues:

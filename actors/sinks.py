@@ -5,6 +5,7 @@ A refusal is both: an answer to the command and an event of the phase that refus
 
 from typing import NamedTuple
 
+from actors.columns import RowGatherer
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -48,7 +49,7 @@ class AnswerSink:
 
     def __init__(self, event_sink: EventSink) -> None:
         self._events = event_sink
-        self._rows: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self._rows = RowGatherer(batches.Outcomes)
 
     def answer(
         self,
@@ -59,7 +60,7 @@ class AnswerSink:
         amount_atoms: int = 0,
     ) -> None:
         """The command was carried out."""
-        self._rows.append((command, status, 0, 0, 0, reference, price_ticks, amount_atoms))
+        self._rows.add(command, status, 0, 0, 0, reference, price_ticks, amount_atoms)
 
     def refuse(
         self,
@@ -72,12 +73,10 @@ class AnswerSink:
     ) -> None:
         """The command may not happen; `key` is the sort key of the event."""
         refusal, required, actual = refused
-        self._rows.append((command, common.OUTCOME_STATUS_REFUSED, refusal, required, actual, 0, 0, 0))
+        self._rows.add(command, common.OUTCOME_STATUS_REFUSED, refusal, required, actual, 0, 0, 0)
         body = events.CommandRefused(command=command, refusal=refusal, required=required, actual=actual)
         self._events.emit(key, events.Event(venue=venue, market=market, account=account, command_refused=body))
 
     def message(self) -> batches.Outcomes:
         """What was collected."""
-        names = [field.name for field in batches.Outcomes.DESCRIPTOR.fields]
-        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(names)
-        return batches.Outcomes(**dict(zip(names, columns, strict=True)))
+        return self._rows.message()

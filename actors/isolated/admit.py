@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from actors.columns import add_row, rows
+from actors.columns import RowGatherer, rows
 from actors.isolated.book import IsolatedBook
 from actors.isolated.triggers import (
     COMMAND,
@@ -62,9 +62,9 @@ class Admission:
         self._height = height
         self._sink = sink
         self._answers = answers
-        self.closes = batches.CloseOps()
-        self.opens = batches.OpenOps()
-        self.liquidity = batches.LiquidityOps()
+        self.closes = RowGatherer(batches.CloseOps)
+        self.opens = RowGatherer(batches.OpenOps)
+        self.liquidity = RowGatherer(batches.LiquidityOps)
 
     def run(self, commands: batches.ShardCommands) -> None:
         """TW-13: exits, resting opens, then opens, closes and LP moves by command."""
@@ -110,9 +110,7 @@ class Admission:
         if rests:
             self._rest(book, command, order, RestingOpen(account, market, side, limit_ticks, margin, leverage))
         else:
-            add_row(
-                self.opens, COMMAND, 0, order, command, venue, market, account, side, kind, margin, leverage, fee_rate
-            )
+            self.opens.add(COMMAND, 0, order, command, venue, market, account, side, kind, margin, leverage, fee_rate)
         return None
 
     def _rest(self, book: IsolatedBook, command: int, order: int, row: RestingOpen) -> None:
@@ -160,5 +158,5 @@ class Admission:
             book.accounts.hold(account, amount)
         elif book.accounts.is_frozen(account):
             return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
-        add_row(self.liquidity, command, venue, account, direction, amount)
+        self.liquidity.add(command, venue, account, direction, amount)
         return None

@@ -1,6 +1,6 @@
 """Phases 6 and 7: who is below maintenance on the new mark, and the full close that follows (TW-10, TW-11)."""
 
-from actors.columns import add_row, rows
+from actors.columns import RowGatherer, rows
 from actors.isolated.book import IsolatedBook
 from actors.ledger.isolated_positions import Position
 from actors.risk.ladder import liquidation_outcome
@@ -13,16 +13,19 @@ from breakwater.v1 import events_pb2 as events
 FULL_CLOSE_RUNG = 1
 
 
-def scan(book: IsolatedBook, candidates: batches.Candidates) -> None:
+def scan(book: IsolatedBook, candidates: RowGatherer[batches.Candidates]) -> None:
     """Adds everybody whose threshold the mark meets, in markets whose mark may be acted on."""
     for market in book.usable_markets():
         for position in book.positions.liquidatable(market, book.marks[market].mark_ticks):
             row = book.positions.read(position)
-            add_row(candidates, book.venue, market, row.account, position, FULL_CLOSE_RUNG, row.threshold_ticks)
+            candidates.add(book.venue, market, row.account, position, FULL_CLOSE_RUNG, row.threshold_ticks)
 
 
 def carry_out(
-    books: dict[int, IsolatedBook], orders: batches.LadderOrders, seizures: batches.Seizures, sink: EventSink
+    books: dict[int, IsolatedBook],
+    orders: batches.LadderOrders,
+    seizures: RowGatherer[batches.Seizures],
+    sink: EventSink,
 ) -> None:
     """Carries out the coordinator's orders; each position is checked again by the scalar rulebook first."""
     for sequence, ladder_round, venue, market, account, position, _ in rows(orders):
@@ -39,8 +42,7 @@ def carry_out(
         book.positions.remove(position)
         event = liquidated_event(book, position, row, ladder_round)
         sink.emit((LADDER, ladder_round, sequence, 0), event)
-        add_row(
-            seizures,
+        seizures.add(
             sequence,
             venue,
             market,

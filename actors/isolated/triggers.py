@@ -1,6 +1,6 @@
 """The first half of phase 9: levels the mark meets, before any command (TW-13, TW-14)."""
 
-from actors.columns import add_row
+from actors.columns import RowGatherer
 from actors.isolated.book import IsolatedBook
 from actors.isolated.ladder import liquidated_event
 from actors.ledger.isolated_positions import LEVELS, Position, RestingOpen
@@ -15,7 +15,7 @@ from breakwater.v1 import refusals_pb2 as refusals
 TRIGGER, COMMAND = 0, 1
 
 
-def trigger_exits(book: IsolatedBook, closes: batches.CloseOps, sink: EventSink) -> None:
+def trigger_exits(book: IsolatedBook, closes: RowGatherer[batches.CloseOps], sink: EventSink) -> None:
     """Every position with a level met closes once, by its smallest (level, kind)."""
     for market in book.usable_markets():
         mark = book.marks[market].mark_ticks
@@ -33,7 +33,7 @@ def close_position(
     position: int,
     kind: "common.OrderKind",
     order_of_work: tuple[int, int, int],
-    closes: batches.CloseOps,
+    closes: RowGatherer[batches.CloseOps],
     sink: EventSink,
 ) -> int:
     """Takes the position off the columns at the mark and sends the settlement to the desk; returns its status.
@@ -63,8 +63,7 @@ def close_position(
         status, deficit = common.OUTCOME_STATUS_LIQUIDATED, event.position_liquidated.deficit_atoms
         payout, fee = 0, 0
     work_class, level, command = order_of_work
-    add_row(
-        closes,
+    closes.add(
         work_class,
         level,
         position,
@@ -88,7 +87,7 @@ def close_position(
     return status
 
 
-def trigger_opens(book: IsolatedBook, opens: batches.OpenOps, sink: EventSink) -> None:
+def trigger_opens(book: IsolatedBook, opens: RowGatherer[batches.OpenOps], sink: EventSink) -> None:
     """Resting opens whose limit the mark meets go to the desk as makers; those of frozen accounts stay."""
     for market in book.usable_markets():
         for order in book.orders.triggered(market, book.marks[market].mark_ticks):
@@ -101,8 +100,7 @@ def trigger_opens(book: IsolatedBook, opens: batches.OpenOps, sink: EventSink) -
             if refused:
                 _cancel_at_trigger(book, order, row, refused, sink)
                 continue
-            add_row(
-                opens,
+            opens.add(
                 TRIGGER,
                 row.limit_ticks,
                 order,

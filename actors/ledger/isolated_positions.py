@@ -7,13 +7,15 @@ While staging, a row is undone as a whole (row, owners, indices), so the tables 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
 from actors.risk.liquidation_index import LiquidationIndex
 from breakwater.v1 import common_pb2 as common
+
+Key = TypeVar("Key", int, tuple[int, int])
 
 LEVELS = {
     common.ORDER_KIND_STOP_LOSS: ("stop_loss", 1),
@@ -161,10 +163,10 @@ class IsolatedPositions:
             self._touched(account)
 
     def _liquidation_index(self, market: int) -> LiquidationIndex:
-        return self._liquidation.setdefault(market, LiquidationIndex())
+        return _index_of(self._liquidation, market)
 
     def _level_index(self, market: int, kind: int) -> LiquidationIndex:
-        return self._levels.setdefault((market, kind), LiquidationIndex())
+        return _index_of(self._levels, (market, kind))
 
     def dump(self) -> bytes:
         """All rows."""
@@ -202,7 +204,7 @@ class RestingOpens:
         self._log.note(self.remove, order)
         slot = self.table.insert(order, *row)
         self._owners.add(row.account, order)
-        self._limits.setdefault(row.market, LiquidationIndex()).set(slot, row.side, row.limit_ticks)
+        _index_of(self._limits, row.market).set(slot, row.side, row.limit_ticks)
         self._touched(row.account)
 
     def remove(self, order: int) -> RestingOpen:
@@ -230,3 +232,10 @@ class RestingOpens:
         """Takes the owned rows of a dump."""
         for order, row in dumped_rows(dumped, len(RestingOpen._fields), owns):
             self.insert(order, RestingOpen(*row))
+
+
+def _index_of(indices: dict[Key, LiquidationIndex], key: Key) -> LiquidationIndex:
+    """The index of a key, made the first time it is asked for."""
+    if key not in indices:
+        indices[key] = LiquidationIndex()
+    return indices[key]

@@ -1,6 +1,6 @@
 """One block's work at the pool: what comes in, what it decides, and the legs it leaves in the outbox."""
 
-from actors.columns import add_row, rows
+from actors.columns import RowGatherer, rows
 from actors.pooling.opens import OpenTerms, open_terms, why_not_open
 from actors.pooling.state import Claim, PoolBook
 from actors.risk.tradable import why_not_tradable
@@ -25,7 +25,7 @@ class Desk:
         self._answers = answers
         self._height = height
         self._count = 0
-        self.legs = batches.Legs()
+        self.legs = RowGatherer(batches.Legs)
 
     def fund(self, nets: batches.FundingNets) -> None:
         """TW-08, TW-09: funding enters NAV when applied. Nets of all shards, summed a market."""
@@ -308,7 +308,7 @@ class Desk:
     ) -> None:
         self._count += 1
         head = (leg_class, command, self._count, self._book.venue, account, kind, free, held, margin, reference)
-        add_row(self.legs, *head, *opened)
+        self.legs.add(*head, *opened)
 
 
 def _side(side: int) -> "common.Side":
