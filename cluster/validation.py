@@ -22,6 +22,7 @@ from cluster.transport.transport import ActorLost
 
 KEY_NAME = "validator.key"
 _BATCH_BLOCKS = 32
+_GATHER_S = 0.02
 _NICENESS = 10
 MAX_DEATHS_IN_A_ROW = 8
 
@@ -152,6 +153,8 @@ class ValidatorRunner:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._next < len(self._since_cut))
+                # A few blocks a call: one call a block would cost the blocks under way more than it brings forward.
+                self._changed.wait_for(self._has_a_batch, _GATHER_S)
                 if self._closing:
                     return
                 claims = [self._since_cut[index] for index in range(self._next, len(self._since_cut))][:_BATCH_BLOCKS]
@@ -175,6 +178,9 @@ class ValidatorRunner:
                 self._next += len(claims)
                 self.validated_height = max(self.validated_height, claims[-1].height)
                 self._changed.notify_all()
+
+    def _has_a_batch(self) -> bool:
+        return self._closing or len(self._since_cut) - self._next >= _BATCH_BLOCKS
 
     def _give_up(self, reason: str) -> None:
         """Nothing more is signed; the lag shows, and after a while stops opens and withdrawals."""
