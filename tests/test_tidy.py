@@ -40,7 +40,7 @@ PLAIN_METHOD_LINES_MAX = 10
 # The one-letter classes keep this file from matching its own patterns.
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X]|NotImplemented[E]rror)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.~$}-])/(?:wor[k]|tm[p]|hom[e]|roo[t]|op[t]|User[s])/\w")
-REGISTRY = re.compile(r"\b(?:pypi[.]org|pythonhosted[.]org|registry[.]npmjs[.]org)\b|--(?:extra-)?index-url[ =]\S+:/")
+REGISTRY = re.compile(r"--(?:extra-)?index-url[ =]\S+:/")
 
 
 @dataclass(frozen=True)

@@ -205,6 +205,20 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> 
         load_config(path, data_dir=tmp_path)
 
 
+def test_presets_are_asked_for_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('data_dir = "x"\nrules = "seed"\noracle = "halting"\n')
+    (venue, (market,)) = load_config(file).venues[0]
+    assert (venue.twilight.limits_on, venue.twilight.price_shares_marked) == (False, False)
+    assert (market.oracle.warn_age_ms, market.oracle.halt_age_ms) == (10_000, 30_000)  # TW-20
+    (venue, (market,)) = load_config(None, data_dir=tmp_path).venues[0]
+    assert (venue.twilight.limits_on, market.oracle.halt_age_ms) == (True, 0)
+    for name in ("rules", "oracle"):
+        file.write_text(f'data_dir = "x"\n{name} = "wild"\n')
+        with pytest.raises(ConfigError, match=f"{name} is one of"):
+            load_config(file)
+
+
 def test_a_node_needs_a_directory() -> None:
     with pytest.raises(ConfigError, match="data_dir"):
         load_config(None)
