@@ -6,9 +6,10 @@ arrive -> sequencer -> seal -> append (journal thread)  -> acknowledge -> archiv
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
@@ -38,6 +39,10 @@ from cluster.validation import LocalValidator, ValidatorHost, ValidatorRunner, l
 __all__ = ["CommittedBlock", "Host", "HostConfig", "Refused", "outcome_key"]
 
 Notice = Callable[[str], None]
+
+# The pipeline thread wakes several times a block; with the default of 5 ms a busy archiver or door would keep it
+# waiting each time.
+SWITCH_INTERVAL_S = 0.0005
 
 
 @dataclass(frozen=True)
@@ -95,13 +100,21 @@ class Host:
     @classmethod
     def open(cls, config: HostConfig) -> "Host":
         """Start is recovery. Raises JournalCorrupted, LeaseHeld, ReplayMismatch."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         holder = f"pid {os.getpid()} on {socket.gethostname()}"
-        recovered = recover(config.data_dir, config.shards, holder, config.notice)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recovery") as thread:
+            # Ray takes seconds to start, most of them waiting: the journal is replayed meanwhile.
+            recovering = thread.submit(recover, config.data_dir, config.shards, holder, config.notice)
+            try:
+                transport = _make_transport(config)
+            except BaseException:
+                _let_go(recovering)
+                raise
         try:
-            return cls(config, recovered, _make_transport(config))
+            return cls(config, recovering.result(), transport)
         except BaseException:
-            recovered.archive.close()
-            recovered.journal.close()
+            _let_go(recovering)
+            _end_transport(config, transport)
             raise
 
     def _make_validator(self) -> ValidatorRunner:
@@ -236,13 +249,9 @@ class Host:
         if self._validator:
             self._validator.close()
         self._archiver.close()
-        self._supervisor.close()
         self._recovered.archive.close()
         self._recovered.journal.close()
-        if self.config.transport == "ray":
-            from cluster.launch import stop_ray
-
-            stop_ray()
+        _end_transport(self.config, self._supervisor)
 
 
 def _make_transport(config: HostConfig) -> Transport:
@@ -256,6 +265,22 @@ def _make_transport(config: HostConfig) -> Transport:
     from cluster.transport.ray import RayTransport
 
     return RayTransport(config.shards)
+
+
+def _end_transport(config: HostConfig, transport: Transport) -> None:
+    transport.close()
+    if config.transport == "ray":
+        from cluster.launch import stop_ray
+
+        stop_ray()
+
+
+def _let_go(recovering: "Future[Recovered]") -> None:
+    """Closes what a recovery opened, where it came to its end."""
+    if recovering.exception() is None:
+        recovered = recovering.result()
+        recovered.archive.close()
+        recovered.journal.close()
 
 
 def _hand_over(recovered: Recovered, supervisor: Supervisor) -> ChainState:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,8 +35,6 @@ from node.services.registration import SERVICE_NAMES, add_services
 NODE_FILE: Final = "node.json"
 _OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
 _GRACE_S: Final = 1.0
-# The pipeline thread wakes several times a block; with the default of 5 ms a busy door would keep it waiting each time.
-_SWITCH_INTERVAL_S: Final = 0.0005
 _START_TIMEOUT_S: Final = 60.0
 
 _log = logger("server")
@@ -69,7 +66,6 @@ class NodeServer:
         Raises JournalCorrupted or LeaseHeld (cluster.journal), KeyFileBroken, GenesisRefused, RuntimeError
         when the port is taken.
         """
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         config = self.config
         config.data_dir.mkdir(parents=True, exist_ok=True)
         try:
