@@ -1,6 +1,7 @@
 """The oracle: ticks in, marks out. Weighted index, 0.5 s tick, freshness, breaker, funding boundaries (TW-20)."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from actors.columns import rows
@@ -76,9 +77,7 @@ class Oracle(Actor):
             skipped = events.FundingSkipped(boundary_ms=boundary, state=mark.state)
             event = events.Event(venue=venue, market=market, funding_skipped=skipped)
             sink.emit((MARK, venue, market, _SKIPPED + number), event)
-        copy = common.Mark()
-        copy.CopyFrom(mark)
-        return copy
+        return deepcopy(mark)
 
     def save(self) -> bytes:
         """Every feed in the order (venue, market)."""

@@ -4,6 +4,7 @@ It takes the block's work in one order: funding, seizures, closes, LP moves, ope
 """
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 from actors.columns import sort_rows
@@ -57,7 +58,7 @@ class Pool(Actor):
     def _take_marks(self, call: batches.DeskCall) -> None:
         for mark in call.marks:
             if mark.venue == self._book.venue:
-                self._book.marks[mark.market] = _copied(mark)
+                self._book.marks[mark.market] = deepcopy(mark)
 
     def query(self, query: bytes) -> bytes:
         """PoolQuery -> PoolView."""
@@ -72,12 +73,6 @@ class Pool(Actor):
         """Takes what `save` gave."""
         (body,) = bodies
         self._book.load(snapshots.PoolState.FromString(body))
-
-
-def _copied(mark: Any) -> Any:
-    copy = type(mark)()
-    copy.CopyFrom(mark)
-    return copy
 
 
 def _holders(accounts: Iterable[int]) -> list[int]:

@@ -5,6 +5,7 @@ rung skips them, one that ran them undoes them when a later call of the block sa
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from actors.columns import BUCKETS, RowGatherer, add_row, row_count
@@ -19,7 +20,6 @@ from actors.ledger.table import StagingLog
 from actors.risk.tradable import halt_age_in_force_ms
 from actors.sinks import AnswerSink, EventSink
 from breakwater.v1 import batches_pb2 as batches
-from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import snapshots_pb2 as snapshots
 
 
@@ -108,7 +108,7 @@ class PositionBook(Actor):
         for venue in changes.venues:
             book = self._books.setdefault(venue.venue, IsolatedBook(venue.venue, self._log, self._scalar))
             is_new = not book.terms.version
-            book.terms = _copy(venue)
+            book.terms = deepcopy(venue)
             if not is_new:
                 recharge_maintenance(book)
         for market in changes.markets:
@@ -154,14 +154,8 @@ class PositionBook(Actor):
             for saved in snapshots.ShardState.FromString(body).books:
                 venue = saved.parameters.venue
                 book = self._books.setdefault(venue, IsolatedBook(venue, self._log, self._scalar))
-                book.terms = _copy(saved.parameters)
+                book.terms = deepcopy(saved.parameters)
                 book.marks = {mark.market: mark for mark in saved.marks}
                 book.rates_e9 = {rate.market: rate.rate_e9 for rate in saved.rates}
                 book.halt_age_ms = {age.market: age.halt_age_ms for age in saved.halt_ages}
                 book.fill(list(saved.tables), self._owns)
-
-
-def _copy(venue: parameters.VenueParameters) -> parameters.VenueParameters:
-    copy = parameters.VenueParameters()
-    copy.CopyFrom(venue)
-    return copy

@@ -16,6 +16,7 @@ PRICE_BOUND = 1 << 40
 ORDER_LOTS_BOUND = 1 << 40
 POSITION_LOTS_BOUND = 1 << 44
 TOTAL_BOUND = 1 << 60
+INT64_MAX = (1 << 63) - 1
 
 
 def div_floor(numerator: int, divisor: int) -> int:

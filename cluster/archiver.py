@@ -97,10 +97,6 @@ class Archiver:
         """Does something in the thread, after everything submitted so far."""
         self._queue.put(work)
 
-    def backlog(self) -> int:
-        """Blocks not archived yet."""
-        return self._queue.qsize()
-
     def outcome(self, key: bytes) -> tuple[bytes, answers.BatchOutcome] | None:
         """(body hash, answer) of a request key, archived or not yet."""
         with self._guard:

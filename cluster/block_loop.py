@@ -114,7 +114,8 @@ class BlockLoop:
         try:
             self._seal_order(order)
         except BaseException:
-            order.answer.set_exception(Refused(refusals.REFUSAL_UNAVAILABLE))
+            if not order.answer.done():
+                order.answer.set_exception(Refused(refusals.REFUSAL_UNAVAILABLE))
             raise
 
     def _has_legs(self) -> bool:

@@ -65,9 +65,7 @@ def find_voids(frames: Iterator[Frame]) -> dict[int, set[int]]:
     return voids
 
 
-def replay(
-    journal: ReadableJournal, replica: Replica, from_height: int, shards_say: Callable[[int], None] | None = None
-) -> Iterator[Replayed]:
+def replay(journal: ReadableJournal, replica: Replica, from_height: int) -> Iterator[Replayed]:
     """Runs the frames from a height on the replica. Raises ReplayMismatch, JournalCorrupted, BlockFailed."""
     voids = find_voids(journal.frames(from_height))
     for frame in journal.frames(from_height):

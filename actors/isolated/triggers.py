@@ -6,7 +6,7 @@ from actors.isolated.ladder import liquidated_event
 from actors.ledger.isolated_positions import LEVELS, Position, RestingOpen
 from actors.rulebooks import twilight
 from actors.sinks import ADMIT, NO_COMMAND, EventSink, Refused
-from actors.units import E9, div_ceil
+from actors.units import E9, INT64_MAX, div_ceil
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -124,7 +124,7 @@ def why_not_open(
     entry_value = twilight.entry_value_floor_atoms(margin, leverage)
     size = twilight.position_size(entry_value, mark)
     if size >= twilight.POSITION_SIZE_BOUND:
-        return Refused(refusals.REFUSAL_OVERFLOW, twilight.POSITION_SIZE_BOUND, min(size, (1 << 63) - 1))
+        return Refused(refusals.REFUSAL_OVERFLOW, twilight.POSITION_SIZE_BOUND, min(size, INT64_MAX))
     held = margin - twilight.fee_ceil_atoms(size, mark, fee_rate_e9)
     maintenance = book.maintenance_e9(side, entry_value, margin, market)
     if twilight.is_liquidatable(side, mark, size, entry_value, held, maintenance):

@@ -5,10 +5,9 @@ from typing import NamedTuple
 from actors.pooling.state import PoolBook
 from actors.rulebooks import twilight
 from actors.sinks import Refused
-from actors.units import PPM, TOTAL_BOUND
+from actors.units import INT64_MAX, PPM, TOTAL_BOUND
 from breakwater.v1 import refusals_pb2 as refusals
 
-INT64_MAX = (1 << 63) - 1
 _LIMIT_REFUSALS = {
     twilight.LimitBreach.SIZE: refusals.REFUSAL_POSITION_SIZE_LIMIT,
     twilight.LimitBreach.OI: refusals.REFUSAL_OPEN_INTEREST_LIMIT,

@@ -6,7 +6,7 @@ from actors.pooling.state import Claim, PoolBook
 from actors.risk.tradable import why_not_tradable
 from actors.rulebooks import twilight
 from actors.sinks import ACCOUNT, DESK, FUND, NO_COMMAND, AnswerSink, EventSink, Refused
-from actors.units import TOTAL_BOUND
+from actors.units import INT64_MAX, TOTAL_BOUND
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -137,7 +137,7 @@ class Desk:
         if not minted:
             return Refused(refusals.REFUSAL_NO_SHARES_MINTED, 1, 0)
         if book.total_shares + minted >= TOTAL_BOUND:
-            return Refused(refusals.REFUSAL_VENUE_TOTAL, TOTAL_BOUND, min(book.total_shares + minted, (1 << 63) - 1))
+            return Refused(refusals.REFUSAL_VENUE_TOTAL, TOTAL_BOUND, min(book.total_shares + minted, INT64_MAX))
         book.shares[account] = book.shares.get(account, 0) + minted
         book.total_shares += minted
         body = events.SharesMinted(

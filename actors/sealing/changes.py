@@ -1,5 +1,7 @@
 """Changes of venues and markets: created, altered within bounds, halted; increases of margin wait for their notice."""
 
+from copy import deepcopy
+
 from actors.sealing.bounds import MAX_NAME_CHARS, MAX_REASON_CHARS, check_market, check_twilight
 from actors.sealing.directory import Directory, Venue
 from actors.sinks import NO_COMMAND, REGISTRY, EventSink, Refused
@@ -27,7 +29,7 @@ class Changes:
         due = [entry for entry in self._directory.pending if entry[0] <= self._directory.block_time_ms]
         self._directory.pending = [entry for entry in self._directory.pending if entry not in due]
         for _, wanted in due:
-            terms = _copy_venue(self._directory.venues[wanted.venue].terms)
+            terms = deepcopy(self._directory.venues[wanted.venue].terms)
             terms.twilight.maintenance_ratio_e9 = wanted.twilight.maintenance_ratio_e9
             self._put_venue(terms, NO_COMMAND)
 
@@ -48,7 +50,7 @@ class Changes:
         refused = check_twilight(wanted.twilight)
         if refused:
             return refused
-        terms = _copy_venue(wanted)
+        terms = deepcopy(wanted)
         terms.version = 0
         venues[wanted.venue] = Venue(terms)
         self._put_venue(terms, command)
@@ -67,7 +69,7 @@ class Changes:
         refused = check_market(wanted)
         if refused:
             return refused
-        market = _copy_market(wanted)
+        market = deepcopy(wanted)
         market.venue, market.version, market.halted, market.halt_reason = venue, 0, False, ""
         self._put_market(market, command)
         return wanted.market
@@ -85,13 +87,13 @@ class Changes:
         refused = _other_version(current.version, body.expected_version) or check_twilight(wanted.twilight)
         if refused:
             return refused
-        terms = _copy_venue(current)
+        terms = deepcopy(current)
         terms.twilight.CopyFrom(wanted.twilight)
         pending = self._directory.pending
         self._directory.pending = [entry for entry in pending if entry[1].venue != current.venue]
         notice_ms = current.twilight.notice_ms
         if notice_ms and wanted.twilight.maintenance_ratio_e9 > current.twilight.maintenance_ratio_e9:
-            self._directory.pending.append((self._directory.block_time_ms + notice_ms, _copy_venue(terms)))
+            self._directory.pending.append((self._directory.block_time_ms + notice_ms, deepcopy(terms)))
             self._directory.pending.sort(key=lambda entry: (entry[0], entry[1].venue))
             terms.twilight.maintenance_ratio_e9 = current.twilight.maintenance_ratio_e9
         return self._put_venue(terms, command)
@@ -100,7 +102,7 @@ class Changes:
         wanted = body.market
         if wanted.market not in venue.markets:
             return Refused(refusals.REFUSAL_UNKNOWN_MARKET, len(venue.markets), wanted.market)
-        market = _copy_market(venue.markets[wanted.market])
+        market = deepcopy(venue.markets[wanted.market])
         market.oracle.CopyFrom(wanted.oracle)
         refused = _other_version(market.version, body.expected_version) or check_market(market)
         return refused or self._put_market(market, command)
@@ -112,7 +114,7 @@ class Changes:
             return Refused(refusals.REFUSAL_UNKNOWN_MARKET, len(markets), body.market)
         if len(body.reason) > MAX_REASON_CHARS:
             return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
-        market = _copy_market(markets[body.market])
+        market = deepcopy(markets[body.market])
         market.halted, market.halt_reason = body.halted, body.reason if body.halted else ""
         self._put_market(market, command)
         return body.market
@@ -137,15 +139,3 @@ class Changes:
 
 def _other_version(current: int, expected: int) -> Refused | None:
     return Refused(refusals.REFUSAL_UNKNOWN_VERSION, current, expected) if expected not in (0, current) else None
-
-
-def _copy_venue(venue: parameters.VenueParameters) -> parameters.VenueParameters:
-    copy = parameters.VenueParameters()
-    copy.CopyFrom(venue)
-    return copy
-
-
-def _copy_market(market: parameters.MarketParameters) -> parameters.MarketParameters:
-    copy = parameters.MarketParameters()
-    copy.CopyFrom(market)
-    return copy

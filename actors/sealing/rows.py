@@ -5,8 +5,6 @@ import numpy as np
 from actors.sealing.directory import FIRST_ACCOUNT, MAX_VALIDATOR_LAG, Venue
 from breakwater.v1 import refusals_pb2 as refusals
 
-INT64_MAX = (1 << 63) - 1
-
 
 class RowChecks:
     """Collects refusals of rows; a row keeps its first."""
