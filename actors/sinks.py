@@ -14,6 +14,8 @@ from breakwater.v1 import refusals_pb2 as refusals
 # The first sort key of events (docs/block.md).
 REGISTRY, TICK, MARK, SETTLE, FUND, TAKE, LADDER, PAY_OUT, ADMIT, DESK, ACCOUNT = range(1, 12)
 LADDER_QUEUED = 99
+# The second key inside a round of the ladder, above every sequence of the shards (docs/margin-trade.md).
+LADDER_BOOK, LADDER_BACKSTOP, LADDER_DELEVERAGE, LADDER_SETTLE = 1 << 50, 1 << 51, 1 << 52, 1 << 53
 NO_COMMAND = -1
 
 
@@ -58,9 +60,13 @@ class AnswerSink:
         reference: int = 0,
         price_ticks: int = 0,
         amount_atoms: int = 0,
+        filled_lots: int = 0,
+        remaining_lots: int = 0,
+        why: Refused | None = None,
     ) -> None:
-        """The command was carried out."""
-        self._rows.add(command, status, 0, 0, 0, reference, price_ticks, amount_atoms)
+        """The command was carried out; `why` is what ended an order early."""
+        because = why or (0, 0, 0)
+        self._rows.add(command, status, *because, reference, price_ticks, amount_atoms, filled_lots, remaining_lots)
 
     def refuse(
         self,
@@ -73,7 +79,7 @@ class AnswerSink:
     ) -> None:
         """The command may not happen; `key` is the sort key of the event."""
         refusal, required, actual = refused
-        self._rows.add(command, common.OUTCOME_STATUS_REFUSED, refusal, required, actual, 0, 0, 0)
+        self._rows.add(command, common.OUTCOME_STATUS_REFUSED, refusal, required, actual, 0, 0, 0, 0, 0)
         body = events.CommandRefused(command=command, refusal=refusal, required=required, actual=actual)
         self._events.emit(key, events.Event(venue=venue, market=market, account=account, command_refused=body))
 

@@ -22,6 +22,10 @@ class Action(IntEnum):
 
     NONE = 0
     FULL_CLOSE_AT_MARK = 1
+    REDUCE_INTO_BOOK = 2
+    TAKEOVER_BY_VAULT = 3
+    DELEVERAGE = 4
+    WRITE_OFF = 5
 
 
 class Step(NamedTuple):
@@ -35,6 +39,14 @@ class Step(NamedTuple):
 LADDER: dict[tuple[int, int, Verdict], Step] = {
     (common.RULEBOOK_TWILIGHT, 1, Verdict.BELOW): Step(Action.FULL_CLOSE_AT_MARK, 0, "TW-11"),
     (common.RULEBOOK_TWILIGHT, 1, Verdict.RECOVERED): Step(Action.NONE, 0, "TW-10"),
+    (common.RULEBOOK_MARGIN_TRADE, 1, Verdict.BELOW): Step(Action.REDUCE_INTO_BOOK, 2, "MT-12"),
+    (common.RULEBOOK_MARGIN_TRADE, 1, Verdict.RECOVERED): Step(Action.NONE, 0, "MT-11"),
+    (common.RULEBOOK_MARGIN_TRADE, 2, Verdict.BELOW): Step(Action.TAKEOVER_BY_VAULT, 3, "MT-13"),
+    (common.RULEBOOK_MARGIN_TRADE, 2, Verdict.RECOVERED): Step(Action.NONE, 0, "MT-11"),
+    (common.RULEBOOK_MARGIN_TRADE, 3, Verdict.BELOW): Step(Action.DELEVERAGE, 4, "MT-15"),
+    (common.RULEBOOK_MARGIN_TRADE, 3, Verdict.RECOVERED): Step(Action.NONE, 0, "MT-15"),
+    (common.RULEBOOK_MARGIN_TRADE, 4, Verdict.BELOW): Step(Action.WRITE_OFF, 0, "MT-16"),
+    (common.RULEBOOK_MARGIN_TRADE, 4, Verdict.RECOVERED): Step(Action.NONE, 0, "MT-15"),
 }
 
 
