@@ -11,7 +11,7 @@ from actors.chain.roots import header_hash
 from actors.validator import judge
 from breakwater.v1 import blocks_pb2 as blocks
 from cluster.archive import Archive, Header
-from cluster.commit import InvariantBroken
+from cluster.conservation import InvariantBroken
 from cluster.invariants import check_after_block
 from cluster.journal import ReadableJournal, open_read_only
 from cluster.recovery import BlockFailed, Replayed, ReplayMismatch, replay

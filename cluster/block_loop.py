@@ -7,7 +7,6 @@ the append of the one before has returned, so at most one block is ever speculat
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from actors.columns import row_count
 from actors.sealing.batches import EXPIRY_HORIZON_MS, key_digest
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import answers_pb2 as answers
@@ -119,7 +118,7 @@ class BlockLoop:
             raise
 
     def _has_legs(self) -> bool:
-        return row_count(self.state.outbox) > 0
+        return self.state.has_legs()
 
     def _live_block(self) -> None:
         """A block of what arrived; an empty one only where legs wait or time has to pass."""
@@ -182,7 +181,7 @@ class BlockLoop:
         response = admin.SealBlockResponse(height=height, outcomes=outcomes, repeated_batches=True)
         if stored is not None:
             response.header.ParseFromString(stored.header)
-        response.outbox_pending = height == self.state.height and row_count(self.state.outbox) > 0
+        response.outbox_pending = height == self.state.height and self.state.has_legs()
         return response
 
     def _make_block(self, block_time_ms: int, wanted: Sequence[commands.CommandBatch], root: bool) -> BlockResult:

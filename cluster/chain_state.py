@@ -5,7 +5,7 @@ Together with the actors' snapshots it is one cut. It holds no clock, no lease a
 
 from collections.abc import Sequence
 
-from actors.columns import BUCKETS
+from actors.columns import BUCKETS, add_row, row_count, rows
 from actors.contract import NO_HASH, NO_HEIGHT
 from actors.ledger.bucket_digests import EMPTY_BUCKET
 from breakwater.v1 import batches_pb2 as batches
@@ -29,6 +29,7 @@ class ChainState:
         self.events_root = b""
         self.state_root = b""
         self.outbox = batches.Legs()
+        self.cross_outbox = batches.CrossLegs()
         self.totals: dict[Key, batches.MarketTotals] = {}
         self.buckets = [EMPTY_BUCKET] * BUCKETS
         self.digests: dict[str, bytes] = {}
@@ -38,6 +39,8 @@ class ChainState:
         self.marks: dict[Key, common.Mark] = {}
         self.validated_height = 0
         self.funding_rates_e9: dict[Key, int] = {}
+        self._tops: dict[Key, tuple[int, ...]] = {}
+        self._tops_before: dict[Key, tuple[int, ...]] = {}
         self._applied: dict[str, tuple[int, bytes]] = {}
 
     def applied(self, actor: str) -> tuple[int, bytes]:
@@ -61,6 +64,19 @@ class ChainState:
         for market in changes.markets:
             self.markets[market.venue, market.market] = market
 
+    def has_legs(self) -> bool:
+        """Whether anything waits in the outbox for the next block."""
+        return row_count(self.outbox) + row_count(self.cross_outbox) > 0
+
+    def take_tops(self, tops: dict[Key, tuple[int, ...]]) -> None:
+        """Ends a block: rows of `BookTops` of the books that were called in it."""
+        self._tops_before = self._tops
+        self._tops = {**self._tops, **tops}
+
+    def tops_before_message(self) -> batches.BookTops:
+        """The books as the block before the last left them."""
+        return _tops_message(self._tops_before)
+
     def venue_list(self) -> list[parameters.VenueParameters]:
         """Venues by number."""
         return [self.venues[venue] for venue in sorted(self.venues)]
@@ -79,6 +95,9 @@ class ChainState:
             events_root=self.events_root,
             state_root=self.state_root,
             outbox=self.outbox,
+            cross_outbox=self.cross_outbox,
+            tops=_tops_message(self._tops),
+            tops_before=_tops_message(self._tops_before),
             totals=self.all_totals(),
             bucket_digests=self.buckets,
             last_root_second=self.last_root_second,
@@ -106,6 +125,9 @@ class ChainState:
         state.frame_hash, state.header_hash = carry.frame_hash, carry.header_hash
         state.events_root, state.state_root = carry.events_root, carry.state_root
         state.outbox.CopyFrom(carry.outbox)
+        state.cross_outbox.CopyFrom(carry.cross_outbox)
+        state._tops = {(row[0], row[1]): row for row in rows(carry.tops)}
+        state._tops_before = {(row[0], row[1]): row for row in rows(carry.tops_before)}
         state.totals = {(total.venue, total.market): total for total in carry.totals}
         state.buckets = list(carry.bucket_digests)
         state.last_root_second = carry.last_root_second
@@ -120,3 +142,10 @@ class ChainState:
             if actor.digest:
                 state.digests[actor.name] = actor.digest
         return state
+
+
+def _tops_message(tops: dict[Key, tuple[int, ...]]) -> batches.BookTops:
+    message = batches.BookTops()
+    for key in sorted(tops):
+        add_row(message, *tops[key])
+    return message

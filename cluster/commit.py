@@ -1,22 +1,17 @@
 """Phase 12: events numbered, roots taken, conservation checked; the state of the chain moves to the block's end."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from actors.chain.roots import commands_root, events_root, header_hash, number_events, serialise_header, state_root
 from actors.columns import join, sort_rows
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import common_pb2 as common
+from cluster.block_run import BlockRun, in_leg_order
+from cluster.conservation import check_conservation, check_longs_equal_shorts
+from cluster.desk_calls import DeskReplies
 
-if TYPE_CHECKING:
-    from cluster.pipeline import _Block
-
-RULEBOOK_VERSIONS = {common.RULEBOOK_TWILIGHT: "twilight/1"}
-
-
-class InvariantBroken(Exception):
-    """A block left the books in a state that must not be; it is not acknowledged and the node stops."""
+RULEBOOK_VERSIONS = {common.RULEBOOK_TWILIGHT: "twilight/1", common.RULEBOOK_MARGIN_TRADE: "margin-trade/1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +27,7 @@ class BlockResult:
     header_bytes: bytes
     marks: list[common.Mark]
     pools: list[batches.PoolSums]
+    backstops: list[batches.BackstopSums]
     outbox_rows: int
 
     @property
@@ -45,17 +41,22 @@ class BlockResult:
         return self.header.state_root
 
 
-def commit(run: "_Block", shards: list[batches.ShardReply], desks: list[batches.DeskReply]) -> BlockResult:
+def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
     """Ends the block. Raises InvariantBroken."""
     state, block = run.state, run.block
-    state.outbox = sort_rows(join(batches.Legs(), (desk.legs for desk in desks)), "venue", "class", "command", "leg")
-    for desk in desks:
+    legs = join(batches.Legs(), (desk.legs for desk in desks.pools))
+    state.outbox = sort_rows(legs, "venue", "class", "command", "leg")
+    state.cross_outbox = in_leg_order(desks.cross_legs())
+    for desk in desks.pools:
         state.totals.update({(total.venue, total.market): total for total in desk.totals})
-    state.marks = {(mark.venue, mark.market): mark for mark in run.marked.marks}
+    state.take_tops(run.tops)
+    state.marks = run.marks
     state.validated_height = run.sealed.validated_height
     for venue, market, rate in zip(run.funding.venue, run.funding.market, run.funding.rate_e9, strict=True):
         state.funding_rates_e9[venue, market] = rate
-    check_conservation(state.outbox, [reply.sums for reply in shards], [desk.sums for desk in desks])
+    pools, backstops = [desk.sums for desk in desks.pools], [desk.sums for desk in desks.backstops]
+    check_conservation(run.sums, state.outbox, state.cross_outbox, pools, backstops)
+    check_longs_equal_shorts(run.open_interest, state.cross_outbox)
     events = number_events(run.events, block.height, block.block_time_ms)
     header = _header(run, events)
     header_bytes = serialise_header(header)
@@ -72,17 +73,18 @@ def commit(run: "_Block", shards: list[batches.ShardReply], desks: list[batches.
         header=header,
         header_bytes=header_bytes,
         marks=list(run.marked.marks),
-        pools=[desk.sums for desk in desks],
-        outbox_rows=len(state.outbox.account),
+        pools=pools,
+        backstops=backstops,
+        outbox_rows=len(state.outbox.account) + len(state.cross_outbox.account),
     )
 
 
-def _header(run: "_Block", events: list[bytes]) -> blocks.BlockHeader:
+def _header(run: BlockRun, events: list[bytes]) -> blocks.BlockHeader:
     state, block = run.state, run.block
     root = b""
     if run.root:
         state.last_root_second = block.block_time_ms // 1000
-        root = state_root(state.buckets, state.digests, state.outbox)
+        root = state_root(state.buckets, state.digests, state.outbox, state.cross_outbox)
     serialised = [batch.SerializeToString(deterministic=True) for batch in block.batches]
     return blocks.BlockHeader(
         height=block.height,
@@ -97,42 +99,3 @@ def _header(run: "_Block", events: list[bytes]) -> blocks.BlockHeader:
         rulebooks=[RULEBOOK_VERSIONS[venue.rulebook] for venue in state.venue_list()],
         epoch=run.epoch,
     )
-
-
-def check_conservation(outbox: batches.Legs, shards: list[batches.VenueSums], pools: list[batches.PoolSums]) -> None:
-    """The equation of docs/block.md for every venue, to the atom. Raises InvariantBroken."""
-    sums = join(batches.VenueSums(), shards)
-    for pool in pools:
-        held = pool.nav_realised_atoms - pool.shortfall_atoms
-        margin = deposited = withdrawn = 0
-        for row in zip(
-            sums.venue,
-            sums.free_atoms,
-            sums.held_atoms,
-            sums.margin_atoms,
-            sums.pending_atoms,
-            sums.deposited_atoms,
-            sums.withdrawn_atoms,
-            strict=True,
-        ):
-            if row[0] == pool.venue:
-                held += sum(row[1:5])
-                margin += row[3]
-                deposited += row[5]
-                withdrawn += row[6]
-        legs_margin = 0
-        for venue, free, owed, margin_leg in zip(
-            outbox.venue, outbox.free_atoms, outbox.held_atoms, outbox.margin_atoms, strict=True
-        ):
-            if venue == pool.venue:
-                held += free + owed + margin_leg
-                legs_margin += margin_leg
-        if held != deposited - withdrawn:
-            raise InvariantBroken(
-                f"venue {pool.venue}: {held} atoms held against {deposited} deposited - {withdrawn} withdrawn"
-            )
-        if margin + legs_margin != pool.trader_margin_atoms:
-            raise InvariantBroken(
-                f"venue {pool.venue}: traders hold {margin + legs_margin} atoms of margin, the pool counts "
-                f"{pool.trader_margin_atoms}"
-            )

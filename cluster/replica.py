@@ -10,15 +10,15 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
-from cluster.pipeline import BlockRun, run_block
-from cluster.topology import desk_name, is_shard, shard_name, standing_actors
+from cluster.pipeline import BlockCalls, run_block
+from cluster.topology import backstop_name, book_name, desk_names, is_shard, pool_name, shard_name, standing_actors
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Call, Transport
 
 CARRY = "carry"
 
 
-def drive(run: BlockRun, transport: Transport) -> BlockResult:
+def drive(run: BlockCalls, transport: Transport) -> BlockResult:
     """Answers the calls of a run until it has its result; makes desks the first time they are called."""
     try:
         calls = next(run)
@@ -34,7 +34,7 @@ def drive(run: BlockRun, transport: Transport) -> BlockResult:
 
 def part_names(state: ChainState) -> list[str]:
     """The actors that make up a cut of this chain."""
-    return [*standing_actors(state.shards), *(desk_name(venue) for venue in sorted(state.venues))]
+    return [*standing_actors(state.shards), *desk_names(state.venue_list(), state.markets)]
 
 
 def parts_for(actor: str, parts: Mapping[str, bytes]) -> list[bytes]:
@@ -54,8 +54,10 @@ def restore_cut(parts: Mapping[str, bytes], transport: Transport, shards: int) -
     """Makes the actors of a cut and gives them their state."""
     state = ChainState.load(parts[CARRY], shards)
     for actor in part_names(state):
-        transport.make(actor)
-        transport.restore(actor, parts_for(actor, parts))
+        concerned = parts_for(actor, parts)
+        if concerned:  # a book nobody has called yet has no part
+            transport.make(actor)
+            transport.restore(actor, concerned)
     return state
 
 
@@ -103,6 +105,14 @@ class Replica:
         """A pool as a reader sees it."""
         return read_pool(self._transport, venue, accounts)
 
+    def backstop(self, venue: int, accounts: Sequence[int] = ()) -> batches.BackstopView:
+        """A backstop as a reader sees it."""
+        return read_backstop(self._transport, venue, accounts)
+
+    def order_book(self, venue: int, market: int, levels: int = 50) -> batches.BookView:
+        """A book as a reader sees it."""
+        return read_book(self._transport, venue, market, levels)
+
 
 def read_accounts(transport: Transport, state: ChainState, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
     """Asks every shard for its accounts; in the order asked for."""
@@ -117,5 +127,21 @@ def read_accounts(transport: Transport, state: ChainState, venue: int, accounts:
 def read_pool(transport: Transport, venue: int, accounts: Sequence[int]) -> batches.PoolView:
     """Asks the venue's desk."""
     query = batches.PoolQuery(accounts=accounts).SerializeToString()
-    (reply,) = transport.query([Call(desk_name(venue), query)])
+    (reply,) = transport.query([Call(pool_name(venue), query)])
     return batches.PoolView.FromString(reply)
+
+
+def read_backstop(transport: Transport, venue: int, accounts: Sequence[int]) -> batches.BackstopView:
+    """Asks the venue's backstop."""
+    query = batches.PoolQuery(accounts=accounts).SerializeToString()
+    (reply,) = transport.query([Call(backstop_name(venue), query)])
+    return batches.BackstopView.FromString(reply)
+
+
+def read_book(transport: Transport, venue: int, market: int, levels: int) -> batches.BookView:
+    """Asks a market's book; one that was never called is empty."""
+    name = book_name(venue, market)
+    if not transport.has(name):
+        return batches.BookView(venue=venue, market=market)
+    (reply,) = transport.query([Call(name, batches.BookQuery(levels=levels).SerializeToString())])
+    return batches.BookView.FromString(reply)

@@ -37,12 +37,15 @@ def commands_root(serialised_batches: Sequence[bytes]) -> bytes:
     return merkle.root(serialised_batches)
 
 
-def state_root(buckets: Sequence[bytes], actors: Mapping[str, bytes], outbox: batches.Legs) -> bytes:
-    """BLAKE3 over the 1,024 bucket digests, then (name, digest) by name, then the outbox."""
+def state_root(
+    buckets: Sequence[bytes], actors: Mapping[str, bytes], outbox: batches.Legs, cross_outbox: batches.CrossLegs
+) -> bytes:
+    """BLAKE3 over the 1,024 bucket digests, then (name, digest) by name, then the outboxes."""
     hasher = blake3(_STATE_TAG + b"".join(buckets))
     for name in sorted(actors):
         hasher.update(len(name).to_bytes(2, "big") + name.encode() + actors[name])
     hasher.update(outbox.SerializeToString(deterministic=True))
+    hasher.update(cross_outbox.SerializeToString(deterministic=True))
     return hasher.digest()
 
 

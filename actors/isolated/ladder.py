@@ -18,7 +18,7 @@ def scan(book: IsolatedBook, candidates: RowGatherer[batches.Candidates]) -> Non
     for market in book.usable_markets():
         for position in book.positions.liquidatable(market, book.marks[market].mark_ticks):
             row = book.positions.read(position)
-            candidates.add(book.venue, market, row.account, position, FULL_CLOSE_RUNG, row.threshold_ticks)
+            candidates.add(book.venue, market, row.account, position, FULL_CLOSE_RUNG, row.threshold_ticks, 0, 0, 0)
 
 
 def carry_out(

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import parameters_pb2 as parameters
 
-# Rounds one block may take; who is left goes first in the next block.
+# Rounds one block may take on a Twilight venue; who is left goes first in the next block.
 MAX_ROUNDS = 4
 
 
@@ -26,6 +27,10 @@ class Action(IntEnum):
     TAKEOVER_BY_VAULT = 3
     DELEVERAGE = 4
     WRITE_OFF = 5
+
+
+# A cross account demanded in an earlier round of the block and still below zero: nobody can carry its loss.
+WRITE_OFF_RUNG = 4
 
 
 class Step(NamedTuple):
@@ -53,6 +58,13 @@ LADDER: dict[tuple[int, int, Verdict], Step] = {
 def step(rulebook: int, rung: int, verdict: Verdict) -> Step:
     """The table's row. Raises KeyError for a rung the rulebook does not have."""
     return LADDER[rulebook, rung, verdict]
+
+
+def rounds_of(venue: parameters.VenueParameters) -> int:
+    """Rounds the venue's ladder may take in one block."""
+    if venue.rulebook == common.RULEBOOK_MARGIN_TRADE:
+        return venue.margin_trade.ladder_rounds
+    return MAX_ROUNDS
 
 
 def as_markdown() -> str:

@@ -11,7 +11,7 @@ import psutil
 
 from breakwater.v1 import batches_pb2, events_pb2
 from cluster.journal import SqliteJournal
-from cluster.topology import desk_name, is_shard, shard_name
+from cluster.topology import pool_name, is_shard, shard_name
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Call, Transport
 from node.bench.table import Row
@@ -87,7 +87,7 @@ def _rows_of(world: World, name: str, quick: bool, bare_ms: list[float] | None) 
 
 def fan_outs_ms(world: World, repeats: int) -> list[float]:
     """The peer of a quiet block: the calls it makes (one actor, all shards, one actor), each a near-empty read."""
-    empty_pool = [Call(desk_name(TWILIGHT_VENUE), batches_pb2.PoolQuery().SerializeToString())]
+    empty_pool = [Call(pool_name(TWILIGHT_VENUE), batches_pb2.PoolQuery().SerializeToString())]
     nobody = batches_pb2.AccountQuery(venue=TWILIGHT_VENUE).SerializeToString()
     nobodies = [Call(shard_name(shard), nobody) for shard in range(SHARDS)]
 

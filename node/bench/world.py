@@ -14,7 +14,7 @@ from cluster.commit import BlockResult
 from cluster.journal import GENESIS_TIP, JournalWriter, SqliteJournal, Tip
 from cluster.pipeline import run_block
 from cluster.replica import drive
-from cluster.topology import desk_name, standing_actors
+from cluster.topology import pool_name, standing_actors
 from cluster.transport.transport import Transport
 from node.genesis import genesis_batches
 from node.presets import TWILIGHT_VENUE, default_venues
@@ -43,7 +43,7 @@ class World:
         self._writer = JournalWriter(journal) if journal is not None else None
         self._now_ms = START_MS
         self._keys = 0
-        for actor in (*standing_actors(shards), desk_name(TWILIGHT_VENUE)):
+        for actor in (*standing_actors(shards), pool_name(TWILIGHT_VENUE)):
             transport.make(actor)
 
     def close(self) -> None:

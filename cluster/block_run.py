@@ -1,0 +1,98 @@
+"""What one run of a block keeps between its calls, and how what actors said is gathered."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from actors.columns import join, row_count, rows, sort_rows, split_by_shard
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import commands_pb2 as commands
+from breakwater.v1 import common_pb2 as common
+from cluster.chain_state import ChainState, Key
+
+
+class BlockRun:
+    """The block under way. Everything a desk has yet to be told waits here until its next call."""
+
+    def __init__(self, state: ChainState, block: commands.BlockInput, frame_hash: bytes, epoch: int) -> None:
+        self.state = state
+        self.block = block
+        self.frame_hash = frame_hash
+        self.epoch = epoch
+        self.root = block.root or block.block_time_ms // 1000 != state.last_root_second
+        self.steps: dict[str, int] = {}
+        self.sealed = batches.RegistryReply()
+        self.marked = batches.OracleReply()
+        self.marks: dict[Key, common.Mark] = {}
+        self.events = batches.PendingEvents()
+        self.outcomes = batches.Outcomes()
+        self.funding = batches.FundingNets()
+        self.seizures = batches.Seizures()
+        self.sums = batches.VenueSums()
+        self.order_ops = batches.OrderOps()
+        self.caps = batches.PositionCaps()
+        self.dues = batches.CrossDues()
+        self.open_interest = batches.OpenInterest()
+        self.vaults: dict[int, batches.VaultState] = {}
+        self.demanded = batches.DeleverageDemands()
+        self.tops: dict[Key, tuple[int, ...]] = {}
+
+    def header(self, actor: str) -> batches.CallHeader:
+        """Heads the next call to an actor."""
+        step = self.steps[actor] = self.steps.get(actor, -1) + 1
+        previous_height, previous_hash = self.state.applied(actor)
+        return batches.CallHeader(
+            height=self.block.height,
+            step=step,
+            frame_hash=self.frame_hash,
+            previous_height=previous_height,
+            previous_frame_hash=previous_hash,
+            block_time_ms=self.block.block_time_ms,
+            root=self.root,
+        )
+
+    def take(self, events: batches.PendingEvents, outcomes: batches.Outcomes) -> None:
+        """Gathers what an actor said."""
+        self.events.MergeFrom(events)
+        self.outcomes.MergeFrom(outcomes)
+
+    def take_tops(self, tops: batches.BookTops) -> None:
+        """Tops of a book after a call; the last of the block stands."""
+        self.tops.update({(row[0], row[1]): row for row in rows(tops)})
+
+    def take_shards(self, replies: Sequence[batches.ShardReply], scanned: bool) -> None:
+        """What the shards said for certain. After a scan their caps replace those of the scan before."""
+        if scanned:
+            self.caps = join(batches.PositionCaps(), (reply.caps for reply in replies))
+        for reply in replies:
+            self.take(reply.events, reply.outcomes)
+            self.funding.MergeFrom(reply.funding)
+            self.seizures.MergeFrom(reply.seizures)
+            self.order_ops.MergeFrom(reply.order_ops)
+            self.dues.MergeFrom(reply.dues)
+            self.vaults.update({vault.venue: vault for vault in reply.vaults})
+            self.state.take_buckets(reply.digests)
+        self.sums = join(batches.VenueSums(), (reply.sums for reply in replies))
+        self.open_interest = join(batches.OpenInterest(), (reply.open_interest for reply in replies))
+
+    def settle_fields(self) -> list[dict[str, Any]]:
+        """What only the first call of a block brings to a shard: legs, marks, totals, parameters."""
+        state = self.state
+        shared = {"changes": self.sealed.changes, "marks": self.marked.marks, "totals": state.all_totals()}
+        legs = split_by_shard(state.outbox, state.shards)
+        cross_legs = split_by_shard(state.cross_outbox, state.shards)
+        return [{"legs": one, "cross_legs": other, **shared} for one, other in zip(legs, cross_legs, strict=True)]
+
+    def shard_commands(self) -> list[batches.ShardCommands]:
+        """The sealed rows, one message a shard."""
+        parts = [batches.ShardCommands() for _ in range(self.state.shards)]
+        for field in batches.ShardCommands.DESCRIPTOR.fields:
+            split = split_by_shard(getattr(self.sealed.commands, field.name), self.state.shards)
+            for part, columns in zip(parts, split, strict=True):
+                if row_count(columns):
+                    getattr(part, field.name).CopyFrom(columns)
+        return parts
+
+
+def in_leg_order(parts: Sequence[batches.CrossLegs]) -> batches.CrossLegs:
+    """Legs of several desks in the order they are settled in."""
+    return sort_rows(join(batches.CrossLegs(), parts), "venue", "class", "command", "market", "leg")

@@ -1,0 +1,221 @@
+"""Calls to the desks: a Twilight venue's pool, a Margin Trade venue's books and backstop, each with its own rows.
+
+In the ladder only desks with work are called; in M(h) pools and backstops always, books with operations, and all of
+them where the block takes a root.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from actors.columns import array, join, pick, row_count, sort_rows
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import parameters_pb2 as parameters
+from cluster.block_run import BlockRun
+from cluster.chain_state import Key
+from cluster.topology import backstop_name, book_name, pool_name
+from cluster.transport.transport import Call
+
+
+class DeskReplies(NamedTuple):
+    """What the desks of one fan-out said; events and outcomes are gathered already."""
+
+    pools: list[batches.DeskReply]
+    books: list[batches.BookReply]
+    backstops: list[batches.BackstopReply]
+
+    def cross_legs(self) -> list[batches.CrossLegs]:
+        """Legs of books and backstops."""
+        return [reply.legs for reply in self.books] + [reply.legs for reply in self.backstops]
+
+    def demands(self) -> batches.DeleverageDemands:
+        """Who has to be closed against the other side."""
+        demands = join(batches.DeleverageDemands(), (reply.demands for reply in self.backstops))
+        return sort_rows(demands, "sequence", "market")
+
+
+Fan = Generator[list[Call], list[bytes], DeskReplies]
+
+
+class _Fan:
+    """One fan-out to desks in the making."""
+
+    def __init__(self, run: BlockRun) -> None:
+        self._run = run
+        self._calls: list[Call] = []
+        self._kinds: list[Any] = []
+
+    def add(self, name: str, kind: Any, call: Any) -> None:
+        """A call to a desk; `kind` parses its reply."""
+        self._calls.append(Call(name, call.SerializeToString()))
+        self._kinds.append(kind)
+
+    def go(self) -> Fan:
+        """Calls them all at once and gathers what they say."""
+        run, replies = self._run, DeskReplies([], [], [])
+        if not self._calls:
+            return replies
+        answers = yield self._calls
+        for call, kind, answer in zip(self._calls, self._kinds, answers, strict=True):
+            reply = kind.FromString(answer)
+            run.take(reply.events, reply.outcomes)
+            if run.root:
+                run.state.digests[call.actor] = reply.digest
+            if kind is batches.DeskReply:
+                replies.pools.append(reply)
+            elif kind is batches.BookReply:
+                replies.books.append(reply)
+                run.take_tops(reply.tops)
+            else:
+                replies.backstops.append(reply)
+        return replies
+
+
+def match_and_account(run: BlockRun, shards: list[batches.ShardReply]) -> Fan:
+    """M(h): what admission staged, and what is still owed to a desk, to every desk it concerns."""
+    fan = _Fan(run)
+    run.order_ops.MergeFrom(join(batches.OrderOps(), (reply.staged_order_ops for reply in shards)))
+    run.caps.MergeFrom(join(batches.PositionCaps(), (reply.staged_caps for reply in shards)))
+    liquidity = join(batches.LiquidityOps(), (reply.liquidity for reply in shards))
+    closes = join(batches.CloseOps(), (reply.closes for reply in shards))
+    opens = join(batches.OpenOps(), (reply.opens for reply in shards))
+    by_venue = _by_venue(run)
+    for venue in run.state.venue_list():
+        mine = by_venue(venue.venue)
+        if venue.rulebook == common.RULEBOOK_TWILIGHT:
+            call = _pool_call(run, venue.venue, mine, closes, opens, liquidity)
+            fan.add(pool_name(venue.venue), batches.DeskReply, call)
+        else:
+            backstop = _backstop_call(run, venue, mine, 0)
+            backstop.liquidity.CopyFrom(mine(liquidity))
+            backstop.insurance.CopyFrom(mine(run.sealed.insurance))
+            backstop.account = True
+            fan.add(backstop_name(venue.venue), batches.BackstopReply, backstop)
+    _add_books(run, fan, 0, every=run.root)
+    run.dues = batches.CrossDues()
+    return fan.go()
+
+
+def carry_out_round(run: BlockRun, shards: list[batches.ShardReply], ladder_round: int) -> Fan:
+    """The desks' part of a round: cancels and ladder orders at the books, offers at the backstops."""
+    fan = _Fan(run)
+    offers = join(batches.Offers(), (reply.offers for reply in shards))
+    positions = join(batches.OfferPositions(), (reply.offer_positions for reply in shards))
+    by_venue = _by_venue(run)
+    for venue in run.state.venue_list():
+        mine = by_venue(venue.venue)
+        offered = mine(offers)
+        if row_count(offered):
+            call = _backstop_call(run, venue, mine, ladder_round)
+            call.offers.CopyFrom(sort_rows(offered, "sequence"))
+            call.offer_positions.CopyFrom(sort_rows(mine(positions), "sequence", "market"))
+            fan.add(backstop_name(venue.venue), batches.BackstopReply, call)
+            run.dues = _without(run.dues, venue.venue)
+    _add_books(run, fan, ladder_round, every=False)
+    return fan.go()
+
+
+def deleverage(
+    run: BlockRun, demands: batches.DeleverageDemands, shards: list[batches.ShardReply], ladder_round: int
+) -> Fan:
+    """Rung 3: the books close the demands against the other side (MT-15)."""
+    fan = _Fan(run)
+    candidates = join(batches.DeleverageCandidates(), (reply.deleverage_candidates for reply in shards))
+    for key in sorted(set(zip(demands.venue, demands.market, strict=True))):
+        call = _book_call(run, key, ladder_round)
+        call.demands.CopyFrom(_of_market(demands, key))
+        call.candidates.CopyFrom(_of_market(candidates, key))
+        fan.add(book_name(*key), batches.BookReply, call)
+    return fan.go()
+
+
+def _by_venue(run: BlockRun) -> Callable[[int], Callable[[Any], Any]]:
+    """Picks a venue's rows of a column message; all of them where there is one venue only."""
+    only = len(run.state.venues) == 1
+
+    def rows_of(venue: int) -> Callable[[Any], Any]:
+        def mine(message: Any) -> Any:
+            if only or not row_count(message):
+                return message
+            return pick(message, np.flatnonzero(array(message.venue) == venue))
+
+        return mine
+
+    return rows_of
+
+
+def _pool_call(
+    run: BlockRun,
+    venue: int,
+    mine: Callable[[Any], Any],
+    closes: batches.CloseOps,
+    opens: batches.OpenOps,
+    liquidity: batches.LiquidityOps,
+) -> batches.DeskCall:
+    return batches.DeskCall(
+        header=run.header(pool_name(venue)),
+        changes=run.sealed.changes,
+        marks=run.marked.marks,
+        funding=run.funding,
+        seizures=mine(run.seizures),
+        closes=mine(closes),
+        liquidity=mine(liquidity),
+        opens=mine(opens),
+        account=True,
+    )
+
+
+def _backstop_call(
+    run: BlockRun, venue: parameters.VenueParameters, mine: Callable[[Any], Any], ladder_round: int
+) -> batches.BackstopCall:
+    return batches.BackstopCall(
+        header=run.header(backstop_name(venue.venue)),
+        venue=venue,
+        marks=[run.marks[key] for key in sorted(run.marks) if key[0] == venue.venue],
+        dues=mine(run.dues),
+        vault=run.vaults.get(venue.venue),
+        round=ladder_round,
+    )
+
+
+def _book_call(run: BlockRun, key: Key, ladder_round: int) -> batches.BookCall:
+    return batches.BookCall(
+        header=run.header(book_name(*key)),
+        venue=run.state.venues[key[0]],
+        market=run.state.markets[key],
+        mark=run.marks[key],
+        round=ladder_round,
+    )
+
+
+def _add_books(run: BlockRun, fan: _Fan, ladder_round: int, every: bool) -> None:
+    """The books with operations, or every book; what was waiting for them is theirs now."""
+    with_work = set(zip(run.order_ops.venue, run.order_ops.market, strict=True))
+    books = [key for key in sorted(run.state.markets) if _has_book(run, key[0])]
+    for key in (key for key in books if every or key in with_work):
+        call = _book_call(run, key, ladder_round)
+        if key in with_work:
+            call.ops.CopyFrom(_of_market(run.order_ops, key))
+            call.caps.CopyFrom(sort_rows(_of_market(run.caps, key), "account", "fails"))
+            held = _of_market(run.open_interest, key)
+            call.open_interest_lots = sum(held.long_lots)
+        fan.add(book_name(*key), batches.BookReply, call)
+    run.order_ops = batches.OrderOps()
+
+
+def _has_book(run: BlockRun, venue: int) -> bool:
+    return run.state.venues[venue].rulebook != common.RULEBOOK_TWILIGHT
+
+
+def _of_market(message: Any, key: Key) -> Any:
+    if not row_count(message):
+        return message
+    mine = (array(message.venue) == key[0]) & (array(message.market) == key[1])
+    return message if mine.all() else pick(message, np.flatnonzero(mine))
+
+
+def _without(dues: batches.CrossDues, venue: int) -> batches.CrossDues:
+    """Dues that are still to be told."""
+    return pick(dues, np.flatnonzero(array(dues.venue) != venue)) if row_count(dues) else dues
