@@ -28,12 +28,14 @@ class Accounts:
     """Rows by account number.
 
     free: may be used or withdrawn. held: promised to an order or a move on its way to the pool. pending: withdrawals
-    the custodian has not decided. deposited, withdrawn: lifetime totals.
+    the custodian has not decided. deposited, withdrawn: lifetime totals. `signed`: free is the cash of a cross-margin
+    account and may be below zero while unrealised profit carries it (MT-01).
     """
 
-    def __init__(self, log: StagingLog, touched: Callable[[int], None]) -> None:
+    def __init__(self, log: StagingLog, touched: Callable[[int], None], signed: bool = False) -> None:
         self._log = log
         self._touched = touched
+        self._lowest_free = 1 - BALANCE_BOUND if signed else 0
         self.table = Table(("account", "frozen", *_MONEY), log)
         self.withdrawals = Table(("account", "amount"), log)
         self._requests = Owners()
@@ -61,11 +63,12 @@ class Accounts:
         self._touched(account)
 
     def post(self, account: int, **deltas: int) -> None:
-        """Adds the deltas (free, held, pending, deposited, withdrawn; atoms). A cell below zero stops the block."""
+        """Adds the deltas (free, held, pending, deposited, withdrawn; atoms). A cell out of bounds stops the block."""
         for name, delta in deltas.items():
             if delta:
                 value = self.table.add(account, name, delta)
-                assert 0 <= value < BALANCE_BOUND, f"account {account}: {name} would be {value}"
+                lowest = self._lowest_free if name == "free" else 0
+                assert lowest <= value < BALANCE_BOUND, f"account {account}: {name} would be {value}"
                 self._add_to_sum(name, delta)
                 self._log.note(self._add_to_sum, name, -delta)
         self._log.note(self._touched, account)

@@ -77,6 +77,11 @@ class Table:
         """The column over all slots, free ones included; a view that a later insert may leave behind."""
         return self._data[self._place[name]]
 
+    @property
+    def slots_made(self) -> int:
+        """How many slots were ever in use; `column` is free beyond them."""
+        return len(self._keys)
+
     def slots(self) -> np.ndarray:
         """The slots in use, by key."""
         return np.array([self._slots[key] for key in sorted(self._slots)], dtype=np.int64)
@@ -130,9 +135,13 @@ class Table:
         self.put(key, name, value)
         return value
 
-    def dump(self) -> bytes:
-        """Keys and columns as one little-endian matrix, rows by key: canonical, whatever the slots."""
-        matrix = np.vstack([np.array(self.keys(), dtype="<i8"), self._data[:, self.slots()].astype("<i8")])
+    def dump(self, columns: int | None = None) -> bytes:
+        """Keys and the first `columns` columns (None: all) as one little-endian matrix, rows by key.
+
+        Canonical, whatever the slots.
+        """
+        cells = self._data[:columns, self.slots()].astype("<i8")
+        matrix = np.vstack([np.array(self.keys(), dtype="<i8"), cells])
         return matrix.tobytes()
 
 

@@ -1,0 +1,194 @@
+"""One Margin Trade venue on one shard: accounts, positions, orders, and what the block told of the markets."""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+from actors.cross.health import Health, health
+from actors.ledger.accounts import Accounts
+from actors.ledger.book_orders import BookOrder, BookOrders
+from actors.ledger.cross_positions import CrossPosition, CrossPositions
+from actors.ledger.table import StagingLog, Table, dumped_rows
+from actors.risk.tiers import Tiers, tiers_of
+from actors.risk.tradable import is_usable
+from actors.rulebooks import margin_trade
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import parameters_pb2 as parameters
+
+VAULT = 0
+# What the ladder remembers of an account: the end of its cooldown and the pair kept from right after its last partial
+# (MT-12), the last block the ladder acted in, told as queued for its market, a partial whose legs have not settled.
+LADDER_COLUMNS = (
+    "account",
+    "cooldown_until_ms",
+    "kept_equity",
+    "kept_maintenance",
+    "acted_height",
+    "waiting",
+    "partial_pending",
+)
+_BUY_SUMS = ("buy_lots", "buy_value", "buy_adverse")
+_SELL_SUMS = ("sell_lots", "sell_value", "sell_adverse")
+
+
+class CrossBook:
+    """State of a venue on a shard. `scalar` makes kernels give way to the scalar rulebook, as a validator runs it.
+
+    `owns_vault`: bucket 0 is here, and with it account 0. height and block_time_ms are those of the call being worked.
+    """
+
+    def __init__(self, venue: int, log: StagingLog, scalar: bool, owns_vault: bool) -> None:
+        self.venue = venue
+        self.scalar = scalar
+        self.log = log
+        self.owns_vault = owns_vault
+        self.touched: set[int] = set()
+        self.accounts = Accounts(log, self.touched.add, signed=True)
+        self.positions = CrossPositions(log, self.touched.add, self.accounts.table.slot)
+        self.orders = BookOrders(log, self.touched.add)
+        self.ladder = Table(LADDER_COLUMNS, log)
+        self.terms = parameters.VenueParameters()
+        self.markets: dict[int, parameters.MarketParameters] = {}
+        self.tiers: dict[int, Tiers] = {}
+        self.marks: dict[int, common.Mark] = {}
+        self.unwound_ms: dict[int, int] = {}
+        self.height = 0
+        self.block_time_ms = 0
+
+    @property
+    def rules(self) -> parameters.MarginTradeParameters:
+        """The venue's parameters in force."""
+        return self.terms.margin_trade
+
+    def set_terms(self, terms: parameters.VenueParameters) -> None:
+        """The venue's parameters from here on; with the first ones the vault's account is opened."""
+        self.terms = deepcopy(terms)
+        if self.owns_vault and VAULT not in self.accounts:
+            self.accounts.open(VAULT)
+
+    def set_market(self, market: parameters.MarketParameters) -> None:
+        """A market's parameters from here on."""
+        self.markets[market.market] = deepcopy(market)
+        rows = [(tier.lower_notional_atoms, tier.max_leverage) for tier in market.margin_trade.tiers]
+        self.tiers[market.market] = tiers_of(rows)
+
+    def k(self, market: int) -> int:
+        """What one lot is worth at one tick, atoms."""
+        return self.markets[market].margin_trade.quote_atoms_per_tick_lot
+
+    def mark_ticks(self, market: int) -> int:
+        """The mark; 0 before there is one."""
+        mark = self.marks.get(market)
+        return mark.mark_ticks if mark else 0
+
+    def mark_stamp(self, market: int) -> events.MarkStamp:
+        """The mark a decision was made on."""
+        mark = self.marks[market]
+        return events.MarkStamp(mark_ticks=mark.mark_ticks, version=mark.version, age_ms=mark.age_ms)
+
+    def is_usable(self, market: int) -> bool:
+        """The market's mark may be acted on."""
+        return market in self.marks and is_usable(self.marks[market])
+
+    def leverage(self, row: CrossPosition) -> int:
+        """The leverage in force in the row's market: the account's choice, else the first tier's (MT-02)."""
+        return row.leverage or self.tiers[row.market].max_leverages[0]
+
+    def health(self, account: int) -> Health:
+        """Equity, requirements and holds at the marks in force, atoms."""
+        return health(self, account)
+
+    def touch(self, account: int) -> None:
+        """Something of the account changed outside the tables that say so themselves."""
+        self.log.note(self.touched.add, account)
+        self.touched.add(account)
+
+    def add_order(self, order: int, row: BookOrder) -> None:
+        """Takes an order or a trigger in; a resting one joins the sums of its position's row."""
+        self.orders.insert(order, row)
+        if row.is_resting:
+            self.positions.ensure(row.account, row.market)
+            self._count(row, 1)
+            self._add_to_sums(row, row.remaining)
+
+    def remove_order(self, order: int) -> BookOrder:
+        """Takes an order or a trigger out, its hold with it, and returns its row."""
+        row = self.orders.remove(order)
+        if row.is_resting:
+            self._add_to_sums(row, -row.remaining)
+            self._count(row, -1)
+            self.positions.drop_if_empty(row.account, row.market)
+        return row
+
+    def fill_order(self, order: int, lots: int) -> int:
+        """Lots of a resting order were filled; returns what is left, and takes the order out at 0."""
+        row = self.orders.read(order)
+        assert row.is_resting and 0 < lots <= row.remaining, f"order {order} cannot be filled by {lots} lots"
+        if lots == row.remaining:
+            self.remove_order(order)
+            return 0
+        self.orders.set_remaining(order, row.remaining - lots)
+        self._add_to_sums(row, -lots)
+        return row.remaining - lots
+
+    def change_order(self, order: int, **changes: int) -> BookOrder:
+        """Cells of an order become others (an amend, a trigger that fired); returns the row after it."""
+        row = self.remove_order(order)._replace(**changes)
+        self.add_order(order, row)
+        return row
+
+    def adverse(self, row: BookOrder, lots: int) -> int:
+        """What this many lots of the order, filled at its limit, would lose at the mark, atoms (MT-02)."""
+        mark = self.mark_ticks(row.market)
+        return margin_trade.adverse_atoms(row.side, row.limit, mark, lots, self.k(row.market))
+
+    def _count(self, row: BookOrder, step: int) -> None:
+        self.positions.add(row.account, row.market, "resting", step)
+        if row.is_reduce_only:
+            self.positions.add(row.account, row.market, "reduce_only", step)
+
+    def _add_to_sums(self, row: BookOrder, lots: int) -> None:
+        """Adds signed lots of the order to the sums of its side; every sum is linear in the lots, so exact."""
+        if row.is_reduce_only:
+            return
+        magnitude = abs(lots)
+        sign = 1 if lots > 0 else -1
+        value = margin_trade.notional_atoms(magnitude, row.limit, self.k(row.market))
+        deltas = (lots, sign * value, sign * self.adverse(row, magnitude))
+        for column, delta in zip(_BUY_SUMS if row.side > 0 else _SELL_SUMS, deltas, strict=True):
+            self.positions.add(row.account, row.market, column, delta)
+
+    def sums(self) -> tuple[int, ...]:
+        """A row of `VenueSums`; margin is minus the signed sum of costs."""
+        sums = self.accounts.sums
+        return (
+            self.venue,
+            sums.free,
+            sums.held,
+            -self.positions.cost_atoms,
+            sums.pending,
+            sums.deposited,
+            sums.withdrawn,
+            self.positions.open_count,
+        )
+
+    def open_interest(self) -> list[tuple[int, int, int]]:
+        """(market, long lots, short lots) of every market, ascending."""
+        interest = self.positions.interest
+        return [
+            (market, interest[market].long_lots, interest[market].short_lots) if market in interest else (market, 0, 0)
+            for market in sorted(self.markets)
+        ]
+
+    def dump(self) -> list[bytes]:
+        """Tables of rows: accounts, withdrawals, positions, orders, ladder."""
+        return [*self.accounts.dump(), self.positions.dump(), self.orders.dump(), self.ladder.dump()]
+
+    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+        """Takes the owned rows of a dump; parameters and marks must be in place."""
+        self.accounts.fill(dumped[:2], owns)
+        self.positions.fill(dumped[2], owns)
+        for order, row in self.orders.rows_of(dumped[3], owns):
+            self.add_order(order, row)
+        for account, cells in dumped_rows(dumped[4], len(LADDER_COLUMNS), owns):
+            self.ladder.insert(account, *cells)

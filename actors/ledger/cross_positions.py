@@ -1,0 +1,166 @@
+"""Cross positions of one venue on one shard, as columns: one row an account and market.
+
+Beside the position itself a row keeps sums over the account's resting orders in the market, so that a hold (MT-02) and
+the risk scan read columns and no order. A free slot is all zero but for its keys: kernels may run over every slot.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+
+MARKET_BITS = 16
+_MARKET_MASK = (1 << MARKET_BITS) - 1
+# What a snapshot keeps of a row; the rest follows from the orders, the accounts and the block.
+KEPT_COLUMNS = 5
+
+
+class CrossPosition(NamedTuple):
+    """One row. lots and cost are signed: a long paid its cost, a short received it; leverage 0 is not chosen.
+
+    Sums over live resting orders that are not reduce-only, a side: lots, value (lots * limit * k) and adverse (what
+    filling at the limits would lose at the mark, MT-02). resting counts live resting orders, reduce_only those of them
+    that are reduce-only. tried_height: block in which the ladder's order here was not filled whole. owner_slot: slot of
+    the account's row.
+    """
+
+    account: int
+    market: int
+    lots: int = 0
+    cost: int = 0
+    leverage: int = 0
+    buy_lots: int = 0
+    buy_value: int = 0
+    buy_adverse: int = 0
+    sell_lots: int = 0
+    sell_value: int = 0
+    sell_adverse: int = 0
+    resting: int = 0
+    reduce_only: int = 0
+    tried_height: int = 0
+    owner_slot: int = 0
+
+
+@dataclass(slots=True)
+class MarketInterest:
+    """Lots of all positions of a market by side, both unsigned."""
+
+    long_lots: int = 0
+    short_lots: int = 0
+
+
+class CrossPositions:
+    """Rows keyed `account << 16 | market`; there while lots are open, an order rests or a leverage is chosen."""
+
+    def __init__(self, log: StagingLog, touched: Callable[[int], None], owner_slot: Callable[[int], int]) -> None:
+        self._log = log
+        self._touched = touched
+        self._owner_slot = owner_slot
+        self.table = Table(CrossPosition._fields, log)
+        self._markets = Owners()
+        self.interest: dict[int, MarketInterest] = {}
+        self.cost_atoms = 0
+        self.open_count = 0
+
+    @staticmethod
+    def key(account: int, market: int) -> int:
+        """The row's key."""
+        assert 0 <= market <= _MARKET_MASK, f"market {market} does not fit a key"
+        return account << MARKET_BITS | market
+
+    def has(self, account: int, market: int) -> bool:
+        """There is a row."""
+        return self.key(account, market) in self.table
+
+    def of_account(self, account: int) -> list[int]:
+        """Markets in which the account has a row, ascending."""
+        return self._markets.of(account)
+
+    def read(self, account: int, market: int) -> CrossPosition:
+        """The row; an empty one where there is none."""
+        key = self.key(account, market)
+        return CrossPosition(*self.table.row(key)) if key in self.table else CrossPosition(account, market)
+
+    def lots(self, account: int, market: int) -> int:
+        """The signed lots, 0 without a row."""
+        return self.get(account, market, "lots")
+
+    def get(self, account: int, market: int, column: str) -> int:
+        """One cell, 0 without a row."""
+        key = self.key(account, market)
+        return self.table.get(key, column) if key in self.table else 0
+
+    def put(self, account: int, market: int, column: str, value: int) -> None:
+        """Overwrites one cell of a row that is there; lots and cost go through `move`."""
+        assert column not in ("lots", "cost"), f"{column} is moved, not put"
+        self.table.put(self.key(account, market), column, value)
+        self._touch(account)
+
+    def add(self, account: int, market: int, column: str, delta: int) -> int:
+        """Adds to one cell of a row that is there and returns the new value; lots and cost go through `move`."""
+        value = self.get(account, market, column) + delta
+        self.put(account, market, column, value)
+        return value
+
+    def move(self, account: int, market: int, lots: int, cost: int) -> None:
+        """The position becomes (lots, cost); makes the row where there is none, drops it where nothing is left."""
+        key = self.ensure(account, market)
+        lots_before, cost_before = self.table.get(key, "lots"), self.table.get(key, "cost")
+        self.table.put(key, "lots", lots)
+        self.table.put(key, "cost", cost)
+        self._move_totals(market, lots_before, lots, cost - cost_before)
+        self._log.note(self._move_totals, market, lots, lots_before, cost_before - cost)
+        self._touch(account)
+        self.drop_if_empty(account, market)
+
+    def ensure(self, account: int, market: int) -> int:
+        """Makes an empty row where there is none; returns its key."""
+        key = self.key(account, market)
+        if key not in self.table:
+            self.table.insert(key, *CrossPosition(account, market, owner_slot=self._owner_slot(account)))
+            self._markets.add(account, market)
+            self._log.note(self._markets.discard, account, market)
+            self._touch(account)
+        return key
+
+    def drop_if_empty(self, account: int, market: int) -> None:
+        """Removes a row without lots, resting orders and a chosen leverage."""
+        key = self.key(account, market)
+        if key not in self.table:
+            return
+        row = CrossPosition(*self.table.row(key))
+        if row.lots or row.resting or row.leverage:
+            return
+        assert not any(row[3:-2]), f"an empty row keeps something: {row}"
+        self.table.put(key, "tried_height", 0)
+        self.table.put(key, "owner_slot", 0)
+        self.table.remove(key)
+        self._markets.discard(account, market)
+        self._log.note(self._markets.add, account, market)
+        self._touch(account)
+
+    def _move_totals(self, market: int, lots_before: int, lots: int, cost_delta: int) -> None:
+        interest = self.interest.setdefault(market, MarketInterest())
+        interest.long_lots += max(lots, 0) - max(lots_before, 0)
+        interest.short_lots += max(-lots, 0) - max(-lots_before, 0)
+        self.open_count += (lots != 0) - (lots_before != 0)
+        self.cost_atoms += cost_delta
+
+    def _touch(self, account: int) -> None:
+        self._log.note(self._touched, account)
+        self._touched(account)
+
+    def dump(self) -> bytes:
+        """What a snapshot keeps of all rows: account, market, lots, cost, leverage."""
+        return self.table.dump(KEPT_COLUMNS)
+
+    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
+        """Takes the owned rows of a dump; the sums come back with the orders."""
+        for key, (account, market, lots, cost, leverage) in dumped_rows(dumped, KEPT_COLUMNS, owns):
+            assert key == self.key(account, market), f"row {key} is not that of account {account}"
+            self.ensure(account, market)
+            self.table.put(key, "leverage", leverage)
+            self.table.put(key, "lots", lots)
+            self.table.put(key, "cost", cost)
+            self._move_totals(market, 0, lots, cost)
