@@ -29,7 +29,15 @@ from cluster.chain_state import ChainState
 from cluster.gate import ResumingGate
 from cluster.journal import JournalWriter
 from cluster.recovery import Recovered, recover
-from cluster.replica import part_names, parts_for, read_accounts, read_pool
+from cluster.replica import (
+    part_names,
+    parts_for,
+    read_accounts,
+    read_backstop,
+    read_book,
+    read_deleverage_ranks,
+    read_pool,
+)
 from cluster.sequencer import Chore, Refused, Sequencer
 from cluster.supervisor import Supervisor
 from cluster.transport.inline import InlineTransport
@@ -154,6 +162,20 @@ class Host:
     def pool(self, venue: int, accounts: Sequence[int]) -> "Future[batches.PoolView]":
         """A venue's pool at the end of a block."""
         return self._between(lambda: read_pool(self._supervisor, venue, accounts))
+
+    def backstop(self, venue: int, accounts: Sequence[int]) -> "Future[batches.BackstopView]":
+        """A Margin Trade venue's backstop at the end of a block: funds, vault shares of these accounts."""
+        return self._between(lambda: read_backstop(self._supervisor, venue, accounts))
+
+    def order_book(self, venue: int, market: int, levels: int) -> "Future[batches.BookView]":
+        """The best levels of a book at the end of a block."""
+        return self._between(lambda: read_book(self._supervisor, self._loop.state, venue, market, levels))
+
+    def deleverage_ranks(
+        self, queries: Sequence[batches.DeleverageRankQuery]
+    ) -> "Future[list[batches.DeleverageRankView]]":
+        """Where positions stand among those that would be deleveraged, over all shards (MT-15)."""
+        return self._between(lambda: read_deleverage_ranks(self._supervisor, self._loop.state, queries))
 
     def _between(self, read: Callable[[], Any]) -> "Future[Any]":
         answer: Future[Any] = Future()
@@ -291,6 +313,8 @@ def _hand_over(recovered: Recovered, supervisor: Supervisor) -> ChainState:
         supervisor.make(actor)
     if state.height:
         for actor in part_names(state):
-            supervisor.restore(actor, parts_for(actor, parts))
+            concerned = parts_for(actor, parts)
+            if concerned:  # a book nobody has called yet has no part
+                supervisor.restore(actor, concerned)
         supervisor.take_cut(parts)
     return state

@@ -111,7 +111,7 @@ class Replica:
 
     def order_book(self, venue: int, market: int, levels: int = 50) -> batches.BookView:
         """A book as a reader sees it."""
-        return read_book(self._transport, venue, market, levels)
+        return read_book(self._transport, self.state, venue, market, levels)
 
 
 def read_accounts(transport: Transport, state: ChainState, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
@@ -138,10 +138,26 @@ def read_backstop(transport: Transport, venue: int, accounts: Sequence[int]) -> 
     return batches.BackstopView.FromString(reply)
 
 
-def read_book(transport: Transport, venue: int, market: int, levels: int) -> batches.BookView:
-    """Asks a market's book; one that was never called is empty."""
+def read_book(transport: Transport, state: ChainState, venue: int, market: int, levels: int) -> batches.BookView:
+    """Asks a market's book; one that was never called is empty. The height is that of the chain."""
+    view = batches.BookView(venue=venue, market=market)
     name = book_name(venue, market)
-    if not transport.has(name):
-        return batches.BookView(venue=venue, market=market)
-    (reply,) = transport.query([Call(name, batches.BookQuery(levels=levels).SerializeToString())])
-    return batches.BookView.FromString(reply)
+    if transport.has(name):
+        (reply,) = transport.query([Call(name, batches.BookQuery(levels=levels).SerializeToString())])
+        view = batches.BookView.FromString(reply)
+    view.height = state.height
+    return view
+
+
+def read_deleverage_ranks(
+    transport: Transport, state: ChainState, queries: Sequence[batches.DeleverageRankQuery]
+) -> list[batches.DeleverageRankView]:
+    """Asks every shard where positions stand among those that would be deleveraged; one view a query."""
+    views = []
+    for query in queries:
+        asked = batches.ShardQuery(deleverage_rank=query).SerializeToString()
+        replies = transport.query([Call(shard_name(shard), asked) for shard in range(state.shards)])
+        parts = [batches.DeleverageRankView.FromString(reply) for reply in replies]
+        before, positions = sum(part.before for part in parts), sum(part.positions for part in parts)
+        views.append(batches.DeleverageRankView(height=state.height, before=before, positions=positions))
+    return views
