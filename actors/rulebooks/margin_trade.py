@@ -362,11 +362,11 @@ def price_outside_band(limit_ticks: int, oracle_ticks: int, band_ppm: int) -> bo
 
 
 def protection_price_ticks(side: int, mark_ticks: int, protection_ppm: int) -> int:
-    """The worst price of a market order, rounded in the user's favour: a buy down, a sell up, at least 1 tick."""
+    """The worst price of a market order: a buy up, a sell down to at least 1 tick; the hold covers it (MT-05)."""
     _assert_side(side)
     if side == LONG:
-        return max(1, mul_div_floor(mark_ticks, PPM + protection_ppm, PPM))
-    return max(1, mul_div_ceil(mark_ticks, PPM - protection_ppm, PPM))
+        return mul_div_ceil(mark_ticks, PPM + protection_ppm, PPM)
+    return max(1, mul_div_floor(mark_ticks, PPM - protection_ppm, PPM))
 
 
 def stop_fires(side: int, trigger_ticks: int, mark_ticks: int) -> bool:

@@ -227,9 +227,9 @@ def test_mt06_the_band_is_strict() -> None:
     assert rules.price_outside_band(49, 1_000, 950_000)
 
 
-def test_a_market_order_is_protected_in_the_users_favour() -> None:
-    assert rules.protection_price_ticks(LONG, 1_001, 50_000) == 1_051
-    assert rules.protection_price_ticks(SHORT, 1_001, 50_000) == 951
+def test_mt05_a_market_order_is_protected_by_at_least_its_share_of_the_mark() -> None:
+    assert rules.protection_price_ticks(LONG, 1_001, 50_000) == 1_052
+    assert rules.protection_price_ticks(SHORT, 1_001, 50_000) == 950
     assert rules.protection_price_ticks(SHORT, 1, 1_000_000) == 1
 
 

@@ -1,0 +1,206 @@
+"""Compiled twin of `adl`: candidates and demands as int64 columns, the same lots, quotes and figures (MT-15)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from actors.risk.adl import PRO_RATA_PASSES, SCORE_ONE, SCORE_PART_CAP, Figures, Policy
+from actors.units import PPM, TOTAL_BOUND, div_ceil
+from actors.units_kernels import mul_div_ceil, mul_div_floor, mul_div_floor_capped
+
+Int64Array = NDArray[np.int64]
+
+
+class Columns(NamedTuple):
+    """Candidates of both sides, one row an account, in any order; `adl.Candidate` explains the columns."""
+
+    account: Int64Array
+    lots: Int64Array
+    cost_atoms: Int64Array
+    equity_atoms: Int64Array
+    budget_atoms: Int64Array
+
+    def rows(self, chosen: Int64Array) -> "Columns":
+        """Copies of these rows, in this order."""
+        return Columns(*(column[chosen] for column in self))
+
+
+class Allocated(NamedTuple):
+    """The answer to one demand, one row a counterparty; `adl.Allocation` and `adl.Figures` explain it."""
+
+    account: Int64Array
+    lots: Int64Array
+    quote_atoms: Int64Array
+    haircut_atoms: Int64Array
+    rank: Int64Array
+    total_quote_atoms: int
+    figures: Figures
+
+
+class _Side(NamedTuple):
+    """The eligible candidates of one side in account order, lots unsigned; `order` lists their rows by rank."""
+
+    standing: Columns
+    order: Int64Array
+    rank: Int64Array
+
+
+def deleverage_columns(
+    demands: list[tuple[int, int, int, int]],
+    candidates: Columns,
+    mark_ticks: int,
+    quote_atoms_per_tick_lot: int,
+    policy: Policy,
+) -> list[Allocated]:
+    """`adl.deleverage` over columns; demands are (account, signed lots, quote, deficit). Changes no argument."""
+    lot_value = mark_ticks * quote_atoms_per_tick_lot
+    demanded = np.array([account for account, *_ in demands], dtype=np.int64)
+    allowed = (candidates.equity_atoms > 0) & (candidates.lots != 0) & ~np.isin(candidates.account, demanded)
+    sides = {side: _side(candidates, allowed, side, lot_value) for side in (1, -1)}
+    return [_answer(demand, sides[1 if demand[1] > 0 else -1], lot_value, policy) for demand in demands]
+
+
+def _side(candidates: Columns, allowed: NDArray[np.bool_], side: int, lot_value: int) -> _Side:
+    chosen = np.flatnonzero(allowed & (candidates.lots * side < 0))
+    standing = candidates.rows(chosen[np.argsort(candidates.account[chosen], kind="stable")])
+    scores = _scores(standing.lots, standing.cost_atoms, standing.equity_atoms, lot_value)
+    # Rows are in account order and the sort is stable: ties go by account.
+    order = np.argsort(-scores, kind="stable")
+    rank = np.empty(order.size, dtype=np.int64)
+    rank[order] = np.arange(order.size)
+    np.abs(standing.lots, out=standing.lots)
+    _assert_sums(standing.lots, standing.cost_atoms, lot_value)
+    return _Side(standing, order, rank)
+
+
+def _assert_sums(lots: Int64Array, cost_atoms: Int64Array, lot_value: int) -> None:
+    """Weights are summed in 64 bits: the bound on a venue's totals keeps them far inside."""
+    total_lots = int((lots >> 32).sum()) * 2**32 + int((lots & 0xFFFFFFFF).sum())
+    costs = np.abs(cost_atoms)
+    total_cost = int((costs >> 32).sum()) * 2**32 + int((costs & 0xFFFFFFFF).sum())
+    assert total_lots * lot_value + total_cost < 4 * TOTAL_BOUND, "positions beyond the bound of a venue"
+
+
+def _answer(demand: tuple[int, int, int, int], side: _Side, lot_value: int, policy: Policy) -> Allocated:
+    _, lots, quote, deficit = demand
+    direction, needed = (1 if lots > 0 else -1), abs(lots)
+    standing = side.standing
+    rooms = _rooms(standing.lots, standing.equity_atoms, standing.budget_atoms, needed, quote - lots * lot_value)
+    taken = np.zeros(rooms.size, dtype=np.int64)
+    rows = side.order
+    if policy is not Policy.QUEUE:
+        rows = np.arange(rooms.size)
+        profit = -direction * standing.lots * lot_value - standing.cost_atoms
+        weights = standing.lots if policy is Policy.PRO_RATA_POSITION else np.maximum(profit, 0)
+        needed = _share_pro_rata(abs(lots), np.where(standing.equity_atoms > 0, weights, 0), rooms, taken)
+    _share_by_order(needed, rooms, side.order, taken)
+    rows = rows[taken[rows] > 0]
+    quotes, haircuts = np.empty(rows.size, dtype=np.int64), np.empty(rows.size, dtype=np.int64)
+    done, lost, largest, closed = _settle(
+        rows, taken, quotes, haircuts, lots, quote, lot_value, *standing[2:], standing.lots
+    )
+    figures = Figures(abs(lots), done, deficit, lost, max(0, lost - deficit), largest, closed)
+    total = div_ceil(quote * done, abs(lots))
+    return Allocated(standing.account[rows], direction * taken[rows], quotes, haircuts, side.rank[rows], total, figures)
+
+
+@njit(cache=True)
+def _capped_ratio(numerator: int, divisor: int) -> int:
+    if divisor <= 0:
+        return SCORE_PART_CAP
+    return mul_div_floor_capped(numerator, SCORE_ONE, divisor, SCORE_PART_CAP)
+
+
+@njit(cache=True)
+def _scores(lots: Int64Array, cost: Int64Array, equity: Int64Array, lot_value: int) -> Int64Array:
+    scores = np.empty(lots.size, dtype=np.int64)
+    for row in range(lots.size):
+        notional = abs(lots[row]) * lot_value
+        gain = _capped_ratio(notional, cost[row]) if lots[row] > 0 else _capped_ratio(max(0, -cost[row]), notional)
+        scores[row] = gain * _capped_ratio(notional, equity[row])
+    return scores
+
+
+@njit(cache=True)
+def _rooms(size: Int64Array, equity: Int64Array, budget: Int64Array, needed: int, loss: int) -> Int64Array:
+    rooms = np.zeros(size.size, dtype=np.int64)
+    for row in range(size.size):
+        if equity[row] <= 0:
+            continue
+        rooms[row] = size[row]
+        if loss > 0:
+            rooms[row] = mul_div_floor_capped(max(0, budget[row]), needed, loss, size[row])
+    return rooms
+
+
+@njit(cache=True)
+def _share_by_order(needed: int, rooms: Int64Array, order: Int64Array, taken: Int64Array) -> None:
+    for row in order:
+        if needed == 0:
+            break
+        lots = min(needed, rooms[row] - taken[row])
+        taken[row] += lots
+        needed -= lots
+
+
+@njit(cache=True)
+def _share_pro_rata(needed: int, weights: Int64Array, rooms: Int64Array, taken: Int64Array) -> int:
+    """Fills `taken` by weight; returns the lots that are left to go by rank."""
+    for _ in range(PRO_RATA_PASSES):
+        whole = 0
+        for row in range(weights.size):
+            if taken[row] < rooms[row]:
+                whole += weights[row]
+        if needed == 0 or whole == 0:
+            break
+        so_far = given = left = 0
+        for row in range(weights.size):
+            if weights[row] == 0 or taken[row] >= rooms[row]:
+                continue
+            so_far += weights[row]
+            reached = mul_div_floor_capped(needed, so_far, whole, needed)
+            share = min(reached - given, rooms[row] - taken[row])
+            left += reached - given - share
+            taken[row] += share
+            given = reached
+        needed = left
+    return needed
+
+
+@njit(cache=True)
+def _settle(
+    rows: Int64Array,
+    taken: Int64Array,
+    quotes: Int64Array,
+    haircuts: Int64Array,
+    demand_lots: int,
+    demand_quote: int,
+    lot_value: int,
+    cost: Int64Array,
+    equity: Int64Array,
+    budget: Int64Array,
+    size: Int64Array,
+) -> tuple[int, int, int, int]:
+    """Fills quotes and haircuts, moves the standing; returns lots taken, atoms lost, largest haircut, profit closed."""
+    side, needed = (1 if demand_lots > 0 else -1), abs(demand_lots)
+    done = lost = largest = profit = reached = 0
+    for at in range(rows.size):
+        row = rows[at]
+        lots = taken[row]
+        done += lots
+        after = mul_div_ceil(demand_quote, done, needed)
+        quotes[at] = after - reached
+        reached = after
+        haircuts[at] = quotes[at] - side * lots * lot_value
+        loss = max(0, haircuts[at])
+        largest = max(largest, mul_div_ceil(loss, PPM, equity[row]))
+        lost += loss
+        released = mul_div_floor(cost[row], lots, size[row])
+        profit += -side * lots * lot_value - released
+        size[row] -= lots
+        cost[row] -= released
+        equity[row] -= haircuts[at]
+        budget[row] -= haircuts[at]
+    return done, lost, largest, profit
