@@ -21,10 +21,11 @@ ORDER_COLUMNS: Final = 8
 # siblings: the other orders of the same account.
 YOUNGER: Final = 0
 ELDER: Final = 1
-# MARKS packs what is asked together: flags in bits 0 to 7, self-trade mode in 8 to 11, time in force in 12 to 15.
+# MARKS packs what is asked together: flags (8 bits), self-trade mode and time in force (4 each), book side (1).
 FLAG_MASK: Final = 255
 SELF_TRADE_SHIFT: Final = 8
 TIME_IN_FORCE_SHIFT: Final = 12
+SIDE_SHIFT: Final = 16
 NIBBLE: Final = 15
 
 # levels: all orders of one side at one price; BETTER and WORSE are the neighbours on the side.
@@ -60,12 +61,7 @@ SIDE_LOTS: Final = 11
 SIDE_ORDERS: Final = 13
 ROWS: Final = 15
 ROOM_LOTS: Final = 16
-SHORT_OF: Final = 17
-HEADS: Final = 18
-
-# What SHORT_OF says: the kernel stopped before an operation because this might not suffice for it.
-ROWS_SHORT: Final = 1
-NODES_SHORT: Final = 2
+HEADS: Final = 17
 
 # The price index is a tree of words of 64 bits; seven of them reach beyond PRICE_TICKS_MAX.
 WORD_BITS: Final = 6

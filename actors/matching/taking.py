@@ -156,7 +156,7 @@ def take(
         if may_make == 0:
             finish_resting(store, rows, op, maker_side, slot, allowance_reason(maker_flags))
             continue
-        lots = min(min(left, orders[slot, REMAINING]), min(may_take, may_make))
+        lots = min(left, orders[slot, REMAINING], may_take, may_make)
         left -= lots
         _fill(store, caps, rows, op, order, owner, maker_side, slot, lots, flags)
     return left, np.int64(0)
@@ -243,6 +243,8 @@ def _walk(
     while level != NONE and store.levels[level, KEY] <= limit_key:
         price_ticks = key_of(maker_side, store.levels[level, KEY])
         slot = store.levels[level, FIRST]
+        rest = orders[slot, REMAINING]
+        may_make = np.int64(0)
         while slot != NONE:
             may_take = min(allowed_lots(caps, own_cap, side, flags), room)
             maker = orders[slot, ACCOUNT_SLOT]
@@ -252,13 +254,16 @@ def _walk(
             if not meets_itself:
                 cap = store.accounts[maker, CAP]
                 may_make = allowed_lots(caps, cap, -side, orders[slot, MARKS] & FLAG_MASK)
-                lots = min(min(left, orders[slot, REMAINING]), min(may_take, may_make))
+                lots = min(left, rest, may_take, may_make)
                 left -= lots
+                rest -= lots
                 room -= lots
-                cost = _COST_MAX if lots > (_COST_MAX - cost) // price_ticks else cost + lots * price_ticks
+                cost = np.int64(_COST_MAX) if lots > (_COST_MAX - cost) // price_ticks else cost + lots * price_ticks
                 _shift(caps, cap, -side * lots)
                 _shift(caps, own_cap, side * lots)
-            slot = orders[slot, NEXT]
+            if meets_itself or may_make == 0 or rest == 0:
+                slot = orders[slot, NEXT]
+                rest = orders[slot, REMAINING]
         level = store.levels[level, WORSE]
     return left, cost
 

@@ -1,0 +1,160 @@
+"""A price-time-priority book: batches in, result rows out, and what can be read of it (MT-05).
+
+The orders of a side are matched from the best price on, at a price from the oldest on. An amended order keeps its
+place only if it shrinks at its price. A book is the list of its orders by priority and the last trade, nothing else:
+`dump` and `load` carry both, whatever lies where in memory.
+"""
+
+import numpy as np
+
+from actors.matching.hash_map import find, with_room
+from actors.matching.kernel import bind_caps, first_malformed, load_rows, run
+from actors.matching.layout import (
+    ACCOUNTS_USED,
+    BEST,
+    KEY,
+    LAST_TRADE,
+    NODES_USED,
+    ORDERS_LIVE,
+    ROOM_LOTS,
+    ROWS,
+    SIDE_LOTS,
+    TREE_DEPTH,
+    empty_store,
+    grown,
+    with_nodes,
+    with_orders,
+)
+from actors.matching.price_index import key_of
+from actors.matching.reading import depth_rows, dump_rows, impact, order_row
+from actors.matching.words import BUY, DUMP_COLUMNS, SELL, Caps, Limits, Operations, Results, as_matrix
+from actors.units import mul_div_ceil, mul_div_floor
+
+# Room is made for so many operations at a time: each may need seven nodes of the price index.
+_CHUNK_OPS = 8192
+_NOBODY = Caps.none()
+_UNLIMITED = Limits()
+
+
+class MatchingBook:
+    """One market's orders."""
+
+    def __init__(self) -> None:
+        self._store = empty_store()
+        self._rows = np.empty((0, len(Results._fields)), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._store.heads[ORDERS_LIVE])
+
+    def match(self, ops: Operations, caps: Caps = _NOBODY, limits: Limits = _UNLIMITED) -> Results:
+        """Does a batch in its order and returns what happened in its order. The columns given stay as they are.
+
+        A capped account that fails margin fills only what reduces its position, as maker or taker; a reduce-only
+        order likewise, against position 0 where its account is not capped. Positions move with every fill of the
+        batch. What an order may not fill is cancelled when the order is met: a maker whole, a taker with all its rest.
+        A taker that is not reduce-only fills at most what open interest has room for, each of its lots counted as
+        opening; then its rest is cancelled. Malformed operations are the caller's fault: AssertionError, no effect.
+        """
+        matrix = as_matrix(ops)
+        count = matrix.shape[1]
+        malformed = int(first_malformed(matrix))
+        assert malformed < 0, f"operation {malformed} is out of bounds: {matrix[:, malformed].tolist()}"
+        assert len(caps.account) == 0 or bool((np.diff(caps.account) > 0).all()), "capped accounts must ascend"
+        positions = np.ascontiguousarray(as_matrix((caps.position_lots, caps.fails)).T)
+        accounts = np.array(caps.account, dtype=np.int64)
+        self._make_room_for_rows(count)
+        heads = self._store.heads
+        heads[ROWS] = 0
+        heads[ROOM_LOTS] = limits.open_interest_cap_lots - limits.open_interest_lots
+        self._make_room(min(count, _CHUNK_OPS), len(accounts))
+        bind_caps(self._store, accounts, True)
+        for first in range(0, count, _CHUNK_OPS):
+            end = min(count, first + _CHUNK_OPS)
+            self._make_room(end - first, 0)
+            run(self._store, matrix, positions, self._rows, first, end)
+        bind_caps(self._store, accounts, False)
+        return Results(*self._rows[: heads[ROWS]].copy().T)
+
+    def best_bid_ticks(self) -> int:
+        """The highest price bid, 0 for none."""
+        return self._best_ticks(1)
+
+    def best_ask_ticks(self) -> int:
+        """The lowest price asked, 0 for none."""
+        return self._best_ticks(0)
+
+    def last_trade_ticks(self) -> int:
+        """The price of the last fill, 0 before the first."""
+        return int(self._store.heads[LAST_TRADE])
+
+    def open_lots(self, side: int) -> int:
+        """All lots resting on a side."""
+        return int(self._store.heads[SIDE_LOTS + _book_side(side)])
+
+    def depth(self, side: int, levels: int) -> list[tuple[int, int, int]]:
+        """(price_ticks, lots, orders) of the best levels of a side, the best first."""
+        rows = depth_rows(self._store, _book_side(side), min(levels, len(self)))
+        return [tuple(row) for row in rows.tolist()]
+
+    def impact_ticks(self, side: int, notional: int) -> int:
+        """Average price of filling this notional (ticks * lots, positive) against the orders of a side.
+
+        Rounded against who fills: down on bids, up on asks (MT-10). 0 where the depth does not suffice.
+        """
+        assert notional > 0, f"notional must be positive, got {notional}"
+        lots, left, price_ticks = (int(number) for number in impact(self._store, _book_side(side), notional))
+        if price_ticks == 0:
+            return 0
+        divide = mul_div_floor if side == BUY else mul_div_ceil
+        # notional / (lots + left / price): the last level is taken by a fraction.
+        return divide(notional, price_ticks, lots * price_ticks + left)
+
+    def order(self, order: int) -> tuple[int, ...] | None:
+        """A resting order as a row of the dump, None where there is none of this number."""
+        slot = find(self._store.order_map, order) if order > 0 else -1
+        if slot < 0:
+            return None
+        row = np.empty(len(DUMP_COLUMNS), dtype=np.int64)
+        order_row(self._store, slot, row)
+        return tuple(row.tolist())
+
+    def dump(self) -> np.ndarray:
+        """All orders in DUMP_COLUMNS: bids, then asks, each from the best price, at a price from the oldest."""
+        return dump_rows(self._store)
+
+    def load(self, dump: np.ndarray, last_trade_ticks: int = 0) -> None:
+        """Takes the place of what was here. Orders get the priority they had in the book that was dumped."""
+        rows = np.array(dump, dtype=np.int64).reshape(-1, len(DUMP_COLUMNS))
+        self._store = empty_store()
+        self._store.heads[LAST_TRADE] = last_trade_ticks
+        for first in range(0, len(rows), _CHUNK_OPS):
+            chunk = rows[first : first + _CHUNK_OPS]
+            self._make_room(len(chunk), 0)
+            load_rows(self._store, chunk)
+
+    def _best_ticks(self, book_side: int) -> int:
+        level = self._store.heads[BEST + book_side]
+        return int(key_of(book_side, self._store.levels[level, KEY])) if level >= 0 else 0
+
+    def _make_room(self, ops: int, caps: int) -> None:
+        """For each operation one more order, level and account, and the nodes that lead to the level."""
+        heads = self._store.heads
+        store = with_orders(self._store, int(heads[ORDERS_LIVE]) + ops)
+        store = with_nodes(store, int(heads[NODES_USED]) + TREE_DEPTH * ops)
+        accounts = int(heads[ACCOUNTS_USED]) + ops + caps
+        self._store = store._replace(
+            accounts=grown(store.accounts, accounts),
+            account_map=with_room(store.account_map, accounts),
+            order_map=with_room(store.order_map, int(heads[ORDERS_LIVE]) + ops),
+        )
+
+    def _make_room_for_rows(self, ops: int) -> None:
+        """An order ends once, with two rows at most; an operation adds a partial fill and three of its own."""
+        rows = 2 * (len(self) + ops) + 4 * ops
+        if len(self._rows) < rows:
+            self._rows = np.empty((2 * rows, len(Results._fields)), dtype=np.int64)
+
+
+def _book_side(side: int) -> int:
+    assert side in (BUY, SELL), f"side must be {BUY} or {SELL}, got {side}"
+    return 1 if side == BUY else 0
