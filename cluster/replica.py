@@ -62,11 +62,14 @@ def restore_cut(parts: Mapping[str, bytes], transport: Transport, shards: int) -
 
 
 class Replica:
-    """Runs blocks one after the other. `scalar`: by the scalar rulebooks, as a validator must."""
+    """Runs blocks one after the other. `scalar`: by the scalar rulebooks, as a validator must.
 
-    def __init__(self, shards: int = 1, scalar: bool = False) -> None:
+    `transport`: one that looks on, for the same number of shards.
+    """
+
+    def __init__(self, shards: int = 1, scalar: bool = False, transport: InlineTransport | None = None) -> None:
         self._shards = shards
-        self._transport = InlineTransport(shards, scalar)
+        self._transport = transport or InlineTransport(shards, scalar)
         self.state = ChainState(shards)
         for actor in standing_actors(shards):
             self._transport.make(actor)

@@ -2,7 +2,7 @@
 
 import typer
 
-from node.cli import benchmarking, checking, publishing, replaying, serving, trading, voiding, watching
+from node.cli import benchmarking, checking, explaining, publishing, replaying, serving, trading, voiding, watching
 from node.cli.guard import GuardedGroup
 from node.cli.keys import keys
 
@@ -21,6 +21,7 @@ app.command()(serving.status)
 app.command()(replaying.replay)
 app.command()(checking.conformance)
 app.command()(checking.audit)
+app.command()(explaining.explain)
 app.command()(voiding.void)
 app.command()(publishing.publish)
 app.command()(trading.deposit)

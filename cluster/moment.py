@@ -1,0 +1,133 @@
+"""One account at one block, from the journal alone: what the scan saw, what followed, what was refused and why.
+
+The journal is re-executed up to the block before; the block itself is run twice: once on a copy of the account's shard
+up to the scan, so that the numbers of the decision can be read, and once whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from actors.columns import array, pick
+from actors.position_book import PositionBook
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import parameters_pb2 as parameters
+from cluster.journal import open_read_only
+from cluster.recovery import SNAPSHOTS, Replayed, replay
+from cluster.replica import Replica
+from cluster.snapshots import SnapshotStore
+from cluster.topology import shard_name
+from cluster.transport.inline import InlineTransport
+from cluster.transport.transport import Call
+
+_SCANNED = (
+    batches.SHARD_PHASE_SETTLE,
+    batches.SHARD_PHASE_MARK,
+    batches.SHARD_PHASE_TAKE,
+    batches.SHARD_PHASE_SCAN,
+)
+
+
+class NoSuchBlock(Exception):
+    """The journal does not reach that height; the message says how far it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An account at a block. `scanned` is the state the ladder decided on, `after` that at the end of the block."""
+
+    height: int
+    block_time_ms: int
+    venue: parameters.VenueParameters
+    markets: dict[int, parameters.MarketParameters]
+    marks: dict[int, common.Mark]
+    scanned: batches.AccountView
+    candidates: batches.Candidates
+    after: batches.AccountView
+    events: list[events.Event]
+
+
+def moment(data_dir: Path, venue: int, account: int, height: int) -> Moment:
+    """Looks at an account in a stopped node's directory.
+
+    Raises NoSuchBlock, JournalCorrupted, LeaseHeld, and KeyError for a venue that is not there at that height.
+    """
+    journal = open_read_only(data_dir)
+    try:
+        tip = journal.tip().height
+        if not 1 <= height <= tip:
+            raise NoSuchBlock(f"the journal goes from 1 to {tip}")
+        onlooker = _Onlooker()
+        replica = Replica(1, transport=onlooker)
+        _restore_before(replica, data_dir, height)
+        onlooker.is_watching = replica.state.height == height - 1
+        for replayed in replay(journal, replica, replica.state.height + 1):
+            if replayed.result.height == height - 1:
+                onlooker.is_watching = True
+            if replayed.result.height == height:
+                return _told(replica, onlooker, venue, account, replayed)
+        raise NoSuchBlock(f"the journal ends before {height}")
+    finally:
+        journal.close()
+
+
+class _Onlooker(InlineTransport):
+    """Carries calls out; while it watches, a copy of the shard runs the first call up to the scan and no further."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.is_watching = False
+        self.copy: PositionBook | None = None
+        self.candidates = batches.Candidates()
+
+    def call(self, calls: Sequence[Call]) -> list[bytes]:
+        """One after the other."""
+        for call in calls:
+            if self.is_watching and self.copy is None and call.actor == shard_name(0):
+                self._copy(call)
+        return super().call(calls)
+
+    def _copy(self, call: Call) -> None:
+        self.copy = PositionBook(0, 1, scalar=True)
+        shard = self.actor(call.actor)
+        if shard.height:
+            self.copy.restore([shard.snapshot()])
+        asked = batches.ShardCall.FromString(call.payload)
+        del asked.phases[:]
+        asked.phases.extend(_SCANNED)
+        self.candidates = batches.ShardReply.FromString(self.copy.apply(asked.SerializeToString())).candidates
+
+
+def _restore_before(replica: Replica, data_dir: Path, height: int) -> None:
+    """The newest snapshot that leaves at least one block to run before the one that is looked at."""
+    snapshot = SnapshotStore(data_dir / SNAPSHOTS).latest(at_most=max(0, height - 2))
+    if snapshot:
+        replica.restore(snapshot.parts)
+
+
+def _told(replica: Replica, onlooker: _Onlooker, venue: int, account: int, replayed: Replayed) -> Moment:
+    state, result = replica.state, replayed.result
+    assert onlooker.copy is not None, "the block had no call to its shard"
+    query = batches.ShardQuery(accounts=batches.AccountQuery(venue=venue, accounts=[account]))
+    scanned = batches.AccountViews.FromString(onlooker.copy.query(query.SerializeToString())).accounts
+    about = [events.Event.FromString(event) for event in result.events]
+    return Moment(
+        height=result.height,
+        block_time_ms=result.block_time_ms,
+        venue=state.venues[venue],
+        markets={key[1]: market for key, market in sorted(state.markets.items()) if key[0] == venue},
+        marks={mark.market: mark for mark in result.marks if mark.venue == venue},
+        scanned=scanned[0] if scanned else batches.AccountView(venue=venue, account=account),
+        candidates=_of_account(onlooker.candidates, venue, account),
+        after=replica.accounts(venue, [account]).accounts[0],
+        events=[event for event in about if (event.venue, event.account) == (venue, account)],
+    )
+
+
+def _of_account(candidates: batches.Candidates, venue: int, account: int) -> batches.Candidates:
+    mine = (array(candidates.venue) == venue) & (array(candidates.account) == account)
+    return pick(candidates, np.flatnonzero(mine))

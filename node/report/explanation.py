@@ -1,0 +1,178 @@
+"""Why an account was liquidated, left alone or refused at a block: the numbers of the moment and their rules."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from actors.rulebooks import margin_trade, twilight
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+from cluster.moment import Moment
+from node.client.errors import refusal_name
+from node.report.amounts import count, utc
+
+Line = tuple[str, str]
+
+# What a refusal of an order or a move rests on, where it is a rule of a venue.
+RULES: dict[int, str] = {
+    refusals.REFUSAL_MIN_NOTIONAL: "MT-06",
+    refusals.REFUSAL_BELOW_INITIAL_MARGIN: "MT-02",
+    refusals.REFUSAL_REDUCE_ONLY: "MT-05",
+    refusals.REFUSAL_POST_ONLY_WOULD_CROSS: "MT-05",
+    refusals.REFUSAL_NOTHING_TO_MATCH: "MT-06",
+    refusals.REFUSAL_NOT_FILLABLE: "MT-05",
+    refusals.REFUSAL_NO_LIQUIDITY: "MT-06",
+    refusals.REFUSAL_BAD_TRIGGER_PRICE: "MT-06",
+    refusals.REFUSAL_OPEN_INTEREST_CAP: "MT-06",
+    refusals.REFUSAL_TOO_FAR_FROM_ORACLE: "MT-06",
+    refusals.REFUSAL_MARKET_REDUCE_ONLY: "MT-08",
+    refusals.REFUSAL_SELF_TRADE: "MT-05",
+    refusals.REFUSAL_MARGIN_CAPPED: "MT-02",
+    refusals.REFUSAL_CLIENT_ORDER_ID_USED: "MT-05",
+    refusals.REFUSAL_AMEND_BELOW_FILLED: "MT-05",
+    refusals.REFUSAL_BEING_LIQUIDATED: "MT-12",
+    refusals.REFUSAL_WITHDRAWAL_MARGIN: "MT-04",
+    refusals.REFUSAL_SHARES_LOCKED: "MT-14",
+    refusals.REFUSAL_VAULT_BELOW_MARGIN: "MT-14",
+    refusals.REFUSAL_BELOW_MAINTENANCE_MARGIN: "TW-10",
+    refusals.REFUSAL_ABOVE_MARGIN_CAP: "TW-18",
+    refusals.REFUSAL_CLAIMS_OUTSTANDING: "TW-15a",
+    refusals.REFUSAL_POOL_EMPTY: "TW-17",
+    refusals.REFUSAL_UTILISATION_CAP: "TW-17",
+    refusals.REFUSAL_POSITION_SIZE_LIMIT: "TW-19",
+    refusals.REFUSAL_OPEN_INTEREST_LIMIT: "TW-19",
+    refusals.REFUSAL_SKEW_LIMIT: "TW-19",
+}
+# What an event of the ladder is called, and its rule.
+STEPS: dict[str, tuple[str, str]] = {
+    "liquidation_ordered": ("rung 1: an order into the book", "MT-12"),
+    "taken_over": ("rung 2: everything moved to the vault", "MT-13"),
+    "takeover_refused": ("the vault could not take it", "MT-14"),
+    "deleverage_run": ("rung 3: closed against the other side", "MT-15"),
+    "deleveraged": ("reduced for somebody else's liquidation", "MT-15"),
+    "insurance_moved": ("the insurance fund paid its deficit", "MT-16a"),
+    "shortfall_recorded": ("a loss nobody could carry", "MT-16"),
+    "ladder_queued": ("waits for the ladder", "MT-11"),
+    "position_liquidated": ("liquidated", "TW-11"),
+}
+
+
+def verdict(moment: Moment) -> str:
+    """One sentence: what the ladder made of the account at this block, with the two numbers and the rule."""
+    if not moment.scanned.exists:
+        return "there was no such account at this height"
+    if moment.venue.rulebook == common.RULEBOOK_MARGIN_TRADE:
+        return _cross_verdict(moment)
+    return _isolated_verdict(moment)
+
+
+def _cross_verdict(moment: Moment) -> str:
+    cross, rules = moment.scanned.cross, moment.venue.margin_trade
+    if not cross.positions:
+        return "not liquidated: it had no position (MT-11)"
+    equity, needed = cross.equity_atoms, cross.maintenance_atoms
+    rung = margin_trade.rung_due(equity, needed, rules.backstop_numerator, rules.backstop_denominator)
+    ladder = "; ".join(step for step, _ in _steps(moment)) or "nothing was done"
+    if not rung:
+        return f"not liquidated: equity {count(equity)} >= maintenance {count(needed)} atoms (MT-11)"
+    if rung == 1:
+        return f"liquidatable: equity {count(equity)} < maintenance {count(needed)} atoms (MT-11); {ladder}"
+    part = f"{rules.backstop_numerator}/{rules.backstop_denominator}"
+    return f"below the backstop: equity {count(equity)} < {part} of maintenance {count(needed)} atoms (MT-11); {ladder}"
+
+
+def _isolated_verdict(moment: Moment) -> str:
+    below = len(moment.candidates.position)
+    positions = len(moment.scanned.positions)
+    if not positions:
+        return "not liquidated: it had no position (TW-10)"
+    if not below:
+        return f"not liquidated: none of its {positions} thresholds was met by the mark (TW-10)"
+    return f"liquidated: {below} of its {positions} thresholds met by the mark (TW-10, TW-11)"
+
+
+def facts(moment: Moment) -> list[Line]:
+    """The page for people: the account at the scan, what followed, what was refused."""
+    lines = [("height", f"{count(moment.height)}, {utc(moment.block_time_ms)}"), ("verdict", verdict(moment))]
+    if moment.scanned.exists:
+        lines += _cross_lines(moment) if moment.scanned.HasField("cross") else _isolated_lines(moment)
+    lines += [("ladder", f"{step}: {numbers}") for step, numbers in _steps(moment)]
+    lines += [("refused", line) for line in _refused(moment)]
+    return lines
+
+
+def as_json(moment: Moment) -> dict[str, Any]:
+    """The same for programs: sentences beside the messages they were made from."""
+    return {
+        "height": moment.height,
+        "block_time_ms": moment.block_time_ms,
+        "venue": moment.venue.name,
+        "account": moment.scanned.account,
+        "verdict": verdict(moment),
+        "scanned": MessageToDict(moment.scanned, preserving_proto_field_name=True),
+        "after": MessageToDict(moment.after, preserving_proto_field_name=True),
+        "ladder": [{"step": step, "numbers": numbers} for step, numbers in _steps(moment)],
+        "refused": list(_refused(moment)),
+        "events": [MessageToDict(event, preserving_proto_field_name=True) for event in moment.events],
+    }
+
+
+def _cross_lines(moment: Moment) -> Iterator[Line]:
+    cross = moment.scanned.cross
+    yield "equity", f"{count(cross.equity_atoms)} atoms = cash {count(cross.cash_atoms)} + unrealised at the marks"
+    yield "maintenance", f"{count(cross.maintenance_atoms)} atoms (MT-03)"
+    yield "initial", f"{count(cross.initial_margin_atoms)} atoms, held for orders {count(cross.holds_atoms)} (MT-02)"
+    yield "free margin", f"{count(cross.free_margin_atoms)} atoms"
+    for position in cross.positions:
+        symbol = moment.markets[position.market].symbol
+        lots, mark, upnl = count(position.lots), count(position.mark_ticks), count(position.upnl_atoms)
+        needed, near = count(position.maintenance_atoms), count(position.liquidation_ticks)
+        yield symbol, f"{lots} lots at mark {mark}: unrealised {upnl}, maintenance {needed}, liquidation near {near}"
+
+
+def _isolated_lines(moment: Moment) -> Iterator[Line]:
+    for position in moment.scanned.positions:
+        symbol = moment.markets[position.market].symbol
+        yield symbol, _isolated_line(position)
+
+
+def _isolated_line(position: batches.PositionView) -> str:
+    side = "long" if position.side == common.SIDE_LONG else "short"
+    never = "never" if position.liquidation_ticks in (0, twilight.NEVER_SHORT) else count(position.liquidation_ticks)
+    return (
+        f"position {position.position}, {side}: mark {count(position.mark_ticks)}, liquidated at {never}; "
+        f"equity {count(position.equity_atoms)}, maintenance {count(position.maintenance_atoms)} atoms (TW-04, TW-06)"
+    )
+
+
+def _steps(moment: Moment) -> Iterator[Line]:
+    """What the ladder did, in its order."""
+    for event in moment.events:
+        body = event.WhichOneof("body")
+        if body in STEPS:
+            step, rule = STEPS[body]
+            yield f"{step} ({rule})", _numbers(getattr(event, body))
+
+
+def _refused(moment: Moment) -> Iterator[str]:
+    for event in moment.events:
+        if event.HasField("command_refused"):
+            body = event.command_refused
+            yield f"command {body.command}: {_why(body)}"
+        elif event.HasField("order_done") and event.order_done.refusal:
+            yield f"order {event.order_done.order}: {_why(event.order_done)}"
+
+
+def _why(body: events.CommandRefused | events.OrderDone) -> str:
+    rule = RULES.get(body.refusal, "")
+    tag = f" ({rule})" if rule else ""
+    return f"{refusal_name(body.refusal)}, required {count(body.required)}, actual {count(body.actual)}{tag}"
+
+
+def _numbers(message: Any) -> str:
+    """The plain fields of an event as `name value`."""
+    told = MessageToDict(message, preserving_proto_field_name=True)
+    return ", ".join(f"{name} {value}" for name, value in told.items() if not isinstance(value, dict | list))
