@@ -17,7 +17,8 @@ from breakwater.v1 import parameters_pb2 as parameters
 
 VAULT = 0
 # What the ladder remembers of an account: the end of its cooldown and the pair kept from right after its last partial
-# (MT-12), the last block the ladder acted in, told as queued for its market, a partial whose legs have not settled.
+# (MT-12), the last block the ladder acted in, told as queued for its market, a partial whose legs have not settled, the
+# rung of that last act.
 LADDER_COLUMNS = (
     "account",
     "cooldown_until_ms",
@@ -26,6 +27,7 @@ LADDER_COLUMNS = (
     "acted_height",
     "waiting",
     "partial_pending",
+    "acted_rung",
 )
 _BUY_SUMS = ("buy_lots", "buy_value", "buy_adverse")
 _SELL_SUMS = ("sell_lots", "sell_value", "sell_adverse")
@@ -52,6 +54,8 @@ class CrossBook:
         self.tiers: dict[int, Tiers] = {}
         self.marks: dict[int, common.Mark] = {}
         self.unwound_ms: dict[int, int] = {}
+        # Keys of the position rows the last scan sent to the books as caps.
+        self.capped: set[int] = set()
         self.height = 0
         self.block_time_ms = 0
 
@@ -97,6 +101,12 @@ class CrossBook:
     def health(self, account: int) -> Health:
         """Equity, requirements and holds at the marks in force, atoms."""
         return health(self, account)
+
+    def rung_acted(self, account: int) -> int:
+        """The rung at which the ladder acted on the account in this block (MT-12), 0 where it did not."""
+        if account not in self.ladder or self.ladder.get(account, "acted_height") != self.height:
+            return 0
+        return self.ladder.get(account, "acted_rung")
 
     def touch(self, account: int) -> None:
         """Something of the account changed outside the tables that say so themselves."""

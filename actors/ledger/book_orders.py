@@ -74,6 +74,10 @@ class BookOrders:
         """Its orders and triggers, ascending."""
         return self._owners.of(account)
 
+    def count(self, account: int) -> int:
+        """How many orders and triggers it has."""
+        return self._owners.count(account)
+
     def of_account_in(self, account: int, market: int) -> list[int]:
         """Its orders and triggers in a market, ascending."""
         return [order for order in self.of_account(account) if self.table.get(order, "market") == market]

@@ -166,6 +166,10 @@ class Owners:
         """Its rows, ascending."""
         return sorted(self._keys.get(account, ()))
 
+    def count(self, account: int) -> int:
+        """How many rows it has."""
+        return len(self._keys.get(account, ()))
+
 
 def dumped_rows(dumped: bytes, columns: int, owns: Callable[[int], bool]) -> Iterable[tuple[int, list[int]]]:
     """(key, values) of the rows of a dump whose first column, the account, is owned."""

@@ -168,7 +168,7 @@ def apply(book: CrossBook, number: int, change: tuple[str, int, int, int, int, i
     elif kind == "cash":
         book.accounts.post(account, free=gap)
     elif kind == "ladder" and account not in book.ladder:
-        book.ladder.insert(account, account, size, gap, side, 0, 0, 0)
+        book.ladder.insert(account, account, size, gap, side, 0, 0, 0, 0)
         book.touch(account)
 
 
