@@ -10,6 +10,7 @@ from actors.matching.layout import (
     BEST,
     CAP,
     ELDER,
+    FIRST,
     FLAG_MASK,
     KEY,
     LEVEL,
@@ -20,6 +21,7 @@ from actors.matching.layout import (
     ORDER_ID,
     ORDERS,
     REMAINING,
+    ROWS,
     SELF_TRADE_SHIFT,
     SIDE_SHIFT,
     TIME_IN_FORCE_SHIFT,
@@ -36,6 +38,7 @@ from actors.matching.words import (
     CANCEL_ACCOUNT,
     DONE,
     DUPLICATE,
+    EXPIRE_BOTH,
     FLAGS_BOUND,
     FOK,
     FOK_UNFILLED,
@@ -48,6 +51,7 @@ from actors.matching.words import (
     POST_ONLY,
     PRICE_TICKS_MAX,
     RESTED,
+    SELF_TRADE,
     UNKNOWN,
     USER,
     VAULT_DEPTH,
@@ -70,6 +74,9 @@ _SELF_TRADE = 9
 _BUDGET = 10
 _DEPTH_PPM = 11
 _DEPTH_LIMIT = 12
+# Columns of the result rows, in the order of `Results`.
+_ORDER_OF_ROW = 2
+_MET = 4
 _PPM = 1_000_000
 
 
@@ -175,10 +182,14 @@ def _work(
     limit_key = key_of(1 - book_side, price_ticks)
     best = store.heads[BEST + 1 - book_side]
     left = lots
+    fillable = np.int64(0)
+    whole = True
     reason = np.int64(0)
-    if time_in_force == FOK and not could_fill_whole(
-        store, caps, owner, book_side, limit_key, lots, flags, self_trade, budget_atoms
-    ):
+    if time_in_force == FOK:
+        whole, fillable = could_fill_whole(
+            store, caps, owner, book_side, limit_key, lots, flags, self_trade, budget_atoms
+        )
+    if not whole:
         reason = np.int64(FOK_UNFILLED)
     elif best != NONE and store.levels[best, KEY] <= limit_key:
         if flags & POST_ONLY != 0:
@@ -196,6 +207,30 @@ def _work(
     if reason == 0:
         reason = _nothing_left(left < lots, flags)
     emit(store, rows, op, DONE, order, account, side, price_ticks, left, 0, reason, flags)
+    rows[store.heads[ROWS] - 1, _MET] = _met(store, rows, book_side, reason, self_trade, fillable)
+
+
+@njit(cache=True)
+def _met(
+    store: Store,
+    rows: np.ndarray,
+    book_side: np.int64,
+    reason: np.int64,
+    self_trade: np.int64,
+    fillable: np.int64,
+) -> np.int64:
+    """What a taker's last row tells of the other side (`Results`); that row is written already."""
+    if reason == FOK_UNFILLED:
+        return fillable
+    # Both expire: the maker's own last row stands before the taker's.
+    if reason == SELF_TRADE and self_trade == EXPIRE_BOTH:
+        return rows[store.heads[ROWS] - 2, _ORDER_OF_ROW]
+    level = store.heads[BEST + 1 - book_side]
+    if level == NONE:
+        return np.int64(0)
+    if reason == SELF_TRADE:
+        return store.orders[store.levels[level, FIRST], ORDER_ID]
+    return key_of(1 - book_side, store.levels[level, KEY])
 
 
 @njit(cache=True)
@@ -225,6 +260,7 @@ def _amend(store: Store, ops: np.ndarray, caps: np.ndarray, rows: np.ndarray, op
     account = store.accounts[owner, ACCOUNT_ID]
     side = 2 * book_side - 1
     emit(store, rows, op, AMENDED, order, account, side, price_ticks, before, lots, keeps, marks & FLAG_MASK)
+    rows[store.heads[ROWS] - 1, _MET] = key_of(book_side, store.levels[store.orders[slot, LEVEL], KEY])
     if keeps == 1:
         shrink(store, book_side, slot, before - lots)
         return

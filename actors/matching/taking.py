@@ -211,14 +211,17 @@ def could_fill_whole(
     flags: np.int64,
     self_trade: np.int64,
     budget_atoms: np.int64,
-) -> bool:
-    """Whether `take` would fill every lot, for a budget if there is one. Changes nothing: positions are put back."""
+) -> tuple[bool, np.int64]:
+    """(whether `take` would fill every lot, for a budget if there is one; the lots it would fill).
+
+    Changes nothing: positions are put back.
+    """
     before = caps.copy()
     left, cost = _walk(store, caps, owner, book_side, limit_key, wanted, flags, self_trade)
     caps[:] = before
     if left > 0 or budget_atoms == 0:
-        return left == 0
-    return cost <= budget_atoms if book_side == 1 else cost >= budget_atoms
+        return left == 0, wanted - left
+    return (cost <= budget_atoms if book_side == 1 else cost >= budget_atoms), wanted
 
 
 @njit(cache=True)

@@ -121,10 +121,12 @@ class Results(NamedTuple):
     |---|---|---|---|---|---|
     | FILL | the maker's | the taker's | filled at price_ticks, the maker's | the maker's rest | 0 |
     | RESTED | the order's | 0 | now resting at price_ticks | the same | 0 |
-    | DONE | the order's | 0 | cancelled, expired or killed | 0 | why |
-    | AMENDED | the order's | 0 | remained before | remain now, at price_ticks | 1: priority kept, 0: lost |
+    | DONE | the order's | what it met, 0 | cancelled, expired or killed | 0 | why |
+    | AMENDED | the order's | the price before, 0 | remained before | remain now | 1: priority kept, 0: lost |
     | UNKNOWN | as asked | 0 | 0 | 0 | 0 |
 
+    A taker that is done says what it met: the other order at SELF_TRADE, the lots it could have filled at
+    FOK_UNFILLED, else the best opposite price, 0 for none; a resting order that is done met 0.
     A maker with no rest is gone, without a further row; so is a taker filled whole. flags are the order's, of a FILL
     the maker's plus 256 times the taker's. UNKNOWN answers CANCEL and AMEND of an order that does not rest or is
     another account's. CANCEL_ACCOUNT answers one DONE an order, by order number, and no row where there is none.

@@ -46,6 +46,7 @@ class NaiveBook:
         self.failing: set[int] = set()
         self.room = 0
         self.op = 0
+        self.met_order = 0
 
     def match(self, ops: list[dict[str, int]], caps: dict[int, tuple[int, int]], limits: w.Limits) -> list[Row]:
         self.rows = []
@@ -76,10 +77,10 @@ class NaiveBook:
     def everything(self) -> list[Order]:
         return self.sides[w.BUY] + self.sides[w.SELL]
 
-    def say(self, kind: int, order: Order, lots: int, remaining: int, reason: int = 0) -> None:
+    def say(self, kind: int, order: Order, lots: int, remaining: int, reason: int = 0, met: int = 0) -> None:
         self.rows.append(
             (
-                *(self.op, kind, order.order, order.account, 0, 0, order.side, order.price),
+                *(self.op, kind, order.order, order.account, met, 0, order.side, order.price),
                 *(lots, remaining, reason, order.flags),
             )
         )
@@ -112,17 +113,19 @@ class NaiveBook:
         if lots <= 0:
             self.finish_resting(order, w.AMENDED_AWAY)
             return
-        before, keeps = order.lots, op["price_ticks"] == order.price and lots < order.lots
+        before, price_before = order.lots, order.price
+        keeps = op["price_ticks"] == order.price and lots < order.lots
         order.price, order.lots = op["price_ticks"], lots
-        self.say(w.AMENDED, order, before, lots, int(keeps))
+        self.say(w.AMENDED, order, before, lots, int(keeps), price_before)
         if not keeps:
             self.sides[order.side].remove(order)
             self.work(order, 0)
 
     def work(self, order: Order, budget: int) -> None:
         wanted = order.lots
-        reason = 0
-        if order.time_in_force == w.FOK and not self.could_fill(order, budget):
+        self.met_order = reason = 0
+        whole, fillable = self.could_fill(order, budget) if order.time_in_force == w.FOK else (True, 0)
+        if not whole:
             reason = w.FOK_UNFILLED
         elif order.flags & w.POST_ONLY and self.crossing(order):
             reason = w.WOULD_CROSS
@@ -140,20 +143,22 @@ class NaiveBook:
             reason = w.IOC_REST
         elif reason == 0:
             reason = w.NO_LIQUIDITY if order.flags & w.MARKET else w.IOC_NOTHING
-        self.say(w.DONE, order, order.lots, 0, reason)
+        others = self.sides[-order.side]
+        met = {w.FOK_UNFILLED: fillable, w.SELF_TRADE: self.met_order}
+        self.say(w.DONE, order, order.lots, 0, reason, met.get(reason, others[0].price if others else 0))
 
     def crossing(self, order: Order) -> Order | None:
         makers = self.sides[-order.side]
         return makers[0] if makers and (order.price - makers[0].price) * order.side >= 0 else None
 
-    def could_fill(self, order: Order, budget: int) -> bool:
+    def could_fill(self, order: Order, budget: int) -> tuple[bool, int]:
         """Tries it on a copy of the whole world."""
         world, tried = copy.deepcopy((self, order))
         world.rows = []
         world.take(tried)
         cost = sum(row[7] * row[8] for row in world.rows if row[1] == w.FILL)
         within = budget == 0 or (cost <= budget if order.side == w.BUY else cost >= budget)
-        return tried.lots == 0 and within
+        return tried.lots == 0 and within, order.lots - tried.lots
 
     def may_fill(self, order: Order) -> int | None:
         """Lots, None for no bound."""
@@ -174,6 +179,7 @@ class NaiveBook:
             if maker.account == taker.account and taker.self_trade != w.TRADE_WITH_SELF:
                 if taker.self_trade in (w.EXPIRE_MAKER, w.EXPIRE_BOTH):
                     self.finish_resting(maker, w.SELF_TRADE)
+                self.met_order = maker.order
                 if taker.self_trade in (w.EXPIRE_TAKER, w.EXPIRE_BOTH):
                     return w.SELF_TRADE
             elif bounds[3] == 0:
