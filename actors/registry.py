@@ -18,6 +18,7 @@ from actors.sealing.directory import Directory, Venue
 from actors.sealing.routing import Router
 from actors.sinks import NO_COMMAND, REGISTRY, AnswerSink, EventSink
 from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import snapshots_pb2 as snapshots
 
 
@@ -43,7 +44,7 @@ class Registry(Actor):
         self._forget_expired_keys(block.block_time_ms)
         changes = Changes(directory, reply.changes, sink)
         changes.fall_due()
-        self._fire_dead_men(reply.commands.cancels)
+        self._fire_dead_men(reply.commands)
         checks = BatchChecks(directory, block, self._keys)
         first_command = 0
         router = Router(directory, reply, changes, sink, answers, frozenset(call.voided))
@@ -81,13 +82,16 @@ class Registry(Actor):
         insort(self._by_expiry, (expires_ms, digest))
         self._key_chain = blake3(self._key_chain + digest + expires_ms.to_bytes(8, "big")).digest()
 
-    def _fire_dead_men(self, cancels: batches.CancelRows) -> None:
-        """Cancel-all for every account whose dead man's time has come."""
+    def _fire_dead_men(self, rows: batches.ShardCommands) -> None:
+        """Cancel-all, in the rows of the venue's rulebook, for every account whose dead man's time has come."""
         directory = self.directory
         due = sorted(key for key, deadline in directory.dead_men.items() if deadline <= directory.block_time_ms)
         for venue, account in due:
             del directory.dead_men[venue, account]
-            add_row(cancels, NO_COMMAND, venue, account, 0, 0)
+            if directory.venues[venue].terms.rulebook == common.RULEBOOK_MARGIN_TRADE:
+                add_row(rows.book_cancels, NO_COMMAND, venue, account, 0, 0, 0)
+            else:
+                add_row(rows.cancels, NO_COMMAND, venue, account, 0, 0)
 
     def digest(self) -> bytes:
         """The state with the keys named by their chain, so that a root does not read them all."""
@@ -108,7 +112,12 @@ class Registry(Actor):
             state.venues.add(
                 parameters=venue.terms, next_account=venue.next_account, deposited_atoms=venue.deposited_atoms
             )
-            state.markets.extend(venue.markets[market] for market in sorted(venue.markets))
+            for market in sorted(venue.markets):
+                state.markets.append(venue.markets[market])
+                if (number, market) in directory.pending_markets:
+                    # A second entry waits; until it has a version, that field says from when it applies.
+                    effective_ms, waiting = directory.pending_markets[number, market]
+                    state.markets.add(version=effective_ms).MergeFrom(waiting)
         for effective_ms, terms in directory.pending:
             state.pending.add(parameters=terms, effective_ms=effective_ms)
         for (venue_number, account), deadline_ms in sorted(directory.dead_men.items()):
@@ -134,7 +143,11 @@ class Registry(Actor):
                 entry.parameters, {}, entry.next_account, entry.deposited_atoms
             )
         for market in state.markets:
-            directory.venues[market.venue].markets[market.market] = market
+            known = directory.venues[market.venue].markets
+            if market.market in known:
+                directory.pending_markets[market.venue, market.market] = (market.version, market)
+            else:
+                known[market.market] = market
         directory.pending = [(pending.effective_ms, pending.parameters) for pending in state.pending]
         directory.dead_men = {(man.venue, man.account): man.deadline_ms for man in state.dead_men}
         self._keys = {key.digest: (key.expires_ms, key.height) for key in state.keys}

@@ -17,11 +17,29 @@ EXPIRY_HORIZON_MS = 24 * 3_600_000
 
 # Bodies that are not columns: one row each.
 SINGLE = frozenset(
-    ("create_venue", "create_market", "set_parameters", "halt_market", "validator_progress", "void_command")
+    (
+        "create_venue",
+        "create_market",
+        "set_parameters",
+        "halt_market",
+        "insurance_deposit",
+        "validator_progress",
+        "void_command",
+    )
 )
 # Bodies that name no venue that must exist already.
 VENUELESS = frozenset(("create_venue", "validator_progress", "void_command"))
-TWILIGHT_ONLY = frozenset(("open_positions", "close_positions", "liquidity_deposits", "liquidity_withdrawals"))
+# Bodies that only one rulebook knows.
+RULEBOOK_OF: dict[str, "common.Rulebook"] = {
+    "open_positions": common.RULEBOOK_TWILIGHT,
+    "close_positions": common.RULEBOOK_TWILIGHT,
+    "cancel_orders": common.RULEBOOK_TWILIGHT,
+    "place_orders": common.RULEBOOK_MARGIN_TRADE,
+    "amend_orders": common.RULEBOOK_MARGIN_TRADE,
+    "cancel_book_orders": common.RULEBOOK_MARGIN_TRADE,
+    "set_leverage": common.RULEBOOK_MARGIN_TRADE,
+    "insurance_deposit": common.RULEBOOK_MARGIN_TRADE,
+}
 
 
 def key_digest(principal: int, request_key: bytes) -> bytes:
@@ -80,9 +98,8 @@ class BatchChecks:
         if batch.venue not in venues:
             return Refused(refusals.REFUSAL_UNKNOWN_VENUE, len(venues), batch.venue)
         rulebook = venues[batch.venue].terms.rulebook
-        if kind in TWILIGHT_ONLY and rulebook != common.RULEBOOK_TWILIGHT:
-            return Refused(refusals.REFUSAL_WRONG_RULEBOOK, common.RULEBOOK_TWILIGHT, rulebook)
-        return None
+        wanted = RULEBOOK_OF.get(str(kind), rulebook)
+        return None if wanted == rulebook else Refused(refusals.REFUSAL_WRONG_RULEBOOK, wanted, rulebook)
 
 
 def _rows(batch: commands.CommandBatch) -> int:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from actors.sinks import Refused
-from actors.units import E9, PPM
+from actors.units import E9, INT64_MAX, PPM
+from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
 
@@ -40,47 +41,61 @@ ORACLE: dict[str, tuple[int, int]] = {
     "breaker_window_ms": (0, DAY_MS),
     "breaker_hold_ms": (0, DAY_MS),
     "funding_interval_ms": (60_000, 7 * DAY_MS),
+    "min_fresh_sources": (0, MAX_SOURCES),
+    "mark_rule": (common.MARK_RULE_UNSPECIFIED, common.MARK_RULE_MEDIAN_OF_THREE),
+    "reduce_only_age_ms": (0, DAY_MS),
 }
 
 
-def _out_of(bounds: dict[str, tuple[int, int]], message: Any) -> Refused | None:
+def refused_bound(bound: int, value: int) -> Refused:
+    """PARAMETER_OUT_OF_BOUNDS; the numbers are cut to what an answer can carry."""
+    return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, min(bound, INT64_MAX), min(value, INT64_MAX))
+
+
+def out_of_bounds(bounds: dict[str, tuple[int, int]], message: Any) -> Refused | None:
+    """The first field of the table that is outside its bounds, or None."""
     for name, (lowest, highest) in bounds.items():
         value = getattr(message, name)
         if not lowest <= value <= highest:
-            bound = lowest if value < lowest else highest
-            return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, bound, value)
+            return refused_bound(lowest if value < lowest else highest, value)
     return None
 
 
 def check_twilight(rules: parameters.TwilightParameters) -> Refused | None:
     """Why these rules may not be, or None."""
-    refused = _out_of(TWILIGHT, rules)
+    refused = out_of_bounds(TWILIGHT, rules)
     if refused:
         return refused
     if rules.min_leverage_hundredths > rules.max_leverage_hundredths:
-        return Refused(
-            refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, rules.min_leverage_hundredths, rules.max_leverage_hundredths
-        )
+        return refused_bound(rules.min_leverage_hundredths, rules.max_leverage_hundredths)
     rates = rules.maintenance_ratio_e9 + 2 * (rules.taker_fee_e9 + MAX_FUNDING_RATE_E9)
     largest = rules.margin_cap_atoms * rules.max_leverage_hundredths // 100 * rates
     if largest >= MAINTENANCE_BOUND_E9:  # the largest maintenance margin must stay an int64 of 1e-9 atoms
         highest_cap = MAINTENANCE_BOUND_E9 * 100 // (rules.max_leverage_hundredths * rates)
-        return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, highest_cap, rules.margin_cap_atoms)
+        return refused_bound(highest_cap, rules.margin_cap_atoms)
     return None
 
 
 def check_market(market: parameters.MarketParameters) -> Refused | None:
-    """Why this market may not be, or None."""
+    """Why this market may not be, or None; what its rulebook asks for comes apart."""
     if not 0 < len(market.symbol) <= MAX_NAME_CHARS:
         return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
     if market.tick_size_e9 <= 0:
-        return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, 1, market.tick_size_e9)
-    refused = _out_of(ORACLE, market.oracle)
-    if refused:
-        return refused
-    sources = market.oracle.sources
+        return refused_bound(1, market.tick_size_e9)
+    return out_of_bounds(ORACLE, market.oracle) or _check_sources(market.oracle)
+
+
+def _check_sources(oracle: parameters.OracleParameters) -> Refused | None:
+    sources = oracle.sources
     if not 0 < len(sources) <= MAX_SOURCES or len({source.publisher for source in sources}) != len(sources):
-        return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_SOURCES, len(sources))
+        return refused_bound(MAX_SOURCES, len(sources))
     if not all(0 < source.weight <= PPM for source in sources):
-        return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, 1, 0)
+        return refused_bound(1, 0)
+    kinds = [source.kind for source in sources]
+    if max(kinds) > common.SOURCE_KIND_PERP:
+        return refused_bound(common.SOURCE_KIND_PERP, max(kinds))
+    # MT-08: a price that can never be fresh enough is no oracle.
+    spot = len(kinds) - kinds.count(common.SOURCE_KIND_PERP)
+    if max(1, oracle.min_fresh_sources) > spot:
+        return refused_bound(spot, max(1, oracle.min_fresh_sources))
     return None

@@ -2,8 +2,15 @@
 
 from copy import deepcopy
 
-from actors.sealing.bounds import MAX_NAME_CHARS, MAX_REASON_CHARS, check_market, check_twilight
+from actors.sealing.bounds import MAX_NAME_CHARS, MAX_REASON_CHARS, check_market, check_twilight, refused_bound
 from actors.sealing.directory import Directory, Venue
+from actors.sealing.margin_bounds import (
+    MAX_ASSET_DECIMALS,
+    check_margin_market,
+    check_margin_trade,
+    raises_margin,
+    tiers_in_force,
+)
 from actors.sinks import NO_COMMAND, REGISTRY, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
@@ -25,19 +32,25 @@ class Changes:
         self._sink = sink
 
     def fall_due(self) -> None:
-        """Increases of the maintenance ratio whose notice time has passed."""
+        """Increases of maintenance whose notice time has passed: ratios of venues, then tiers of markets."""
         due = [entry for entry in self._directory.pending if entry[0] <= self._directory.block_time_ms]
         self._directory.pending = [entry for entry in self._directory.pending if entry not in due]
         for _, wanted in due:
             terms = deepcopy(self._directory.venues[wanted.venue].terms)
             terms.twilight.maintenance_ratio_e9 = wanted.twilight.maintenance_ratio_e9
             self._put_venue(terms, NO_COMMAND)
+        waiting = self._directory.pending_markets
+        for venue, number in sorted(key for key in waiting if waiting[key][0] <= self._directory.block_time_ms):
+            _, wanted_market = waiting.pop((venue, number))
+            market = deepcopy(self._directory.venues[venue].markets[number])
+            _take_tiers(market, wanted_market)
+            self._put_market(market, NO_COMMAND)
 
     def create_venue(self, command: int, body: commands.CreateVenue) -> Refused | int:
         """The new venue's number, or why not."""
         wanted, venues = body.parameters, self._directory.venues
         if not 0 < wanted.venue <= MAX_VENUE:
-            return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_VENUE, wanted.venue)
+            return refused_bound(MAX_VENUE, wanted.venue)
         if not 0 < len(wanted.name) <= MAX_NAME_CHARS or not 0 < len(wanted.asset) <= MAX_NAME_CHARS:
             return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
         taken = [
@@ -45,9 +58,7 @@ class Changes:
         ]
         if taken:
             return Refused(refusals.REFUSAL_NAME_TAKEN, 0, taken[0])
-        if wanted.rulebook != common.RULEBOOK_TWILIGHT:
-            return Refused(refusals.REFUSAL_WRONG_RULEBOOK, common.RULEBOOK_TWILIGHT, wanted.rulebook)
-        refused = check_twilight(wanted.twilight)
+        refused = _check_terms(wanted)
         if refused:
             return refused
         terms = deepcopy(wanted)
@@ -60,13 +71,13 @@ class Changes:
         """The new market's number, or why not."""
         wanted, markets = body.parameters, self._directory.venues[venue].markets
         if not 0 < wanted.market <= MAX_MARKET:
-            return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_MARKET, wanted.market)
+            return refused_bound(MAX_MARKET, wanted.market)
         taken = [
             number for number in sorted(markets) if number == wanted.market or markets[number].symbol == wanted.symbol
         ]
         if taken:
             return Refused(refusals.REFUSAL_NAME_TAKEN, 0, taken[0])
-        refused = check_market(wanted)
+        refused = _check_market(wanted, self._directory.venues[venue].terms)
         if refused:
             return refused
         market = deepcopy(wanted)
@@ -83,29 +94,59 @@ class Changes:
         return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
 
     def _alter_venue(self, command: int, venue: Venue, body: commands.SetParameters) -> Refused | int:
-        current, wanted = venue.terms, body.venue
-        refused = _other_version(current.version, body.expected_version) or check_twilight(wanted.twilight)
+        current, terms = venue.terms, deepcopy(venue.terms)
+        if current.rulebook == common.RULEBOOK_MARGIN_TRADE:
+            terms.margin_trade.CopyFrom(body.venue.margin_trade)
+        else:
+            terms.twilight.CopyFrom(body.venue.twilight)
+        refused = _other_version(current.version, body.expected_version) or _check_terms(terms)
         if refused:
             return refused
-        terms = deepcopy(current)
-        terms.twilight.CopyFrom(wanted.twilight)
-        pending = self._directory.pending
-        self._directory.pending = [entry for entry in pending if entry[1].venue != current.venue]
-        notice_ms = current.twilight.notice_ms
-        if notice_ms and wanted.twilight.maintenance_ratio_e9 > current.twilight.maintenance_ratio_e9:
-            self._directory.pending.append((self._directory.block_time_ms + notice_ms, deepcopy(terms)))
-            self._directory.pending.sort(key=lambda entry: (entry[0], entry[1].venue))
-            terms.twilight.maintenance_ratio_e9 = current.twilight.maintenance_ratio_e9
+        if current.rulebook == common.RULEBOOK_TWILIGHT:
+            self._let_ratio_wait(current, terms)
         return self._put_venue(terms, command)
+
+    def _let_ratio_wait(self, current: parameters.VenueParameters, terms: parameters.VenueParameters) -> None:
+        """A higher maintenance ratio is taken off the terms until its notice is over; one that waits gives way."""
+        directory, wanted = self._directory, terms.twilight
+        directory.pending = [entry for entry in directory.pending if entry[1].venue != current.venue]
+        notice_ms = current.twilight.notice_ms
+        if notice_ms and wanted.maintenance_ratio_e9 > current.twilight.maintenance_ratio_e9:
+            directory.pending.append((directory.block_time_ms + notice_ms, deepcopy(terms)))
+            directory.pending.sort(key=lambda entry: (entry[0], entry[1].venue))
+            wanted.maintenance_ratio_e9 = current.twilight.maintenance_ratio_e9
 
     def _alter_market(self, command: int, venue: Venue, body: commands.SetParameters) -> Refused | int:
         wanted = body.market
         if wanted.market not in venue.markets:
             return Refused(refusals.REFUSAL_UNKNOWN_MARKET, len(venue.markets), wanted.market)
-        market = deepcopy(venue.markets[wanted.market])
+        current = venue.markets[wanted.market]
+        market = deepcopy(current)
         market.oracle.CopyFrom(wanted.oracle)
-        refused = _other_version(market.version, body.expected_version) or check_market(market)
-        return refused or self._put_market(market, command)
+        if current.HasField("margin_trade"):
+            market.margin_trade.CopyFrom(wanted.margin_trade)
+        refused = (
+            _other_version(market.version, body.expected_version)
+            or _check_market(market, venue.terms)
+            or _other_units(current.margin_trade, market.margin_trade)
+        )
+        if refused:
+            return refused
+        if current.HasField("margin_trade"):
+            self._let_tiers_wait(current, market, venue.terms.margin_trade.notice_ms)
+        return self._put_market(market, command)
+
+    def _let_tiers_wait(
+        self, current: parameters.MarketParameters, market: parameters.MarketParameters, notice_ms: int
+    ) -> None:
+        """Tiers that ask for more at any notional are taken off the market until their notice is over (MT-03)."""
+        waiting = self._directory.pending_markets
+        waiting.pop((current.venue, current.market), None)
+        if notice_ms and raises_margin(tiers_in_force(current), tiers_in_force(market)):
+            wanted = parameters.MarketParameters(venue=current.venue, market=current.market)
+            _take_tiers(wanted, market)
+            waiting[current.venue, current.market] = (self._directory.block_time_ms + notice_ms, wanted)
+            _take_tiers(market, current)
 
     def halt_market(self, command: int, venue: int, body: commands.HaltMarket) -> Refused | int:
         """The market's number, or why not."""
@@ -139,3 +180,40 @@ class Changes:
 
 def _other_version(current: int, expected: int) -> Refused | None:
     return Refused(refusals.REFUSAL_UNKNOWN_VERSION, current, expected) if expected not in (0, current) else None
+
+
+def _other_units(current: parameters.MarginTradeMarket, wanted: parameters.MarginTradeMarket) -> Refused | None:
+    """What a lot is stays: positions and orders are counted in it."""
+    if wanted.lot_size_e9 != current.lot_size_e9:
+        return refused_bound(current.lot_size_e9, wanted.lot_size_e9)
+    return None
+
+
+def _take_tiers(market: parameters.MarketParameters, source: parameters.MarketParameters) -> None:
+    del market.margin_trade.tiers[:]
+    market.margin_trade.tiers.extend(source.margin_trade.tiers)
+
+
+def _check_terms(terms: parameters.VenueParameters) -> Refused | None:
+    """The bounds of the venue's rulebook."""
+    if terms.rulebook == common.RULEBOOK_TWILIGHT:
+        return check_twilight(terms.twilight)
+    if terms.rulebook != common.RULEBOOK_MARGIN_TRADE:
+        return Refused(refusals.REFUSAL_WRONG_RULEBOOK, common.RULEBOOK_TWILIGHT, terms.rulebook)
+    if terms.asset_decimals > MAX_ASSET_DECIMALS:
+        return refused_bound(MAX_ASSET_DECIMALS, terms.asset_decimals)
+    return check_margin_trade(terms.margin_trade)
+
+
+def _check_market(market: parameters.MarketParameters, terms: parameters.VenueParameters) -> Refused | None:
+    """The market's own bounds, then those of its venue's rulebook, of whose kind it must be."""
+    of_margin_trade = terms.rulebook == common.RULEBOOK_MARGIN_TRADE
+    if market.HasField("margin_trade") != of_margin_trade:
+        kind = common.RULEBOOK_TWILIGHT if of_margin_trade else common.RULEBOOK_MARGIN_TRADE
+        return Refused(refusals.REFUSAL_WRONG_RULEBOOK, kind, terms.rulebook)
+    refused = check_market(market)
+    if refused or of_margin_trade:
+        return refused or check_margin_market(market, terms.asset_decimals)
+    # Only a venue with books has a median of three (MT-09).
+    highest_rule = common.MARK_RULE_INDEX
+    return refused_bound(highest_rule, market.oracle.mark_rule) if market.oracle.mark_rule > highest_rule else None

@@ -21,10 +21,14 @@ class Venue:
 
 @dataclass(slots=True)
 class Directory:
-    """All of it. `pending` holds (effective_ms, parameters) of changes that wait for their notice time."""
+    """All of it. `pending` holds (effective_ms, parameters) of changes that wait for their notice time.
+
+    `pending_markets` holds the same of markets by (venue, market); of either only what raises margins is read.
+    """
 
     venues: dict[int, Venue] = field(default_factory=dict)
     pending: list[tuple[int, parameters.VenueParameters]] = field(default_factory=list)
+    pending_markets: dict[tuple[int, int], tuple[int, parameters.MarketParameters]] = field(default_factory=dict)
     dead_men: dict[tuple[int, int], int] = field(default_factory=dict)
     validated_height: int = 0
     has_validator: bool = False

@@ -6,10 +6,17 @@ from typing import Any, cast
 import numpy as np
 
 from actors.columns import add_row, array, field_names, join, pick, row_count
+from actors.sealing.book_rows import (
+    check_amend_orders,
+    check_cancel_book_orders,
+    check_place_orders,
+    check_set_leverage,
+)
 from actors.sealing.bounds import DAY_MS
 from actors.sealing.changes import Changes
 from actors.sealing.directory import Directory, Venue
-from actors.sealing.rows import RowChecks
+from actors.sealing.margin_bounds import price_bound_ticks
+from actors.sealing.rows import RowChecks, market_numbers
 from actors.sinks import REGISTRY, AnswerSink, EventSink, Refused
 from actors.units import BALANCE_BOUND, PRICE_BOUND
 from breakwater.v1 import batches_pb2 as batches
@@ -77,9 +84,8 @@ def check_amounts(body: Any, venue: Venue, _lag: int) -> RowChecks:
     return checks
 
 
-def count_deposits(checks: RowChecks, body: commands.Deposits, venue: Venue) -> None:
+def count_deposits(checks: RowChecks, amounts: np.ndarray, venue: Venue) -> None:
     """The venue's lifetime total, counted in command order over the rows that stand."""
-    amounts = array(body.amount_atoms)
     for row in checks.accepted().tolist():
         total = venue.deposited_atoms + int(amounts[row])
         if total < BALANCE_BOUND:
@@ -105,12 +111,12 @@ def check_flags(account: Sequence[int], flag: Sequence[int], venue: Venue) -> Ro
 
 def check_ticks(body: commands.Ticks, venue: Venue, _lag: int) -> RowChecks:
     """Markets, prices, times; who may publish and when the oracle knows."""
-    price, published = array(body.price_ticks), array(body.published_ms)
+    market, price, published = array(body.market), array(body.price_ticks), array(body.published_ms)
     checks = RowChecks(len(price))
-    checks.known_market(array(body.market), venue)
+    checks.known_market(market, venue)
     checks.positive(price)
     checks.positive(published)
-    checks.below(price, PRICE_BOUND)
+    checks.below(price, market_numbers(market, venue, price_bound_ticks))
     return checks
 
 
@@ -123,6 +129,10 @@ ROUTES: dict[str, tuple[Any, str, dict[str, str]]] = {
     "cancel_orders": (check_cancel_orders, "cancels", {}),
     "liquidity_deposits": (check_amounts, "liquidity", {"amount": "amount_atoms"}),
     "liquidity_withdrawals": (check_amounts, "liquidity", {"amount": "micro_shares"}),
+    "place_orders": (check_place_orders, "orders", {}),
+    "amend_orders": (check_amend_orders, "amends", {}),
+    "cancel_book_orders": (check_cancel_book_orders, "book_cancels", {}),
+    "set_leverage": (check_set_leverage, "leverages", {}),
 }
 DIRECTIONS = {"liquidity_deposits": 1, "liquidity_withdrawals": -1}
 
@@ -203,7 +213,7 @@ class Router:
         checks = check(body, venue, self._directory.validator_lag(self._reply.height))
         self._void(checks, numbers)
         if isinstance(body, commands.Deposits):
-            count_deposits(checks, body, venue)
+            count_deposits(checks, array(body.amount_atoms), venue)
         keep = self._checked(checks, venue_number, numbers, body.account)
         rows = body if len(keep) == len(body.account) else pick(body, keep)
         target.command.extend(numbers[keep].tolist())
@@ -259,6 +269,17 @@ class Router:
             )
             self._sink.emit((REGISTRY, first + row, batch.venue, 0), event)
             self._answers.answer(first + row, common.OUTCOME_STATUS_DONE, reference=account)
+
+    def _insurance_deposit(self, batch: commands.CommandBatch, body: commands.InsuranceDeposit, first: int) -> None:
+        """On to the backstop, which answers; counted with the venue's deposits, whose bound covers all money in it."""
+        venue, amount = self._directory.venues[batch.venue], array([body.amount_atoms])
+        checks = RowChecks(1)
+        checks.positive(amount)
+        checks.below(amount, BALANCE_BOUND)
+        self._void(checks, array([first]))
+        count_deposits(checks, amount, venue)
+        if len(self._checked(checks, batch.venue, array([first]), None)):
+            add_row(self._reply.insurance, first, batch.venue, body.amount_atoms)
 
     def _ticks(self, batch: commands.CommandBatch, body: commands.Ticks, first: int) -> None:
         checks = check_ticks(body, self._directory.venues[batch.venue], 0)

@@ -1,8 +1,12 @@
 """Checks of the rows of a batch, column by column: the first that fails names the refusal."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from actors.columns import array
 from actors.sealing.directory import FIRST_ACCOUNT, MAX_VALIDATOR_LAG, Venue
+from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
 
 
@@ -35,16 +39,20 @@ class RowChecks:
         bad = (account < FIRST_ACCOUNT) | (account >= venue.next_account)
         self.refuse_where(bad, refusals.REFUSAL_UNKNOWN_ACCOUNT, venue.next_account, account)
 
-    def known_market(self, market: np.ndarray, venue: Venue) -> None:
+    def known_market(self, market: np.ndarray, venue: Venue, where: np.ndarray | bool = True) -> None:
         """UNKNOWN_MARKET."""
         known = np.array(sorted(venue.markets), dtype=np.int64)
-        self.refuse_where(~np.isin(market, known), refusals.REFUSAL_UNKNOWN_MARKET, len(known), market)
+        self.refuse_where(~np.isin(market, known) & where, refusals.REFUSAL_UNKNOWN_MARKET, len(known), market)
 
     def positive(self, value: np.ndarray, where: np.ndarray | bool = True) -> None:
         """NOT_POSITIVE."""
         self.refuse_where((value <= 0) & where, refusals.REFUSAL_NOT_POSITIVE, 1, value)
 
-    def below(self, value: np.ndarray, bound: int, where: np.ndarray | bool = True) -> None:
+    def not_negative(self, value: np.ndarray) -> None:
+        """NOT_POSITIVE below 0."""
+        self.refuse_where(value < 0, refusals.REFUSAL_NOT_POSITIVE, 0, value)
+
+    def below(self, value: np.ndarray, bound: int | np.ndarray, where: np.ndarray | bool = True) -> None:
         """OVERFLOW at the bound and above."""
         self.refuse_where((value >= bound) & where, refusals.REFUSAL_OVERFLOW, bound, value)
 
@@ -52,8 +60,20 @@ class RowChecks:
         """The named refusal for anything else; required is the highest allowed."""
         self.refuse_where(~np.isin(value, allowed), refusal, max(allowed), value)
 
-    def validator_keeps_up(self, lag: int) -> None:
-        """VALIDATOR_LAGGING for every row."""
+    def validator_keeps_up(self, lag: int, where: np.ndarray | bool = True) -> None:
+        """VALIDATOR_LAGGING for every row of the mask."""
         if lag > MAX_VALIDATOR_LAG:
-            everything = np.ones(self.refusal.shape, dtype=bool)
-            self.refuse_where(everything, refusals.REFUSAL_VALIDATOR_LAGGING, MAX_VALIDATOR_LAG, lag)
+            rows = np.broadcast_to(np.asarray(where), self.refusal.shape)
+            self.refuse_where(rows, refusals.REFUSAL_VALIDATOR_LAGGING, MAX_VALIDATOR_LAG, lag)
+
+
+def market_numbers(
+    market: np.ndarray, venue: Venue, number_of: Callable[[parameters.MarketParameters], int]
+) -> np.ndarray:
+    """A number of every row's market; 0 where the market is unknown, which is refused before it is read."""
+    known = sorted(venue.markets)
+    if not known:
+        return np.zeros(len(market), dtype=np.int64)
+    numbers = array([number_of(venue.markets[one]) for one in known])
+    place = np.minimum(np.searchsorted(array(known), market), len(known) - 1)
+    return np.where(array(known)[place] == market, numbers[place], 0)
