@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from actors.rulebooks import twilight
 from breakwater.v1 import common_pb2, parameters_pb2
+from node.margin_presets import LISTED, margin_trade_market, margin_trade_venue
 
 VenueWithMarkets = tuple[parameters_pb2.VenueParameters, list[parameters_pb2.MarketParameters]]
 
@@ -25,6 +27,16 @@ _NOTICE_MS: Final = 60_000
 
 
 def default_venues(rules: str = DEFAULT_RULES, oracle: str = DEFAULT_ORACLE) -> list[VenueWithMarkets]:
+    """What `up` lists: Twilight by these presets and Margin Trade. Raises KeyError for a preset there is not."""
+    return [twilight_venue(rules, oracle)]
+
+
+def margin_trade_listing(assets: Sequence[str] = LISTED) -> VenueWithMarkets:
+    """Margin Trade as venue 2 with a market for each asset, numbered from 1. Raises KeyError for an unknown asset."""
+    return margin_trade_venue(), [margin_trade_market(number, asset) for number, asset in enumerate(assets, 1)]
+
+
+def twilight_venue(rules: str = DEFAULT_RULES, oracle: str = DEFAULT_ORACLE) -> VenueWithMarkets:
     """Twilight as venue 1, its market BTC-PERP in ticks of 1 USD, publishers 1 to 3. Raises KeyError for a preset."""
     preset = RULES[rules]()
     venue = parameters_pb2.VenueParameters(
@@ -65,4 +77,4 @@ def default_venues(rules: str = DEFAULT_RULES, oracle: str = DEFAULT_ORACLE) -> 
             funding_interval_ms=preset.funding_interval_ms,
         ),
     )
-    return [(venue, [market])]
+    return venue, [market]

@@ -17,7 +17,7 @@ from cluster.replica import drive
 from cluster.topology import pool_name, standing_actors
 from cluster.transport.transport import Transport
 from node.genesis import genesis_batches
-from node.presets import TWILIGHT_VENUE, default_venues
+from node.presets import TWILIGHT_VENUE, twilight_venue
 
 START_MS = 1_760_000_400_000
 BLOCK_MS = 20
@@ -112,8 +112,8 @@ class World:
         return self.batch(open_positions=columns)
 
     def found(self) -> None:
-        """Lists the default venue, publishes a price, fills the pool from account 1."""
-        listings = genesis_batches(default_venues(), self._now_ms + KEY_LIFE_MS)
+        """Lists Twilight, publishes a price, fills the pool from account 1."""
+        listings = genesis_batches([twilight_venue()], self._now_ms + KEY_LIFE_MS)
         accepted(self.seal([*listings, self.batch(open_accounts=cmd.OpenAccounts(count=1))]))
         accepted(self.seal([self.batch(deposits=cmd.Deposits(account=[1], amount_atoms=[POOL_ATOMS]))]))
         accepted(self.seal([self.ticks(ahead_ms=TICK_MS)], TICK_MS))

@@ -14,7 +14,7 @@ from node.load.driver import Driver, Plan, Progress, ReplayError
 from node.load.link import NodeLink
 from node.load.price_path import PricePoint, price_path
 from node.load.tally import LiquidationPoint, Tally
-from node.presets import default_venues
+from node.presets import twilight_venue
 
 RECEIPTS_MAX = 6
 
@@ -55,13 +55,11 @@ class ReplayResult:
 
 def plan_of(options: ReplayOptions) -> Plan:
     """Venue, market, prices and people. Raises ReplayError, or PriceFileError for what is wrong in the file."""
-    for venue, markets in default_venues(options.rules):
-        if venue.name == options.venue:
-            market = markets[0]
-            points = price_path(_bars(options), options.ticks_per_bar, market.tick_size_e9)
-            return Plan(venue, market, points, options.seed, options.traders)
-    names = ", ".join(venue.name for venue, _ in default_venues())
-    raise ReplayError(f"no venue is named {options.venue!r}; there is {names}")
+    venue, (market,) = twilight_venue(options.rules)
+    if venue.name != options.venue:
+        raise ReplayError(f"no venue is named {options.venue!r}; there is {venue.name}")
+    points = price_path(_bars(options), options.ticks_per_bar, market.tick_size_e9)
+    return Plan(venue, market, points, options.seed, options.traders)
 
 
 def _bars(options: ReplayOptions) -> list[Bar]:

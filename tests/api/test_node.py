@@ -18,7 +18,7 @@ from node.config import ConfigError, Limits, NodeConfig, load_config
 from node.genesis import genesis_batches
 from node.guards.limits import CallLimits
 from node.guards.refusals import Refused
-from node.presets import default_venues
+from node.presets import default_venues, twilight_venue
 from node.server import NodeServer
 from node.services.registration import SERVICE_NAMES
 from tests.api.conftest import TIMEOUT_S, config_of
@@ -229,7 +229,7 @@ def test_a_driver_seals_its_own_blocks(tmp_path: Path) -> None:
     server.start()
     try:
         with Client(server.address, server.dev_keys["dev"], TIMEOUT_S) as client:
-            batches = genesis_batches(default_venues(), START_MS + 60_000)
+            batches = genesis_batches([twilight_venue()], START_MS + 60_000)
             first = client.seal_block(START_MS, batches)
             assert [outcome.status[0] for outcome in first.outcomes] == [common_pb2.OUTCOME_STATUS_DONE] * 2
             again = client.seal_block(START_MS, batches)

@@ -4,14 +4,14 @@ import pytest
 
 from breakwater.v1 import admin_pb2, common_pb2, oracle_pb2, parameters_pb2, refusals_pb2
 from node.client import Client
-from node.presets import default_venues
+from node.presets import twilight_venue
 from node.server import NodeServer
 from tests.api.refusing import Refusal, refusal_of
 from tests.api.scene import PRICE_TICKS, funded_account, move_mark, now_ms
 
 
 def venue_of(number: int, name: str, **twilight: int) -> parameters_pb2.VenueParameters:
-    ((venue, _),) = default_venues()
+    venue, _ = twilight_venue()
     venue.venue, venue.name = number, name
     for field, value in twilight.items():
         setattr(venue.twilight, field, value)
@@ -21,7 +21,7 @@ def venue_of(number: int, name: str, **twilight: int) -> parameters_pb2.VenuePar
 def market_of(
     venue: int, number: int, symbol: str, tick_size_e9: int = 1_000_000_000
 ) -> parameters_pb2.MarketParameters:
-    ((_, (market,)),) = default_venues()
+    _, (market,) = twilight_venue()
     market.venue, market.market, market.symbol, market.tick_size_e9 = venue, number, symbol, tick_size_e9
     return market
 
