@@ -9,7 +9,7 @@ import pytest
 from breakwater.v1 import common_pb2
 from cluster.replica import read_accounts
 from cluster.transport.inline import InlineTransport
-from node.bench import blocks, journal_append, replay_speed, scan
+from node.bench import blocks, cross_scan, journal_append, replay_speed, scan
 from node.bench.load import run_load
 from node.bench.world import ACCOUNT_ATOMS, MARGIN_ATOMS, World, accepted
 from node.presets import TWILIGHT_VENUE
@@ -29,6 +29,14 @@ def test_scan_is_compared_with_reading_everything() -> None:
     assert row.name == "scan of 5,000 isolated positions, nobody below"
     assert row.reference_value is not None
     assert 0 < row.value < row.reference_value * 100
+
+
+def test_cross_scan_is_compared_with_numpy_where_nothing_is_skipped() -> None:
+    by_account, shuffled, small_tick = cross_scan.scan_rows(3_000, repeats=3)
+    assert (by_account.unit, by_account.reach) == ("ns", 8.0)
+    assert by_account.reference_value == shuffled.reference_value is not None
+    assert (small_tick.unit, small_tick.reach, small_tick.reference) == ("ms", 1.0, None)
+    assert 0 < small_tick.value < 100
 
 
 def test_journal_rows_have_a_peer(tmp_path: Path) -> None:
