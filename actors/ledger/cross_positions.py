@@ -97,6 +97,11 @@ class CrossPositions:
         self.table.put(self.key(account, market), column, value)
         self._touch(account)
 
+    def rewrite(self, row: CrossPosition) -> None:
+        """Overwrites a row that is there; lots and cost must be the old ones."""
+        self.table.put_row(self.key(row.account, row.market), row)
+        self._touch(row.account)
+
     def add(self, account: int, market: int, column: str, delta: int) -> int:
         """Adds to one cell of a row that is there and returns the new value; lots and cost go through `move`."""
         value = self.get(account, market, column) + delta

@@ -129,6 +129,15 @@ class Table:
     def _put_raw(self, key: int, place: int, value: int) -> None:
         self._data[place, self._slots[key]] = value
 
+    def put_row(self, key: int, values: Sequence[int]) -> None:
+        """Overwrites a whole row, one value a column."""
+        slot = self._slots[key]
+        self._log.note(self._put_row_raw, key, self._data[:, slot].copy())
+        self._data[:, slot] = values
+
+    def _put_row_raw(self, key: int, values: np.ndarray) -> None:
+        self._data[:, self._slots[key]] = values
+
     def add(self, key: int, name: str, delta: int) -> int:
         """Adds to one cell and returns the new value."""
         value = self.get(key, name) + delta

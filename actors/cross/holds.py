@@ -1,0 +1,150 @@
+"""What an order adds to its account's holds, in plain integers; and the free margin accounts have while orders come in.
+
+The arithmetic is that of `rulebooks/margin_trade` (the tests hold the two together), written for the hot path: terms of
+a market are bound once a block, the side that does not change is computed only where it can decide.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from actors.cross.book import CrossBook
+from actors.ledger.cross_positions import CrossPosition
+from actors.risk.tiers import Tiers
+from actors.units import E9, LONG, SHORT
+
+
+class MarginTerms(NamedTuple):
+    """What requirements in one market are made from: k is `quote_atoms_per_tick_lot`, first_leverage the default.
+
+    A gain at a mark that is not usable counts as zero.
+    """
+
+    mark_ticks: int
+    k: int
+    tiers: Tiers
+    first_leverage: int
+    taker_fee_e9: int
+    usable: bool
+
+
+def margin_terms(book: CrossBook, market: int) -> MarginTerms:
+    """The market's terms in force; a market that never had a mark counts at 0."""
+    tiers = book.tiers[market]
+    fee_e9 = book.markets[market].margin_trade.taker_fee_e9
+    mark = book.mark_ticks(market)
+    return MarginTerms(mark, book.k(market), tiers, tiers.max_leverages[0], fee_e9, book.is_usable(market))
+
+
+def initial_margin_ceil_atoms(notional: int, leverage: int, tiers: Tiers) -> int:
+    """max(ceil(notional / leverage), 2 * MM) of a notional in atoms (MT-02)."""
+    lowers = tiers.lowers_atoms
+    tier = len(lowers) - 1
+    while tier and lowers[tier] >= notional:
+        tier -= 1
+    maintenance = -((tiers.deductions[tier] - notional * tiers.rates[tier]) // tiers.divisor)
+    return max(-(-notional // leverage), 2 * maintenance)
+
+
+def side_hold_ceil_atoms(
+    position_lots: int, side: int, lots: int, value: int, adverse: int, leverage: int, terms: MarginTerms
+) -> int:
+    """What the resting orders of one side hold: lots, value and adverse are its sums; 0 while they only reduce."""
+    opposite = -side * position_lots
+    increase = lots - opposite if opposite > 0 else lots
+    if increase <= 0:
+        return 0
+    per_lot = terms.mark_ticks * terms.k
+    before = abs(position_lots) * per_lot
+    added = initial_margin_ceil_atoms(before + increase * per_lot, leverage, terms.tiers)
+    if before:
+        added -= initial_margin_ceil_atoms(before, leverage, terms.tiers)
+    return added - (-value * terms.taker_fee_e9 // E9) + adverse
+
+
+def market_hold_ceil_atoms(row: CrossPosition, terms: MarginTerms) -> int:
+    """The hold of all resting orders of a row: the larger side (MT-02)."""
+    leverage = row.leverage or terms.first_leverage
+    buys = sells = 0
+    if row.buy_lots:
+        buys = side_hold_ceil_atoms(row.lots, LONG, row.buy_lots, row.buy_value, row.buy_adverse, leverage, terms)
+    if row.sell_lots:
+        sells = side_hold_ceil_atoms(row.lots, SHORT, row.sell_lots, row.sell_value, row.sell_adverse, leverage, terms)
+    return max(buys, sells)
+
+
+def with_order(row: CrossPosition, side: int, limit_ticks: int, lots: int, terms: MarginTerms) -> CrossPosition:
+    """The row with the lots of an order on its side; lots below zero take them off again."""
+    value = lots * limit_ticks * terms.k
+    adverse = lots * max(0, side * (limit_ticks - terms.mark_ticks)) * terms.k
+    if side == LONG:
+        return row._replace(
+            buy_lots=row.buy_lots + lots, buy_value=row.buy_value + value, buy_adverse=row.buy_adverse + adverse
+        )
+    return row._replace(
+        sell_lots=row.sell_lots + lots, sell_value=row.sell_value + value, sell_adverse=row.sell_adverse + adverse
+    )
+
+
+def added_hold_atoms(row: CrossPosition, side: int, limit_ticks: int, lots: int, terms: MarginTerms) -> int:
+    """By how much the market's hold rises when an order that is not reduce-only joins its side; never negative."""
+    _, _, _, _, _, buys, buy_value, buy_adverse, sells, sell_value, sell_adverse, *_ = row
+    own, other = (buys, buy_value, buy_adverse), (sells, sell_value, sell_adverse)
+    if side != LONG:
+        own, other = other, own
+    leverage = row.leverage or terms.first_leverage
+    resting, value, adverse = own
+    value += lots * limit_ticks * terms.k
+    adverse += lots * max(0, side * (limit_ticks - terms.mark_ticks)) * terms.k
+    after = side_hold_ceil_atoms(row.lots, side, resting + lots, value, adverse, leverage, terms)
+    if after == 0:
+        return 0
+    # All of it is new where neither side has an order: the usual case.
+    before = side_hold_ceil_atoms(row.lots, side, *own, leverage, terms) if resting else 0
+    if other[0]:
+        before = max(before, side_hold_ceil_atoms(row.lots, -side, *other, leverage, terms))
+    return max(0, after - before)
+
+
+def increasing_atoms(row: CrossPosition, terms: MarginTerms) -> int:
+    """Notional at the mark of what the row's resting orders, both sides, would open or add (MT-04)."""
+    buys = max(0, row.buy_lots - max(0, -row.lots))
+    sells = max(0, row.sell_lots - max(0, row.lots))
+    return (buys + sells) * terms.mark_ticks * terms.k
+
+
+def free_margin_atoms(book: CrossBook, account: int, terms_of: Callable[[int], MarginTerms]) -> int:
+    """equity - sum of IM - sum of holds, atoms; below zero the account fails margin (MT-02)."""
+    positions = book.positions
+    free = book.accounts.free(account)
+    for market in positions.of_account(account):
+        row, terms = positions.read(account, market), terms_of(market)
+        if row.lots:
+            value = row.lots * terms.mark_ticks * terms.k
+            upnl = value - row.cost
+            leverage = row.leverage or terms.first_leverage
+            free += upnl if terms.usable else min(0, upnl)
+            free -= initial_margin_ceil_atoms(abs(value), leverage, terms.tiers)
+        if row.buy_lots or row.sell_lots:
+            free -= market_hold_ceil_atoms(row, terms)
+    return free
+
+
+class FreeMargins:
+    """Free margin by account, computed once and then carried along with every change admission makes."""
+
+    def __init__(self, book: CrossBook, terms_of: Callable[[int], MarginTerms]) -> None:
+        self._book = book
+        self._terms_of = terms_of
+        self._atoms: dict[int, int] = {}
+
+    def of(self, account: int) -> int:
+        """The account's free margin as it stands, atoms."""
+        atoms = self._atoms.get(account)
+        if atoms is None:
+            atoms = self._atoms[account] = free_margin_atoms(self._book, account, self._terms_of)
+        return atoms
+
+    def take(self, account: int, atoms: int) -> None:
+        """The account's free margin fell by so much; told with every change."""
+        if account in self._atoms:
+            self._atoms[account] -= atoms

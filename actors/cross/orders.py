@@ -1,0 +1,232 @@
+"""What may become an order: refusals in their order (MT-06) with the numbers that decided, and the way to the book.
+
+Everything an order is checked against is bound once a block and market (`MarketRules`); an order is a `BookOrder` that
+is not in the tables yet.
+"""
+
+from typing import NamedTuple
+
+from actors.columns import RowGatherer
+from actors.cross.book import CrossBook
+from actors.cross.caps import AddedCaps
+from actors.cross.holds import FreeMargins, MarginTerms, added_hold_atoms, margin_terms
+from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY, BookOrder
+from actors.ledger.cross_positions import CrossPosition
+from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
+from actors.rulebooks import margin_trade
+from actors.sinks import Refused
+from actors.units import INT64_MAX, LONG, POSITION_LOTS_BOUND, PPM, SHORT, TOTAL_BOUND, div_ceil, div_floor
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import refusals_pb2 as refusals
+
+# Classes of work at a book (OrderOps).
+UNWINDING, TRIGGER, COMMAND = 1, 3, 4
+_NO_MARK = common.Mark(state=common.MARK_STATE_NONE)
+
+
+class MarketRules(NamedTuple):
+    """One market as orders meet it: `refused` is why nothing may be traded, `reduces_only` that only reducing may."""
+
+    margin: MarginTerms
+    refused: Refused | None
+    reduces_only: bool
+    age_ms: int
+    lowest_ticks: int
+    highest_ticks: int
+    min_notional_atoms: int
+    max_order_lots: int
+    buy_protection_ticks: int
+    sell_protection_ticks: int
+
+    def protection_ticks(self, side: int) -> int:
+        """The worst price of a market order."""
+        return self.buy_protection_ticks if side > 0 else self.sell_protection_ticks
+
+
+def market_rules(book: CrossBook, market: int) -> MarketRules:
+    """Binds a market's parameters and mark. The band is around the oracle price, or the mark where there is none."""
+    terms = book.markets[market]
+    rules, mark = terms.margin_trade, book.marks.get(market, _NO_MARK)
+    reduces_only = mark.state == common.MARK_STATE_REDUCE_ONLY
+    age_ms = halt_age_in_force_ms(terms.halted, terms.oracle.halt_age_ms)
+    oracle = mark.index_ticks or mark.mark_ticks
+    return MarketRules(
+        margin_terms(book, market),
+        None if reduces_only else why_not_tradable(mark, age_ms),
+        reduces_only,
+        mark.age_ms,
+        div_ceil(oracle * (PPM - rules.price_band_ppm), PPM),
+        div_floor(oracle * (PPM + rules.price_band_ppm), PPM),
+        rules.min_notional_atoms,
+        rules.max_order_lots,
+        margin_trade.protection_price_ticks(LONG, mark.mark_ticks, rules.market_protection_ppm),
+        margin_trade.protection_price_ticks(SHORT, mark.mark_ticks, rules.market_protection_ppm),
+    )
+
+
+def largest_value_atoms(book: CrossBook, row: CrossPosition) -> int:
+    """Position and orders of a row, all at the mark or the orders at their limits, whichever is more."""
+    per_lot = book.mark_ticks(row.market) * book.k(row.market)
+    position = abs(row.lots) * per_lot
+    return position + max((row.buy_lots + row.sell_lots) * per_lot, row.buy_value + row.sell_value)
+
+
+class OrderEntry:
+    """One block's orders of a venue on a shard, one after the other on the state the last one left."""
+
+    def __init__(
+        self, book: CrossBook, ops: RowGatherer[batches.OrderOps], caps: RowGatherer[batches.PositionCaps]
+    ) -> None:
+        self.book = book
+        self.free = FreeMargins(book, self.terms)
+        self._ops = ops
+        self._caps = AddedCaps(book, caps)
+        self._rules: dict[int, MarketRules] = {}
+        self._terms: dict[int, MarginTerms] = {}
+        self._traders: dict[int, Refused | None] = {}
+        self._max_orders = book.rules.max_orders_per_account
+        # The account's sum stays below TOTAL_BOUND where every market's stays below its share.
+        self._market_share_atoms = TOTAL_BOUND // max(1, len(book.markets))
+
+    def terms(self, market: int) -> MarginTerms:
+        """What requirements in the market are made from, bound at the first question."""
+        found = self._terms.get(market)
+        if found is None:
+            found = self._terms[market] = margin_terms(self.book, market)
+        return found
+
+    def rules(self, market: int) -> MarketRules:
+        """The market's rules, bound at the first question."""
+        found = self._rules.get(market)
+        if found is None:
+            found = self._rules[market] = market_rules(self.book, market)
+        return found
+
+    def why_not_trader(self, account: int) -> Refused | None:
+        """ACCOUNT_FROZEN, then BEING_LIQUIDATED (MT-12); neither changes while orders come in."""
+        if account not in self._traders:
+            self._traders[account] = self._why_not_trader(account)
+        return self._traders[account]
+
+    def _why_not_trader(self, account: int) -> Refused | None:
+        if self.book.accounts.is_frozen(account):
+            return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
+        rung = self.book.rung_acted(account)
+        return Refused(refusals.REFUSAL_BEING_LIQUIDATED, 0, rung) if rung else None
+
+    def why_not_new(self, order: BookOrder) -> Refused | None:
+        """Whatever a new order or trigger is refused for before its numbers are read."""
+        refused = self.why_not_trader(order.account) or self.rules(order.market).refused
+        if refused:
+            return refused
+        live = self.book.orders.count(order.account)
+        if live >= self._max_orders:
+            return Refused(refusals.REFUSAL_TOO_MANY_ORDERS, self._max_orders, live)
+        used = order.client_id and self.book.orders.by_client(order.account, order.client_id)
+        return Refused(refusals.REFUSAL_CLIENT_ORDER_ID_USED, 0, used) if used else None
+
+    def why_not_numbers(self, order: BookOrder, row: CrossPosition) -> Refused | None:
+        """OVERFLOW, MIN_NOTIONAL, TOO_FAR_FROM_ORACLE: what lots and price alone decide."""
+        rules = self.rules(order.market)
+        terms = rules.margin
+        is_market = order.flags & MARKET_ORDER
+        price = terms.mark_ticks if is_market else order.limit
+        if refused := self._why_too_large(order, row, terms):
+            return refused
+        notional = order.remaining * price * terms.k
+        if notional < rules.min_notional_atoms and not order.flags & REDUCE_ONLY:
+            return Refused(refusals.REFUSAL_MIN_NOTIONAL, rules.min_notional_atoms, notional)
+        if is_market or rules.lowest_ticks <= price <= rules.highest_ticks:
+            return None
+        edge = rules.highest_ticks if price > rules.highest_ticks else rules.lowest_ticks
+        return Refused(refusals.REFUSAL_TOO_FAR_FROM_ORACLE, edge, price)
+
+    def _why_too_large(self, order: BookOrder, row: CrossPosition, terms: MarginTerms) -> Refused | None:
+        """OVERFLOW: position and orders of a market, and of all markets, stay in the range kernels are exact in."""
+        lots = abs(row.lots) + row.buy_lots + row.sell_lots + order.remaining
+        if lots >= POSITION_LOTS_BOUND:
+            return Refused(refusals.REFUSAL_OVERFLOW, POSITION_LOTS_BOUND, lots)
+        per_lot = terms.mark_ticks * terms.k
+        at_limits = abs(row.lots) * per_lot + row.buy_value + row.sell_value + order.remaining * order.limit * terms.k
+        value = max(lots * per_lot, at_limits)
+        if value < self._market_share_atoms:
+            return None
+        positions = self.book.positions
+        others = [market for market in positions.of_account(order.account) if market != order.market]
+        value += sum(largest_value_atoms(self.book, positions.read(order.account, market)) for market in others)
+        return Refused(refusals.REFUSAL_OVERFLOW, TOTAL_BOUND, min(value, INT64_MAX)) if value >= TOTAL_BOUND else None
+
+    def why_not_reducing(self, order: BookOrder, row: CrossPosition) -> Refused | None:
+        """MARKET_REDUCE_ONLY: beside what rests, an order that could open is not taken (MT-08)."""
+        rules = self.rules(order.market)
+        if not rules.reduces_only or order.flags & REDUCE_ONLY:
+            return None
+        resting = row.buy_lots if order.side > 0 else row.sell_lots
+        if margin_trade.increasing_lots(row.lots, order.side, resting + order.remaining) == 0:
+            return None
+        return Refused(refusals.REFUSAL_MARKET_REDUCE_ONLY, 0, rules.age_ms)
+
+    def why_not_reduce_only(self, order: BookOrder, row: CrossPosition) -> Refused | None:
+        """REDUCE_ONLY: such an order closes at most the position."""
+        if not order.flags & REDUCE_ONLY:
+            return None
+        may_reduce = max(0, -order.side * row.lots)
+        refused = Refused(refusals.REFUSAL_REDUCE_ONLY, may_reduce, order.remaining)
+        return refused if order.remaining > may_reduce else None
+
+    def why_not_added(self, account: int, added_atoms: int) -> Refused | None:
+        """BELOW_INITIAL_MARGIN: what raises the requirement must leave free margin (MT-02)."""
+        if added_atoms <= 0:
+            return None
+        free = self.free.of(account)
+        return Refused(refusals.REFUSAL_BELOW_INITIAL_MARGIN, added_atoms, free) if added_atoms > free else None
+
+    def enter(self, work_class: int, command: int, number: int, order: BookOrder) -> Refused | None:
+        """Checks an order of lots and price and sends it to the book, or says why not."""
+        row = self.book.positions.read(order.account, order.market)
+        refused = (
+            self.why_not_numbers(order, row)
+            or self.why_not_reducing(order, row)
+            or self.why_not_reduce_only(order, row)
+        )
+        if refused:
+            return refused
+        added = 0
+        if not order.flags & REDUCE_ONLY:
+            terms = self.rules(order.market).margin
+            added = added_hold_atoms(row, order.side, order.limit, order.remaining, terms)
+            refused = self.why_not_added(order.account, added)
+            if refused:
+                return refused
+        self.book.add_order(number, order)
+        self.note_admitted(order, added)
+        self.send(batches.ORDER_OP_KIND_PLACE, work_class, command, number, order)
+        return None
+
+    def note_admitted(self, order: BookOrder, added_atoms: int) -> None:
+        """The order is in the tables and on its way to the book."""
+        self.free.take(order.account, added_atoms)
+        if order.flags & REDUCE_ONLY:
+            self._caps.add(order.account, order.market, self.free)
+
+    def send(self, kind: int, work_class: int, command: int, number: int, order: BookOrder, expected: int = 0) -> None:
+        """One operation for the book; expected is what an amend's sender knew to remain, lots."""
+        self._ops.add(
+            work_class,
+            command,
+            number,
+            self.book.venue,
+            order.market,
+            order.account,
+            kind,
+            order.side,
+            order.limit,
+            order.remaining,
+            expected,
+            order.time_in_force,
+            order.flags,
+            order.self_trade,
+            order.client_id,
+            0,
+        )

@@ -1,0 +1,60 @@
+"""Phase 8: withdrawals leave cash for `pending`, as long as what must stay does (MT-04)."""
+
+from actors.columns import rows
+from actors.cross.book import CrossBook
+from actors.cross.health import Health
+from actors.cross.holds import increasing_atoms, margin_terms
+from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
+from actors.sinks import PAY_OUT, AnswerSink, EventSink, Refused
+from actors.units import PPM, mul_div_ceil
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+
+WITHDRAWAL_FLOOR_PPM = 100_000
+
+
+def pay_out(book: CrossBook, requests: batches.AmountRows, sink: EventSink, answers: AnswerSink) -> None:
+    """The venue's withdrawals of the block, in command order, on the state after the ladder."""
+    for command, _, account, amount in rows(requests):
+        key = (PAY_OUT, command, 0, 0)
+        refused = why_not_paid(book, account, amount)
+        if refused:
+            answers.refuse(key, command, refused, book.venue, account=account)
+            continue
+        withdrawal = book.height << 20 | command
+        book.accounts.request_withdrawal(account, withdrawal, amount)
+        body = events.WithdrawalRequested(withdrawal=withdrawal, amount_atoms=amount)
+        sink.emit(key, events.Event(venue=book.venue, account=account, withdrawal_requested=body))
+        answers.answer(command, common.OUTCOME_STATUS_DONE, reference=withdrawal, amount_atoms=amount)
+
+
+def why_not_paid(book: CrossBook, account: int, amount_atoms: int) -> Refused | None:
+    """ACCOUNT_FROZEN, the state of a market the account stands in, WITHDRAWAL_MARGIN."""
+    if book.accounts.is_frozen(account):
+        return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
+    for market in book.positions.of_account(account):
+        if book.positions.lots(account, market) and not book.is_usable(market):
+            return why_market_stops(book, market)
+    health = book.health(account)
+    required = must_stay_ceil_atoms(book, account, health)
+    left = health.equity - amount_atoms
+    return Refused(refusals.REFUSAL_WITHDRAWAL_MARGIN, required, left) if left < required else None
+
+
+def why_market_stops(book: CrossBook, market: int) -> Refused | None:
+    """What a market that may not be used says: MARKET_REDUCE_ONLY, NO_MARK, MARKET_HALTED or MARKET_TRIPPED."""
+    mark, terms = book.marks[market], book.markets[market]
+    if mark.state == common.MARK_STATE_REDUCE_ONLY:
+        return Refused(refusals.REFUSAL_MARKET_REDUCE_ONLY, 0, mark.age_ms)
+    return why_not_tradable(mark, halt_age_in_force_ms(terms.halted, terms.oracle.halt_age_ms))
+
+
+def must_stay_ceil_atoms(book: CrossBook, account: int, health: Health) -> int:
+    """max(sum IM + holds, 10% of the notional of positions and of orders that would increase them), up (MT-04)."""
+    notional = 0
+    for market in book.positions.of_account(account):
+        row, terms = book.positions.read(account, market), margin_terms(book, market)
+        notional += abs(row.lots) * terms.mark_ticks * terms.k + increasing_atoms(row, terms)
+    return max(health.initial_margin + health.holds, mul_div_ceil(notional, WITHDRAWAL_FLOOR_PPM, PPM))
