@@ -29,6 +29,7 @@ class Limits:
     calls_in_flight_per_key: int = 2_048
     streams_per_key: int = 256
     tick_batches_in_flight: int = 32
+    order_batches_in_flight: int = 32
     feed_blocks: int = 4_096
     feed_events: int = 500_000
     key_bytes: int = 64

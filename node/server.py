@@ -57,6 +57,7 @@ class NodeServer:
         self._stopped = threading.Event()
         self._server: grpc.aio.Server
         self._feed: BlockFeed
+        self._door: Door
         self._health: HealthKeeper
         self._stop_metrics: Callable[[], None] | None = None
 
@@ -118,7 +119,7 @@ class NodeServer:
         calls = CallLimits(limits)
         self._feed = BlockFeed(self.host, config, self.metrics)
         self._feed.start(asyncio.get_running_loop())
-        door = Door(self.host, config, keys, self._feed, self.metrics, node_version())
+        self._door = door = Door(self.host, config, keys, self._feed, self.metrics, node_version())
         self.metrics.watch(
             self.host.status,
             lambda: {"calls_in_flight": calls.in_flight, "streams": calls.streams, "readers": self._feed.readers},
@@ -146,6 +147,7 @@ class NodeServer:
             self._feed.close()
         if hasattr(self, "_server"):
             await self._server.stop(_GRACE_S)
+            await self._door.close()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()

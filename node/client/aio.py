@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
-from types import TracebackType
-from typing import Any
-
-import grpc
 
 from breakwater.v1 import (
     accounts_pb2,
@@ -26,35 +21,16 @@ from breakwater.v1 import (
     trading_pb2,
 )
 from node.client import requests
-from node.client.channel import OPTIONS, Stubs
+from node.client.aio_margin import AsyncMarginTrade
 from node.client.requests import DEFAULT_MARKET, DEFAULT_VENUE, SideWord, TickRow
-from node.client.retry import Attempts, refused
 
 
-class AsyncClient(Stubs):
+class AsyncClient(AsyncMarginTrade):
     """A connection to a node under one API key. The raw stubs are its attributes: accounts, trading, markets, ...
 
     Every method raises RefusedError for a refusal and grpc.aio.AioRpcError for a call that failed on its way. While the
     node is away a call is repeated until `timeout_s` is over, which its request key makes safe.
     """
-
-    def __init__(self, address: str, api_key: str, timeout_s: float = 30.0) -> None:
-        """`address` is host:port; the connection is made with the first call."""
-        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
-        super().__init__(self._channel, api_key)
-        self.timeout_s = timeout_s
-
-    async def __aenter__(self) -> AsyncClient:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Closes the connection; streams end."""
-        await self._channel.close(None)
 
     async def open_account(self, venue: int = DEFAULT_VENUE, key: bytes | None = None) -> int:
         """Opens an account, which becomes the key's own; its number."""
@@ -268,10 +244,12 @@ class AsyncClient(Stubs):
         return response
 
     async def stream_liquidations(
-        self, venue: int = DEFAULT_VENUE, from_height: int = 0
+        self, venue: int = DEFAULT_VENUE, from_height: int = 0, market: int = 0, account: int = 0
     ) -> AsyncIterator[events_pb2.Event]:
-        """Liquidations from a height on (0: from now)."""
-        request = liquidation_pb2.StreamLiquidationsRequest(venue=venue, from_height=from_height)
+        """What the ladder did from a height on (0: from now), of a market or an account where they are named."""
+        request = liquidation_pb2.StreamLiquidationsRequest(
+            venue=venue, from_height=from_height, market=market, account=account
+        )
         async for response in self._stream(self.liquidations.StreamLiquidations, request):
             yield response.event
 
@@ -324,26 +302,3 @@ class AsyncClient(Stubs):
         """Publishes batches as they come; one answer each, in order."""
         async for response in self._stream(self.oracle.PublishTicks, batches):
             yield response.outcome
-
-    async def _command(self, method: Any, request: Any) -> answers_pb2.CommandOutcome:
-        outcome: answers_pb2.CommandOutcome = (await self._call(method, request)).outcome
-        return outcome
-
-    async def _call(self, method: Any, request: Any) -> Any:
-        attempts = Attempts(self.timeout_s)
-        while True:
-            try:
-                return await method(request, timeout=attempts.remaining_s)
-            except grpc.aio.AioRpcError as error:
-                pause_s = attempts.pause_after(error)
-            await asyncio.sleep(pause_s)
-
-    async def _stream(self, method: Any, request: Any) -> AsyncIterator[Any]:
-        call = method(request)
-        try:
-            async for response in call:
-                yield response
-        except grpc.aio.AioRpcError as error:
-            raise refused(error) from error
-        finally:
-            call.cancel()

@@ -9,10 +9,12 @@ from breakwater.v1 import (
     accounts_pb2_grpc,
     admin_pb2_grpc,
     block_service_pb2_grpc,
+    history_pb2_grpc,
     liquidation_pb2_grpc,
     liquidity_pb2_grpc,
     markets_pb2_grpc,
     oracle_pb2_grpc,
+    orders_pb2_grpc,
     trading_pb2_grpc,
 )
 
@@ -59,6 +61,8 @@ class Stubs:
         authorized: Any = AuthorizedChannel(channel, api_key)
         self.accounts = accounts_pb2_grpc.AccountServiceStub(authorized)
         self.trading = trading_pb2_grpc.TradingServiceStub(authorized)
+        self.orders = orders_pb2_grpc.OrderServiceStub(authorized)
+        self.history = history_pb2_grpc.HistoryServiceStub(authorized)
         self.markets = markets_pb2_grpc.MarketServiceStub(authorized)
         self.oracle = oracle_pb2_grpc.OracleServiceStub(authorized)
         self.liquidity = liquidity_pb2_grpc.LiquidityServiceStub(authorized)

@@ -20,7 +20,7 @@ from breakwater.v1 import (
 SideWord = Literal["long", "short"]
 DEFAULT_VENUE: Final = 1
 DEFAULT_MARKET: Final = 1
-_SIDES: Final = {"long": common_pb2.SIDE_LONG, "short": common_pb2.SIDE_SHORT}
+SIDES: Final = {"long": common_pb2.SIDE_LONG, "short": common_pb2.SIDE_SHORT}
 
 # Market, publisher, price in ticks, time of publication in ms.
 TickRow = tuple[int, int, int, int]
@@ -80,7 +80,7 @@ def open_position(
         venue=venue,
         account=account,
         market=market,
-        side=_SIDES[side],
+        side=SIDES[side],
         kind=common_pb2.ORDER_KIND_MARKET if limit_price is None else common_pb2.ORDER_KIND_LIMIT,
         margin_atoms=margin_atoms,
         leverage=leverage,
@@ -174,7 +174,7 @@ def estimate(
     return liquidation_pb2.EstimateLiquidationPriceRequest(
         venue=venue,
         market=market,
-        side=_SIDES[side],
+        side=SIDES[side],
         margin_atoms=margin_atoms,
         leverage=leverage,
         entry_price=entry_price or "",

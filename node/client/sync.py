@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Any
-
-import grpc
 
 from breakwater.v1 import (
     accounts_pb2,
@@ -26,35 +21,16 @@ from breakwater.v1 import (
     trading_pb2,
 )
 from node.client import requests
-from node.client.channel import OPTIONS, Stubs
 from node.client.requests import DEFAULT_MARKET, DEFAULT_VENUE, SideWord, TickRow
-from node.client.retry import Attempts, refused
+from node.client.sync_margin import MarginTrade
 
 
-class Client(Stubs):
+class Client(MarginTrade):
     """A connection to a node under one API key. The raw stubs are its attributes: accounts, trading, markets, ...
 
     Every method raises RefusedError for a refusal and grpc.RpcError for a call that failed on its way. While the
     node is away a call is repeated until `timeout_s` is over, which its request key makes safe.
     """
-
-    def __init__(self, address: str, api_key: str, timeout_s: float = 30.0) -> None:
-        """`address` is host:port; the connection is made with the first call."""
-        self._channel = grpc.insecure_channel(address, options=OPTIONS)
-        super().__init__(self._channel, api_key)
-        self.timeout_s = timeout_s
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connection; streams end."""
-        self._channel.close()
 
     def open_account(self, venue: int = DEFAULT_VENUE, key: bytes | None = None) -> int:
         """Opens an account, which becomes the key's own; its number."""
@@ -265,9 +241,13 @@ class Client(Stubs):
         response: admin_pb2.GetStatusResponse = self._call(self.admin.GetStatus, admin_pb2.GetStatusRequest())
         return response
 
-    def stream_liquidations(self, venue: int = DEFAULT_VENUE, from_height: int = 0) -> Iterator[events_pb2.Event]:
-        """Liquidations from a height on (0: from now)."""
-        request = liquidation_pb2.StreamLiquidationsRequest(venue=venue, from_height=from_height)
+    def stream_liquidations(
+        self, venue: int = DEFAULT_VENUE, from_height: int = 0, market: int = 0, account: int = 0
+    ) -> Iterator[events_pb2.Event]:
+        """What the ladder did from a height on (0: from now), of a market or an account where they are named."""
+        request = liquidation_pb2.StreamLiquidationsRequest(
+            venue=venue, from_height=from_height, market=market, account=account
+        )
         for response in self._stream(self.liquidations.StreamLiquidations, request):
             yield response.event
 
@@ -306,25 +286,3 @@ class Client(Stubs):
         """Publishes batches as they come; one answer each, in order."""
         for response in self._stream(self.oracle.PublishTicks, iter(batches)):
             yield response.outcome
-
-    def _command(self, method: Any, request: Any) -> answers_pb2.CommandOutcome:
-        outcome: answers_pb2.CommandOutcome = self._call(method, request).outcome
-        return outcome
-
-    def _call(self, method: Any, request: Any) -> Any:
-        attempts = Attempts(self.timeout_s)
-        while True:
-            try:
-                return method(request, timeout=attempts.remaining_s)
-            except grpc.RpcError as error:
-                pause_s = attempts.pause_after(error)
-            time.sleep(pause_s)
-
-    def _stream(self, method: Any, request: Any) -> Iterator[Any]:
-        call = method(request)
-        try:
-            yield from call
-        except grpc.RpcError as error:
-            raise refused(error) from error
-        finally:
-            call.cancel()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cached_property
+from operator import attrgetter
 
 from breakwater.v1 import blocks_pb2, common_pb2, events_pb2
 
 # What a block decided about an account and the next one settles: a reading of the account at the block lacks it.
-_UNSETTLED = ("position_opened", "shares_minted")
+_UNSETTLED = ("position_opened", "shares_minted", "shares_redeemed", "order_filled")
 
 
 class BlockEvents:
@@ -63,6 +65,11 @@ class BlockEvents:
     def unsettled_of_account(self, venue: int, account: int) -> list[events_pb2.Event]:
         """Events of one account that its state at the end of this block does not show yet."""
         return [event for event in self.of_account(venue, account) if event.WhichOneof("body") in _UNSETTLED]
+
+    def of_kinds(self, kinds: Iterable[str], venue: int, market: int = 0) -> list[events_pb2.Event]:
+        """Events of some kinds in a venue and a market of it (0: in all), in their order."""
+        found = [event for kind in kinds for event in self.of_kind(kind, venue) if market in (0, event.market)]
+        return sorted(found, key=attrgetter("index"))
 
     def of_kind(self, kind: str, venue: int) -> list[events_pb2.Event]:
         """Events of one kind in a venue; venue 0 stands for all."""

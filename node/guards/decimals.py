@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from actors.units import E9, PRICE_BOUND
+from actors.units import E9, ORDER_LOTS_BOUND, PRICE_BOUND
 from breakwater.v1 import refusals_pb2
 from node.guards.refusals import INT64_MAX, Refused
 
 LEVERAGE_DECIMALS: Final = 2
 PRICE_DECIMALS: Final = 9
+SIZE_DECIMALS: Final = 9
 NO_NUMBER: Final = -1
 _LONGEST_TEXT: Final = 64
 _PLAIN: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
@@ -36,22 +37,44 @@ def price_ticks(text: str, tick_size_e9: int, field: str) -> int:
 
     Raises MALFORMED for text that is no number, NOT_POSITIVE and OVERFLOW in ticks, OFF_TICK in 1e-9 of the quote.
     """
-    price_e9 = _scaled(text, PRICE_DECIMALS)
-    if price_e9 is None:
+    return _steps(text, PRICE_DECIMALS, tick_size_e9, PRICE_BOUND, refusals_pb2.REFUSAL_OFF_TICK, field)
+
+
+def size_lots(text: str, lot_size_e9: int, field: str = "size") -> int:
+    """A size in the base unit as whole lots.
+
+    Raises MALFORMED for text that is no number, NOT_POSITIVE and OVERFLOW in lots, OFF_LOT in 1e-9 of the base.
+    """
+    return _steps(text, SIZE_DECIMALS, lot_size_e9, ORDER_LOTS_BOUND, refusals_pb2.REFUSAL_OFF_LOT, field)
+
+
+def _steps(text: str, decimals: int, step_e9: int, bound: int, off_step: int, field: str) -> int:
+    """Text as a whole number of steps, below the bound; which is refused first is the order of the lines."""
+    value_e9 = _scaled(text, decimals)
+    if value_e9 is None:
         raise Refused(refusals_pb2.REFUSAL_MALFORMED, field=field)
-    ticks, rest_e9 = divmod(price_e9, tick_size_e9)
-    if price_e9 <= 0:
-        raise Refused(refusals_pb2.REFUSAL_NOT_POSITIVE, 1, ticks, field)
-    if ticks >= PRICE_BOUND:
-        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, PRICE_BOUND, ticks, field)
+    steps, rest_e9 = divmod(value_e9, step_e9)
+    if value_e9 <= 0:
+        raise Refused(refusals_pb2.REFUSAL_NOT_POSITIVE, 1, steps, field)
+    if steps >= bound:
+        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, bound, steps, field)
     if rest_e9:
-        raise Refused(refusals_pb2.REFUSAL_OFF_TICK, tick_size_e9, price_e9, field)
-    return ticks
+        raise Refused(off_step, step_e9, value_e9, field)
+    return steps
 
 
 def price_text(ticks: int, tick_size_e9: int) -> str:
     """A price of whole ticks as the shortest decimal text; what `price_ticks` reads."""
-    whole, rest_e9 = divmod(ticks * tick_size_e9, E9)
+    return _step_text(ticks, tick_size_e9)
+
+
+def size_text(lots: int, lot_size_e9: int) -> str:
+    """A size of whole lots as the shortest decimal text; what `size_lots` reads."""
+    return _step_text(lots, lot_size_e9)
+
+
+def _step_text(steps: int, step_e9: int) -> str:
+    whole, rest_e9 = divmod(steps * step_e9, E9)
     return f"{whole}.{rest_e9:09d}".rstrip("0").removesuffix(".")
 
 

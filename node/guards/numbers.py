@@ -37,3 +37,10 @@ def order_kind(value: int, highest: int) -> int:
     if not common_pb2.ORDER_KIND_MARKET <= value <= highest:
         raise Refused(refusals_pb2.REFUSAL_BAD_ORDER_KIND, highest, value, "kind")
     return value
+
+
+def choice(value: int, highest: int, field: str) -> int:
+    """A value of an enumeration whose 0 stands for the default; raises MALFORMED for an unknown one."""
+    if not 0 <= value <= highest:
+        raise Refused(refusals_pb2.REFUSAL_MALFORMED, highest, value, field)
+    return value

@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from actors.sealing.batches import key_digest
-from breakwater.v1 import accounts_pb2, accounts_pb2_grpc, answers_pb2, batches_pb2, commands_pb2, refusals_pb2
+from breakwater.v1 import (
+    accounts_pb2,
+    accounts_pb2_grpc,
+    answers_pb2,
+    batches_pb2,
+    commands_pb2,
+    common_pb2,
+    refusals_pb2,
+)
 from node.guards import numbers
 from node.guards.auth import current_caller
 from node.guards.refusals import Refused
@@ -84,14 +92,22 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.GetAccountRequest, context: Any
     ) -> accounts_pb2.GetAccountResponse:
         """The account as it stands at a height; raises UNKNOWN_ACCOUNT."""
-        views = await self._view(request.venue, request.account)
+        views = await self._door.account(request.venue, request.account)
         return accounts_pb2.GetAccountResponse(height=views.height, account=views.accounts[0])
+
+    async def GetMargin(self, request: accounts_pb2.GetMarginRequest, context: Any) -> accounts_pb2.GetMarginResponse:
+        """A cross-margin account with the place of its positions in the queue to be deleveraged (MT-15)."""
+        self._door.venue_of(request.venue, common_pb2.RULEBOOK_MARGIN_TRADE)
+        views = await self._door.account(request.venue, request.account)
+        account = views.accounts[0]
+        ranks = await self._ranks(account) if account.cross.equity_atoms > 0 else _unranked(account)
+        return accounts_pb2.GetMarginResponse(height=views.height, account=account, ranks=ranks)
 
     async def ListPositions(
         self, request: accounts_pb2.ListPositionsRequest, context: Any
     ) -> accounts_pb2.ListPositionsResponse:
         """Open positions and resting orders of an account; raises UNKNOWN_ACCOUNT."""
-        views = await self._view(request.venue, request.account)
+        views = await self._door.account(request.venue, request.account)
         account = views.accounts[0]
         return accounts_pb2.ListPositionsResponse(
             height=views.height, positions=account.positions, orders=account.orders
@@ -101,7 +117,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.StreamAccountRequest, context: Any
     ) -> AsyncIterator[accounts_pb2.StreamAccountResponse]:
         """A snapshot, then the events of every later block that has one; each message is numbered."""
-        views = await self._view(request.venue, request.account)
+        views = await self._door.account(request.venue, request.account)
         block = await self._door.feed.block(views.height)
         yield accounts_pb2.StreamAccountResponse(
             sequence=1,
@@ -136,11 +152,26 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         )
         return await self._door.command(request.request_key, request.venue, from_faucet=from_faucet, deposits=body)
 
-    async def _view(self, venue: int, account: int) -> batches_pb2.AccountViews:
-        self._door.venue(venue)
-        current_caller().require_account(venue, account)
-        numbers.identity(account, "account")
-        views = await asyncio.wrap_future(self._door.host.accounts(venue, [account]))
-        if not views.accounts or not views.accounts[0].exists:
-            raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ACCOUNT, 0, account, "account")
-        return views
+    async def _ranks(self, account: batches_pb2.AccountView) -> list[accounts_pb2.DeleverageRank]:
+        queries = [
+            batches_pb2.DeleverageRankQuery(
+                venue=account.venue,
+                market=position.market,
+                side=common_pb2.SIDE_LONG if position.lots > 0 else common_pb2.SIDE_SHORT,
+                score=position.deleverage_score,
+                account=account.account,
+            )
+            for position in account.cross.positions
+        ]
+        found = await asyncio.wrap_future(self._door.host.deleverage_ranks(queries))
+        return [
+            accounts_pb2.DeleverageRank(
+                market=position.market, rank=view.before + 1 if position.lots else 0, positions=view.positions
+            )
+            for position, view in zip(account.cross.positions, found, strict=True)
+        ]
+
+
+def _unranked(account: batches_pb2.AccountView) -> list[accounts_pb2.DeleverageRank]:
+    """Without equity nobody is deleveraged (MT-15)."""
+    return [accounts_pb2.DeleverageRank(market=position.market) for position in account.cross.positions]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from breakwater.v1 import admin_pb2, admin_pb2_grpc, commands_pb2, refusals_pb2
+from breakwater.v1 import admin_pb2, admin_pb2_grpc, commands_pb2, common_pb2, refusals_pb2
 from node.guards import numbers
 from node.guards.auth import current_caller
 from node.guards.batches import check_rights, rows_of
@@ -68,6 +68,15 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         )
         outcome = await self._door.command(request.request_key, request.venue, freeze_accounts=body)
         return admin_pb2.FreezeAccountResponse(outcome=outcome)
+
+    async def DepositInsurance(
+        self, request: admin_pb2.DepositInsuranceRequest, context: Any
+    ) -> admin_pb2.DepositInsuranceResponse:
+        """Pays into a venue's insurance fund (MT-16a)."""
+        self._door.venue_of(request.venue, common_pb2.RULEBOOK_MARGIN_TRADE)
+        body = commands_pb2.InsuranceDeposit(amount_atoms=numbers.amount(request.amount_atoms, "amount_atoms"))
+        outcome = await self._door.command(request.request_key, request.venue, insurance_deposit=body)
+        return admin_pb2.DepositInsuranceResponse(outcome=outcome)
 
     async def Pause(self, request: admin_pb2.PauseRequest, context: Any) -> admin_pb2.PauseResponse:
         """Takes cancels, deposits and ticks only, or everything again."""

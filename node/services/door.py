@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
-from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, parameters_pb2, refusals_pb2
+from breakwater.v1 import answers_pb2, batches_pb2, commands_pb2, common_pb2, parameters_pb2, refusals_pb2
 from cluster.host import Host
+from cluster.host import Refused as HostRefused
 from node.config import NodeConfig
 from node.feeds.block_feed import BlockFeed
+from node.guards import numbers
 from node.guards.auth import KeyRing, current_caller
 from node.guards.batches import check_rights, check_shape
-from node.guards.refusals import BATCH_REFUSALS, Refused
+from node.guards.refusals import BATCH_REFUSALS, Refused, clamped
 from node.metrics import Metrics
 
 _REFUSED = common_pb2.OUTCOME_STATUS_REFUSED
+_FINISH_S: Final = 5.0
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Door:
     metrics: Metrics
     version: str
     started_s: float = field(default_factory=time.monotonic)
+    _unfinished: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def command(
         self, key: answers_pb2.RequestKey, venue: int, from_faucet: bool = False, **body: Any
@@ -86,6 +91,18 @@ class Door:
                 return parameters
         raise Refused(refusals_pb2.REFUSAL_UNKNOWN_VENUE, len(venues), venue, "venue")
 
+    def venue_of(self, venue: int, rulebook: common_pb2.Rulebook) -> parameters_pb2.VenueParameters:
+        """Parameters of a venue that must follow a rulebook; raises UNKNOWN_VENUE or WRONG_RULEBOOK."""
+        parameters = self.venue(venue)
+        if parameters.rulebook != rulebook:
+            raise Refused(refusals_pb2.REFUSAL_WRONG_RULEBOOK, rulebook, parameters.rulebook, "venue")
+        return parameters
+
+    def book_market(self, venue: int, market: int) -> parameters_pb2.MarketParameters:
+        """Parameters of a market with an order book; raises UNKNOWN_VENUE, WRONG_RULEBOOK or UNKNOWN_MARKET."""
+        self.venue_of(venue, common_pb2.RULEBOOK_MARGIN_TRADE)
+        return self.market(venue, market)
+
     def market(self, venue: int, market: int) -> parameters_pb2.MarketParameters:
         """Parameters of a market; raises UNKNOWN_VENUE or UNKNOWN_MARKET."""
         markets = self.markets(venue)
@@ -98,6 +115,27 @@ class Door:
         """Parameters of every market of a venue; raises UNKNOWN_VENUE."""
         self.venue(venue)
         return self.host.markets(venue)
+
+    async def account(self, venue: int, account: int) -> batches_pb2.AccountViews:
+        """An account of the caller at the end of a block; raises UNKNOWN_VENUE, NOT_ALLOWED, UNKNOWN_ACCOUNT."""
+        self.venue(venue)
+        current_caller().require_account(venue, account)
+        numbers.identity(account, "account")
+        views: batches_pb2.AccountViews = await asyncio.wrap_future(self.host.accounts(venue, [account]))
+        if not views.accounts or not views.accounts[0].exists:
+            raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ACCOUNT, 0, account, "account")
+        return views
+
+    def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begins work that outlives the call it belongs to."""
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+
+    async def close(self) -> None:
+        """Waits, a few seconds at most, for the work that outlived its calls."""
+        if self._unfinished:
+            await asyncio.wait(self._unfinished, timeout=_FINISH_S)
 
     def _count(self, outcome: answers_pb2.BatchOutcome, seconds: float) -> None:
         refused = int(np.count_nonzero(np.asarray(outcome.status) == _REFUSED))
@@ -116,6 +154,27 @@ def first_row(outcome: answers_pb2.BatchOutcome) -> answers_pb2.CommandOutcome:
         reference=outcome.reference[0],
         price_ticks=outcome.price_ticks[0],
         amount_atoms=outcome.amount_atoms[0],
+        # Answers archived before there were order books have no such columns.
+        filled_lots=outcome.filled_lots[0] if outcome.filled_lots else 0,
+        remaining_lots=outcome.remaining_lots[0] if outcome.remaining_lots else 0,
+    )
+
+
+def unsequenced(rows: int, refused: HostRefused) -> answers_pb2.BatchOutcome:
+    """The answer, in every row, to a batch of a stream that reached no block."""
+    nothing = [0] * rows
+    return answers_pb2.BatchOutcome(
+        height=0,
+        command=nothing,
+        status=[_REFUSED] * rows,
+        refusal=[refused.refusal] * rows,
+        required=[clamped(refused.required)] * rows,
+        actual=[clamped(refused.actual)] * rows,
+        reference=nothing,
+        price_ticks=nothing,
+        amount_atoms=nothing,
+        filled_lots=nothing,
+        remaining_lots=nothing,
     )
 
 

@@ -1,22 +1,46 @@
-"""Liquidations: the public feed, their history, and what would liquidate a position."""
+"""Liquidations: the public feed of every rung, its history, the insurance fund, and what would liquidate a position."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from actors.rulebooks import twilight
 from actors.units import BALANCE_BOUND, E9, div_ceil, div_floor
 from breakwater.v1 import common_pb2, events_pb2, liquidation_pb2, liquidation_pb2_grpc, refusals_pb2
 from cluster.archive import Archive, Cursor
-from node.guards import decimals, numbers
+from node.guards import decimals, numbers, pages
 from node.guards.refusals import Refused
 from node.services.door import Door
 
-_KIND: Final = events_pb2.Event.POSITION_LIQUIDATED_FIELD_NUMBER
-_PAGE: Final = 100
-_LARGEST_PAGE: Final = 1_000
+# What the feed shows, by rulebook: every rung with its numbers, and what became of the money (MT-11 to MT-16a).
+KINDS: Final[dict[int, tuple[str, ...]]] = {
+    common_pb2.RULEBOOK_TWILIGHT: ("position_liquidated",),
+    common_pb2.RULEBOOK_MARGIN_TRADE: (
+        "liquidation_ordered",
+        "taken_over",
+        "takeover_refused",
+        "deleverage_run",
+        "deleveraged",
+        "insurance_moved",
+        "shortfall_recorded",
+        "ladder_queued",
+    ),
+}
+
+
+class _Wanted(NamedTuple):
+    """Which events of a venue somebody asked for; 0 stands for all."""
+
+    venue: int
+    market: int
+    account: int
+
+    def holds(self, event: events_pb2.Event) -> bool:
+        """A deleveraged counterparty's event concerns the account it was closed against, too."""
+        concerned = (0, event.account, event.deleveraged.liquidated_account)
+        return self.market in (0, event.market) and self.account in concerned
 
 
 class LiquidationService(liquidation_pb2_grpc.LiquidationServiceServicer):
@@ -29,34 +53,46 @@ class LiquidationService(liquidation_pb2_grpc.LiquidationServiceServicer):
     async def StreamLiquidations(
         self, request: liquidation_pb2.StreamLiquidationsRequest, context: Any
     ) -> AsyncIterator[liquidation_pb2.StreamLiquidationsResponse]:
-        """Liquidations of a venue from a height on (0: from now), each once, in order."""
-        self._door.venue(request.venue)
+        """The ladder of a venue from a height on (0: from now), each event once, in order."""
+        kinds = KINDS[self._door.venue(request.venue).rulebook]
+        wanted = _Wanted(request.venue, request.market, numbers.identity(request.account, "account"))
         async for block in self._door.feed.blocks(request.from_height or self._door.feed.latest + 1):
-            for event in block.of_kind("position_liquidated", request.venue):
-                yield liquidation_pb2.StreamLiquidationsResponse(event=event)
+            for event in block.of_kinds(kinds, request.venue):
+                if wanted.holds(event):
+                    yield liquidation_pb2.StreamLiquidationsResponse(event=event)
 
     async def ListLiquidations(
         self, request: liquidation_pb2.ListLiquidationsRequest, context: Any
     ) -> liquidation_pb2.ListLiquidationsResponse:
-        """A page of the liquidations of a venue, or of one account in it."""
-        self._door.venue(request.venue)
-        if request.page_size > _LARGEST_PAGE:
-            raise Refused(refusals_pb2.REFUSAL_MESSAGE_TOO_LARGE, _LARGEST_PAGE, request.page_size, "page_size")
-        after = _cursor(request.page_token)
-        account = numbers.identity(request.account, "account")
+        """A page of what the ladder did in a venue, of one account or one market in it where they are named."""
+        kinds = KINDS[self._door.venue(request.venue).rulebook]
+        size, after = pages.page_size(request.page_size), pages.cursor(request.page_token)
+        wanted = _Wanted(request.venue, request.market, numbers.identity(request.account, "account"))
         from_height = numbers.identity(request.from_height, "from_height")
-        events, more = await asyncio.to_thread(
-            _page, self._door.host.archive, request.venue, account, from_height, request.page_size or _PAGE, after
-        )
-        token = f"{events[-1].height}.{events[-1].index}" if more else ""
+        events, more = await asyncio.to_thread(_page, self._door.host.archive, kinds, wanted, from_height, size, after)
+        token = pages.token(events[-1].height, events[-1].index) if more else ""
         return liquidation_pb2.ListLiquidationsResponse(events=events, next_page_token=token)
+
+    async def GetInsurance(
+        self, request: liquidation_pb2.GetInsuranceRequest, context: Any
+    ) -> liquidation_pb2.GetInsuranceResponse:
+        """The insurance fund and the shortfall ledger of a venue (MT-16a, MT-16)."""
+        self._door.venue_of(request.venue, common_pb2.RULEBOOK_MARGIN_TRADE)
+        view = await asyncio.wrap_future(self._door.host.backstop(request.venue, []))
+        return liquidation_pb2.GetInsuranceResponse(
+            height=view.height,
+            fund_atoms=view.sums.fund_atoms,
+            shortfall_atoms=view.sums.shortfall_atoms,
+            deposited_atoms=view.sums.deposited_atoms,
+            fees_atoms=view.sums.fees_atoms,
+        )
 
     async def EstimateLiquidationPrice(
         self, request: liquidation_pb2.EstimateLiquidationPriceRequest, context: Any
     ) -> liquidation_pb2.EstimateLiquidationPriceResponse:
         """What an open of this size would hold and where it would be liquidated, by the rulebook that decides it."""
         door = self._door
-        venue = door.venue(request.venue)
+        venue = door.venue_of(request.venue, common_pb2.RULEBOOK_TWILIGHT)
         market = door.market(request.venue, request.market)
         rules = venue.twilight
         side = numbers.side(request.side)
@@ -114,27 +150,22 @@ def _bankruptcy_ticks(side: int, position_size: int, entry_value_atoms: int, mar
     return div_floor(position_size, value) if value > 0 else 0
 
 
-def _cursor(token: str) -> Cursor | None:
-    if not token:
-        return None
-    height, dot, index = token.partition(".")
-    if len(token) > 40 or not (dot and height.isdecimal() and index.isdecimal() and token.isascii()):
-        raise Refused(refusals_pb2.REFUSAL_MALFORMED, field="page_token")
-    return Cursor(numbers.identity(int(height), "page_token"), numbers.identity(int(index), "page_token"))
-
-
 def _page(
-    archive: Archive, venue: int, account: int, from_height: int, size: int, after: Cursor | None
+    archive: Archive,
+    kinds: tuple[str, ...],
+    wanted: _Wanted,
+    from_height: int,
+    size: int,
+    after: Cursor | None,
 ) -> tuple[list[events_pb2.Event], bool]:
-    """Up to `size` liquidations past the cursor, and whether there are more. Runs in a thread."""
+    """Up to `size` events past the cursor, and whether there are more. Runs in a thread."""
+    numbers_of_kinds = [events_pb2.Event.DESCRIPTOR.fields_by_name[kind].number for kind in kinds]
     found: list[events_pb2.Event] = []
     while len(found) <= size:
-        if account:
-            rows = archive.events_by_account(account, venue, from_height, _LARGEST_PAGE, after)
-        else:
-            rows = archive.events_by_kind([_KIND], from_height, _LARGEST_PAGE, after)
-        found += [events_pb2.Event.FromString(row.bytes) for row in rows if row.kind == _KIND and row.venue == venue]
-        if len(rows) < _LARGEST_PAGE:
+        rows = archive.events_by_kind(numbers_of_kinds, from_height, pages.LARGEST_PAGE, after)
+        events = (events_pb2.Event.FromString(row.bytes) for row in rows if row.venue == wanted.venue)
+        found += [event for event in events if wanted.holds(event)]
+        if len(rows) < pages.LARGEST_PAGE:
             break
         after = Cursor(rows[-1].height, rows[-1].idx)
     return found[:size], len(found) > size

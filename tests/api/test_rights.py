@@ -14,10 +14,12 @@ from breakwater.v1 import (
     answers_pb2,
     block_service_pb2,
     commands_pb2,
+    history_pb2,
     liquidation_pb2,
     liquidity_pb2,
     markets_pb2,
     oracle_pb2,
+    orders_pb2,
     refusals_pb2,
     trading_pb2,
 )
@@ -34,10 +36,12 @@ FILES = (
     accounts_pb2,
     admin_pb2,
     block_service_pb2,
+    history_pb2,
     liquidation_pb2,
     liquidity_pb2,
     markets_pb2,
     oracle_pb2,
+    orders_pb2,
     trading_pb2,
 )
 METHODS = [

@@ -1,0 +1,66 @@
+"""Batches that come in a stream and are answered in their order, several of them on their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from breakwater.v1 import answers_pb2, commands_pb2
+from cluster.host import Refused as HostRefused
+from node.guards.batches import rows_of
+from node.services.door import Door, unsequenced
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+class BatchStream(Generic[Request, Answer]):
+    """One stream. `work` begins with each request at once; the size of the queue holds back who is too fast."""
+
+    def __init__(self, work: Callable[[Request], Coroutine[Any, Any, Answer]], most_in_flight: int) -> None:
+        """Nothing is read before `answers`."""
+        self._work = work
+        self._queue: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(most_in_flight)
+        self._running: set[asyncio.Task[Answer]] = set()
+
+    async def answers(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Answer, None]:
+        """Answers in the order of the requests; raises what reading them raised."""
+        reader = asyncio.create_task(self._read(requests))
+        try:
+            while (answer := await self._queue.get()) is not None:
+                # Who leaves does not take back what is on its way: it may be in a block already.
+                yield await asyncio.shield(answer)
+            await reader
+        finally:
+            reader.cancel()
+
+    async def sealed(self) -> None:
+        """Waits until everything that was begun is answered, also when nobody reads the answers any more."""
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _read(self, requests: AsyncIterator[Request]) -> None:
+        try:
+            async for request in requests:
+                task = asyncio.create_task(self._work(request))
+                self._running.add(task)
+                task.add_done_callback(self._done)
+                await self._queue.put(task)
+        except Exception:
+            await self._queue.put(None)
+            raise
+        await self._queue.put(None)
+
+    def _done(self, task: asyncio.Task[Answer]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that an answer nobody waits for is not complained of
+
+
+async def answer_of(door: Door, batch: commands_pb2.CommandBatch) -> answers_pb2.BatchOutcome:
+    """The answer to one batch of a stream; of one that reached no block every row says so at height 0."""
+    try:
+        return await door.submit(batch)
+    except HostRefused as refused:
+        return unsequenced(max(1, rows_of(batch)), refused)
