@@ -7,31 +7,37 @@ place only if it shrinks at its price. A book is the list of its orders by prior
 
 import numpy as np
 
-from actors.matching.hash_map import find, with_room
-from actors.matching.kernel import bind_caps, first_malformed, load_rows, run
+from actors.matching.growth import with_room
+from actors.matching.hash_map import find
+from actors.matching.kernel import bind_caps, first_malformed, load_rows, run, unbind_caps
 from actors.matching.layout import (
-    ACCOUNTS_USED,
     BEST,
     KEY,
     LAST_TRADE,
-    NODES_USED,
+    ORDER_MAP,
     ORDERS_LIVE,
     ROOM_LOTS,
     ROWS,
     SIDE_LOTS,
-    TREE_DEPTH,
-    empty_store,
-    grown,
-    with_nodes,
-    with_orders,
+    empty_memory,
 )
 from actors.matching.price_index import key_of
 from actors.matching.reading import depth_rows, dump_rows, impact, order_row
-from actors.matching.words import BUY, DUMP_COLUMNS, SELL, Caps, Limits, Operations, Results, as_matrix
+from actors.matching.words import (
+    BUY,
+    DUMP_COLUMNS,
+    RESULT_COLUMNS,
+    SELL,
+    Caps,
+    Limits,
+    Operations,
+    Results,
+    as_matrix,
+)
 from actors.units import mul_div_ceil, mul_div_floor
 
-# Room is made for so many operations at a time: each may need seven nodes of the price index.
-_CHUNK_OPS = 8192
+# Room is made for so many operations at a time: each may need seven nodes of the price index, 4 KB.
+_CHUNK_OPS = 2048
 _NOBODY = Caps.none()
 _UNLIMITED = Limits()
 
@@ -40,11 +46,11 @@ class MatchingBook:
     """One market's orders."""
 
     def __init__(self) -> None:
-        self._store = empty_store()
-        self._rows = np.empty((0, len(Results._fields)), dtype=np.int64)
+        self._memory = empty_memory()
+        self._rows = np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
-        return int(self._store.heads[ORDERS_LIVE])
+        return int(self._memory[ORDERS_LIVE])
 
     def match(self, ops: Operations, caps: Caps = _NOBODY, limits: Limits = _UNLIMITED) -> Results:
         """Does a batch in its order and returns what happened in its order. The columns given stay as they are.
@@ -60,20 +66,19 @@ class MatchingBook:
         malformed = int(first_malformed(matrix))
         assert malformed < 0, f"operation {malformed} is out of bounds: {matrix[:, malformed].tolist()}"
         assert len(caps.account) == 0 or bool((np.diff(caps.account) > 0).all()), "capped accounts must ascend"
-        positions = np.ascontiguousarray(as_matrix((caps.position_lots, caps.fails)).T)
-        accounts = np.array(caps.account, dtype=np.int64)
+        capped = as_matrix(caps)
+        self._make_room(min(count, _CHUNK_OPS), capped.shape[1])
         self._make_room_for_rows(count)
-        heads = self._store.heads
-        heads[ROWS] = 0
-        heads[ROOM_LOTS] = limits.open_interest_cap_lots - limits.open_interest_lots
-        self._make_room(min(count, _CHUNK_OPS), len(accounts))
-        bind_caps(self._store, accounts, True)
+        self._memory[ROWS] = 0
+        self._memory[ROOM_LOTS] = limits.open_interest_cap_lots - limits.open_interest_lots
+        bind_caps(self._memory, *capped)
         for first in range(0, count, _CHUNK_OPS):
             end = min(count, first + _CHUNK_OPS)
             self._make_room(end - first, 0)
-            run(self._store, matrix, positions, self._rows, first, end)
-        bind_caps(self._store, accounts, False)
-        return Results(*self._rows[: heads[ROWS]].copy().T)
+            run(self._memory, matrix, self._rows, first, end)
+        unbind_caps(self._memory, capped[0])
+        rows = self._rows[: self._memory[ROWS]].copy()
+        return Results(*rows.reshape(-1, RESULT_COLUMNS).T)
 
     def best_bid_ticks(self) -> int:
         """The highest price bid, 0 for none."""
@@ -85,15 +90,15 @@ class MatchingBook:
 
     def last_trade_ticks(self) -> int:
         """The price of the last fill, 0 before the first."""
-        return int(self._store.heads[LAST_TRADE])
+        return int(self._memory[LAST_TRADE])
 
     def open_lots(self, side: int) -> int:
         """All lots resting on a side."""
-        return int(self._store.heads[SIDE_LOTS + _book_side(side)])
+        return int(self._memory[SIDE_LOTS + _bid(side)])
 
     def depth(self, side: int, levels: int) -> list[tuple[int, int, int]]:
         """(price_ticks, lots, orders) of the best levels of a side, the best first."""
-        rows = depth_rows(self._store, _book_side(side), min(levels, len(self)))
+        rows = depth_rows(self._memory, _bid(side), min(levels, len(self)))
         return [tuple(row) for row in rows.tolist()]
 
     def impact_ticks(self, side: int, notional: int) -> int:
@@ -102,7 +107,7 @@ class MatchingBook:
         Rounded against who fills: down on bids, up on asks (MT-10). 0 where the depth does not suffice.
         """
         assert notional > 0, f"notional must be positive, got {notional}"
-        lots, left, price_ticks = (int(number) for number in impact(self._store, _book_side(side), notional))
+        lots, left, price_ticks = (int(number) for number in impact(self._memory, _bid(side), notional))
         if price_ticks == 0:
             return 0
         divide = mul_div_floor if side == BUY else mul_div_ceil
@@ -111,50 +116,41 @@ class MatchingBook:
 
     def order(self, order: int) -> tuple[int, ...] | None:
         """A resting order as a row of the dump, None where there is none of this number."""
-        slot = find(self._store.order_map, order) if order > 0 else -1
-        if slot < 0:
+        place = find(self._memory, ORDER_MAP, order) if order > 0 else 0
+        if place == 0:
             return None
         row = np.empty(len(DUMP_COLUMNS), dtype=np.int64)
-        order_row(self._store, slot, row)
+        order_row(self._memory, place, row)
         return tuple(row.tolist())
 
     def dump(self) -> np.ndarray:
         """All orders in DUMP_COLUMNS: bids, then asks, each from the best price, at a price from the oldest."""
-        return dump_rows(self._store)
+        return dump_rows(self._memory)
 
     def load(self, dump: np.ndarray, last_trade_ticks: int = 0) -> None:
         """Takes the place of what was here. Orders get the priority they had in the book that was dumped."""
         rows = np.array(dump, dtype=np.int64).reshape(-1, len(DUMP_COLUMNS))
-        self._store = empty_store()
-        self._store.heads[LAST_TRADE] = last_trade_ticks
+        self._memory = empty_memory()
+        self._memory[LAST_TRADE] = last_trade_ticks
         for first in range(0, len(rows), _CHUNK_OPS):
             chunk = rows[first : first + _CHUNK_OPS]
             self._make_room(len(chunk), 0)
-            load_rows(self._store, chunk)
+            load_rows(self._memory, chunk)
 
-    def _best_ticks(self, book_side: int) -> int:
-        level = self._store.heads[BEST + book_side]
-        return int(key_of(book_side, self._store.levels[level, KEY])) if level >= 0 else 0
+    def _best_ticks(self, bid: int) -> int:
+        level = self._memory[BEST + bid]
+        return int(key_of(bid, self._memory[level + KEY])) if level != 0 else 0
 
     def _make_room(self, ops: int, caps: int) -> None:
-        """For each operation one more order, level and account, and the nodes that lead to the level."""
-        heads = self._store.heads
-        store = with_orders(self._store, int(heads[ORDERS_LIVE]) + ops)
-        store = with_nodes(store, int(heads[NODES_USED]) + TREE_DEPTH * ops)
-        accounts = int(heads[ACCOUNTS_USED]) + ops + caps
-        self._store = store._replace(
-            accounts=grown(store.accounts, accounts),
-            account_map=with_room(store.account_map, accounts),
-            order_map=with_room(store.order_map, int(heads[ORDERS_LIVE]) + ops),
-        )
+        self._memory = with_room(self._memory, ops, caps)
 
     def _make_room_for_rows(self, ops: int) -> None:
         """An order ends once, with two rows at most; an operation adds a partial fill and three of its own."""
-        rows = 2 * (len(self) + ops) + 4 * ops
-        if len(self._rows) < rows:
-            self._rows = np.empty((2 * rows, len(Results._fields)), dtype=np.int64)
+        words = RESULT_COLUMNS * (2 * (len(self) + ops) + 4 * ops)
+        if len(self._rows) < words:
+            self._rows = np.empty(2 * words, dtype=np.int64)
 
 
-def _book_side(side: int) -> int:
+def _bid(side: int) -> int:
     assert side in (BUY, SELL), f"side must be {BUY} or {SELL}, got {side}"
     return 1 if side == BUY else 0

@@ -1,4 +1,7 @@
-"""Open addressing for int64 keys: rows (key, slot) with linear probing, no tombstones. Key 0 marks an empty row."""
+"""Open addressing for positive int64 keys: rows (key, place) with linear probing, no tombstones. Key 0 is empty.
+
+A map is named by the head that says where it begins; the next head is its number of rows, a power of two, less one.
+"""
 
 from typing import Final
 
@@ -10,69 +13,63 @@ _SPREAD: Final = -7046029254386353131
 
 
 @njit(cache=True)
-def home(key: np.int64, mask: np.int64) -> np.int64:
-    """The row where a key would like to be; the mask is the number of rows, a power of two, less one."""
+def _home(key: np.int64, mask: np.int64) -> np.int64:
+    """The row where a key would like to be."""
     spread = np.int64(key) * np.int64(_SPREAD)
     return (spread ^ (spread >> 32)) & mask
 
 
 @njit(cache=True)
-def find(table: np.ndarray, key: np.int64) -> np.int64:
-    """The slot under a key, or -1."""
-    mask = table.shape[0] - 1
-    place = home(key, mask)
-    while table[place, 0] != 0:
-        if table[place, 0] == key:
-            return table[place, 1]
-        place = (place + 1) & mask
-    return np.int64(-1)
+def find(memory: np.ndarray, head: np.int64, key: np.int64) -> np.int64:
+    """The place under a key, or 0."""
+    begin = memory[head]
+    mask = memory[head + 1]
+    row = _home(key, mask)
+    while memory[begin + 2 * row] != 0:
+        if memory[begin + 2 * row] == key:
+            return memory[begin + 2 * row + 1]
+        row = (row + 1) & mask
+    return np.int64(0)
 
 
 @njit(cache=True)
-def put(table: np.ndarray, key: np.int64, slot: np.int64) -> None:
+def put(memory: np.ndarray, head: np.int64, key: np.int64, place: np.int64) -> None:
     """Adds a key that is not there; there must be an empty row left."""
-    mask = table.shape[0] - 1
-    place = home(key, mask)
-    while table[place, 0] != 0:
-        place = (place + 1) & mask
-    table[place, 0] = key
-    table[place, 1] = slot
+    begin = memory[head]
+    mask = memory[head + 1]
+    row = _home(key, mask)
+    while memory[begin + 2 * row] != 0:
+        row = (row + 1) & mask
+    memory[begin + 2 * row] = key
+    memory[begin + 2 * row + 1] = place
 
 
 @njit(cache=True)
-def remove(table: np.ndarray, key: np.int64) -> None:
+def remove(memory: np.ndarray, head: np.int64, key: np.int64) -> None:
     """Takes a key out that is there. Keys behind it move up, so that no search ends too early."""
-    mask = table.shape[0] - 1
-    hole = home(key, mask)
-    while table[hole, 0] != key:
+    begin = memory[head]
+    mask = memory[head + 1]
+    hole = _home(key, mask)
+    while memory[begin + 2 * hole] != key:
         hole = (hole + 1) & mask
-    place = hole
+    row = hole
     while True:
-        place = (place + 1) & mask
-        if table[place, 0] == 0:
+        row = (row + 1) & mask
+        moving = memory[begin + 2 * row]
+        if moving == 0:
             break
-        # A key may move into the hole unless it is between its home and where it is now, the hole not in between.
-        if ((place - home(table[place, 0], mask)) & mask) >= ((place - hole) & mask):
-            table[hole, 0] = table[place, 0]
-            table[hole, 1] = table[place, 1]
-            hole = place
-    table[hole, 0] = 0
+        # A key may move into the hole unless its home lies behind the hole.
+        if ((row - _home(moving, mask)) & mask) >= ((row - hole) & mask):
+            memory[begin + 2 * hole] = moving
+            memory[begin + 2 * hole + 1] = memory[begin + 2 * row + 1]
+            hole = row
+    memory[begin + 2 * hole] = 0
 
 
 @njit(cache=True)
-def _copy(table: np.ndarray, larger: np.ndarray) -> None:
-    for place in range(table.shape[0]):
-        if table[place, 0] != 0:
-            put(larger, table[place, 0], table[place, 1])
-
-
-def with_room(table: np.ndarray, keys: int) -> np.ndarray:
-    """The table, or a larger copy where it could not hold so many keys half full."""
-    rows = len(table)
-    if rows >= 2 * keys:
-        return table
-    while rows < 2 * keys:
-        rows *= 2
-    larger = np.zeros((rows, 2), dtype=np.int64)
-    _copy(table, larger)
-    return larger
+def copy_map(source: np.ndarray, target: np.ndarray, head: np.int64) -> None:
+    """Fills an empty map from the one under the same head elsewhere."""
+    begin = source[head]
+    for row in range(source[head + 1] + 1):
+        if source[begin + 2 * row] != 0:
+            put(target, head, source[begin + 2 * row], source[begin + 2 * row + 1])

@@ -6,30 +6,32 @@ from numba import njit
 from actors.matching.hash_map import find
 from actors.matching.layout import (
     ACCOUNT_ID,
-    ACCOUNT_SLOT,
+    ACCOUNT_MAP,
     BEST,
-    CAP,
+    BID_SHIFT,
+    CAPPED,
     ELDER,
+    FAILS_MARGIN,
     FIRST,
     FLAG_MASK,
     KEY,
-    LEVEL,
-    MARKS,
+    LEVEL_AND_MARKS,
+    MARKS_SHIFT,
     NEWEST,
     NIBBLE,
-    NONE,
     ORDER_ID,
+    ORDER_MAP,
     ORDERS,
+    OWNER,
+    POSITION,
+    POSITION_KEPT,
     REMAINING,
-    ROWS,
     SELF_TRADE_SHIFT,
-    SIDE_SHIFT,
     TIME_IN_FORCE_SHIFT,
-    Store,
 )
 from actors.matching.price_index import key_of
-from actors.matching.queues import account_slot, rest, shrink, take_out
-from actors.matching.taking import could_fill_whole, emit, finish_resting, lots_within, take
+from actors.matching.queues import account_at, rest, shrink, take_out
+from actors.matching.taking import MET, could_fill_whole, emit, finish_resting, lots_within, price_at, take
 from actors.matching.words import (
     AMEND,
     AMENDED,
@@ -51,6 +53,7 @@ from actors.matching.words import (
     POST_ONLY,
     PRICE_TICKS_MAX,
     RESTED,
+    RESULT_COLUMNS,
     SELF_TRADE,
     UNKNOWN,
     USER,
@@ -74,9 +77,8 @@ _SELF_TRADE = 9
 _BUDGET = 10
 _DEPTH_PPM = 11
 _DEPTH_LIMIT = 12
-# Columns of the result rows, in the order of `Results`.
+# A column of the result rows, in the order of `Results`.
 _ORDER_OF_ROW = 2
-_MET = 4
 _PPM = 1_000_000
 
 
@@ -99,75 +101,84 @@ def first_malformed(ops: np.ndarray) -> np.int64:
 
 
 @njit(cache=True)
-def bind_caps(store: Store, accounts: np.ndarray, bound: bool) -> None:
-    """Notes at every capped account where its position is, for the time of a batch."""
+def bind_caps(memory: np.ndarray, accounts: np.ndarray, positions_lots: np.ndarray, fails: np.ndarray) -> None:
+    """Notes the capped accounts of the batch that begins."""
     for cap in range(accounts.shape[0]):
-        store.accounts[account_slot(store, accounts[cap]), CAP] = cap if bound else NONE
+        account = account_at(memory, accounts[cap])
+        memory[account + CAPPED] = FAILS_MARGIN if fails[cap] != 0 else POSITION_KEPT
+        memory[account + POSITION] = positions_lots[cap]
 
 
 @njit(cache=True)
-def run(store: Store, ops: np.ndarray, caps: np.ndarray, rows: np.ndarray, first: np.int64, end: np.int64) -> None:
+def unbind_caps(memory: np.ndarray, accounts: np.ndarray) -> None:
+    """Nobody is capped between batches."""
+    for cap in range(accounts.shape[0]):
+        memory[account_at(memory, accounts[cap]) + CAPPED] = 0
+
+
+@njit(cache=True)
+def run(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, first: np.int64, end: np.int64) -> None:
     """Does the operations from `first` to before `end`; the caller has made room (`MatchingBook`)."""
     for op in range(first, end):
         kind = ops[_KIND, op]
         if kind == PLACE:
-            _place(store, ops, caps, rows, op)
+            _place(memory, ops, rows, op)
         elif kind == CANCEL_ACCOUNT:
-            _cancel_account(store, ops, rows, op)
+            _cancel_account(memory, ops, rows, op)
         else:
-            slot = find(store.order_map, ops[_ORDER, op])
+            order = find(memory, ORDER_MAP, ops[_ORDER, op])
             account = ops[_ACCOUNT, op]
-            if slot < 0 or store.accounts[store.orders[slot, ACCOUNT_SLOT], ACCOUNT_ID] != account:
-                emit(store, rows, op, UNKNOWN, ops[_ORDER, op], account, 0, 0, 0, 0, 0, 0)
+            if order == 0 or memory[memory[order + OWNER] + ACCOUNT_ID] != account:
+                emit(memory, rows, op, UNKNOWN, ops[_ORDER, op], account, 0, 0, 0, 0, 0, 0)
             elif kind == CANCEL:
-                finish_resting(store, rows, op, _book_side(store, slot), slot, USER)
+                finish_resting(memory, rows, op, _is_bid(memory, order), order, USER)
             else:
-                _amend(store, ops, caps, rows, op, slot)
+                _amend(memory, ops, rows, op, order)
 
 
 @njit(cache=True)
-def _book_side(store: Store, slot: np.int64) -> np.int64:
-    return (store.orders[slot, MARKS] >> SIDE_SHIFT) & 1
+def _is_bid(memory: np.ndarray, order: np.int64) -> np.int64:
+    return memory[order + LEVEL_AND_MARKS] >> (MARKS_SHIFT + BID_SHIFT)
 
 
 @njit(cache=True)
-def _place(store: Store, ops: np.ndarray, caps: np.ndarray, rows: np.ndarray, op: np.int64) -> None:
-    order = ops[_ORDER, op]
+def _place(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64) -> None:
+    order_id = ops[_ORDER, op]
     account = ops[_ACCOUNT, op]
     side = ops[_SIDE, op]
     price_ticks = ops[_PRICE, op]
     lots = ops[_SIZE, op]
     flags = ops[_FLAGS, op]
-    if find(store.order_map, order) >= 0:
-        emit(store, rows, op, DONE, order, account, side, price_ticks, lots, 0, DUPLICATE, flags)
+    if find(memory, ORDER_MAP, order_id) != 0:
+        emit(memory, rows, op, DONE, order_id, account, side, price_ticks, lots, 0, DUPLICATE, flags)
         return
-    book_side = (side + 1) >> 1
+    bid = (side + 1) >> 1
     if flags & VAULT_DEPTH != 0:
         limit_ticks = ops[_DEPTH_LIMIT, op] if ops[_DEPTH_LIMIT, op] > 0 else price_ticks
-        depth = lots_within(store, 1 - book_side, key_of(1 - book_side, limit_ticks))
+        depth = lots_within(memory, 1 - bid, key_of(1 - bid, limit_ticks))
         # MT-14: at most a fraction of the depth, rounded down so that the vault never asks for more.
         kept = min(lots, mul_div_floor(depth, ops[_DEPTH_PPM, op], _PPM))
         if kept < lots:
-            emit(store, rows, op, DONE, order, account, side, price_ticks, lots - kept, kept, VAULT_DEPTH_CUT, flags)
+            cut = lots - kept
+            emit(memory, rows, op, DONE, order_id, account, side, price_ticks, cut, kept, VAULT_DEPTH_CUT, flags)
             lots = kept
         if lots == 0:
             return
-    marks = (
-        flags
-        | (ops[_SELF_TRADE, op] << SELF_TRADE_SHIFT)
-        | (ops[_TIME_IN_FORCE, op] << TIME_IN_FORCE_SHIFT)
-        | (book_side << SIDE_SHIFT)
-    )
-    _work(store, caps, rows, op, order, account_slot(store, account), price_ticks, lots, marks, ops[_BUDGET, op])
+    marks = _marks(flags, ops[_SELF_TRADE, op], ops[_TIME_IN_FORCE, op], bid)
+    _work(memory, rows, op, order_id, account_at(memory, account), price_ticks, lots, marks, ops[_BUDGET, op])
+
+
+@njit(cache=True)
+def _marks(flags: np.int64, self_trade: np.int64, time_in_force: np.int64, bid: np.int64) -> np.int64:
+    return flags | (self_trade << SELF_TRADE_SHIFT) | (time_in_force << TIME_IN_FORCE_SHIFT) | (bid << BID_SHIFT)
 
 
 @njit(cache=True)
 def _work(
-    store: Store,
-    caps: np.ndarray,
+    memory: np.ndarray,
     rows: np.ndarray,
     op: np.int64,
-    order: np.int64,
+    order_id: np.int64,
     owner: np.int64,
     price_ticks: np.int64,
     lots: np.int64,
@@ -178,59 +189,58 @@ def _work(
     flags = marks & FLAG_MASK
     self_trade = (marks >> SELF_TRADE_SHIFT) & NIBBLE
     time_in_force = (marks >> TIME_IN_FORCE_SHIFT) & NIBBLE
-    book_side = (marks >> SIDE_SHIFT) & 1
-    limit_key = key_of(1 - book_side, price_ticks)
-    best = store.heads[BEST + 1 - book_side]
+    bid = marks >> BID_SHIFT
+    limit_key = key_of(1 - bid, price_ticks)
+    best = memory[BEST + 1 - bid]
     left = lots
     fillable = np.int64(0)
     whole = True
     reason = np.int64(0)
     if time_in_force == FOK:
-        whole, fillable = could_fill_whole(
-            store, caps, owner, book_side, limit_key, lots, flags, self_trade, budget_atoms
-        )
+        whole, fillable = could_fill_whole(memory, owner, bid, limit_key, lots, flags, self_trade, budget_atoms)
     if not whole:
         reason = np.int64(FOK_UNFILLED)
-    elif best != NONE and store.levels[best, KEY] <= limit_key:
+    elif best != 0 and memory[best + KEY] <= limit_key:
         if flags & POST_ONLY != 0:
             reason = np.int64(WOULD_CROSS)
         else:
-            left, reason = take(store, caps, rows, op, order, owner, book_side, limit_key, lots, flags, self_trade)
+            left, reason = take(memory, rows, op, order_id, owner, bid, limit_key, lots, flags, self_trade)
     if left == 0:
         return
-    account = store.accounts[owner, ACCOUNT_ID]
-    side = 2 * book_side - 1
+    account = memory[owner + ACCOUNT_ID]
+    side = 2 * bid - 1
     if reason == 0 and time_in_force == GTC and flags & MARKET == 0:
-        rest(store, book_side, key_of(book_side, price_ticks), order, owner, left, marks)
-        emit(store, rows, op, RESTED, order, account, side, price_ticks, left, left, 0, flags)
+        rest(memory, bid, key_of(bid, price_ticks), order_id, owner, left, marks)
+        emit(memory, rows, op, RESTED, order_id, account, side, price_ticks, left, left, 0, flags)
         return
     if reason == 0:
         reason = _nothing_left(left < lots, flags)
-    emit(store, rows, op, DONE, order, account, side, price_ticks, left, 0, reason, flags)
-    rows[store.heads[ROWS] - 1, _MET] = _met(store, rows, book_side, reason, self_trade, fillable)
+    row = emit(memory, rows, op, DONE, order_id, account, side, price_ticks, left, 0, reason, flags)
+    rows[row + MET] = _met(memory, rows, row, bid, reason, self_trade, fillable)
 
 
 @njit(cache=True)
 def _met(
-    store: Store,
+    memory: np.ndarray,
     rows: np.ndarray,
-    book_side: np.int64,
+    row: np.int64,
+    bid: np.int64,
     reason: np.int64,
     self_trade: np.int64,
     fillable: np.int64,
 ) -> np.int64:
-    """What a taker's last row tells of the other side (`Results`); that row is written already."""
+    """What a taker's last row tells of the other side (`Results`)."""
     if reason == FOK_UNFILLED:
         return fillable
     # Both expire: the maker's own last row stands before the taker's.
     if reason == SELF_TRADE and self_trade == EXPIRE_BOTH:
-        return rows[store.heads[ROWS] - 2, _ORDER_OF_ROW]
-    level = store.heads[BEST + 1 - book_side]
-    if level == NONE:
+        return rows[row - RESULT_COLUMNS + _ORDER_OF_ROW]
+    level = memory[BEST + 1 - bid]
+    if level == 0:
         return np.int64(0)
     if reason == SELF_TRADE:
-        return store.orders[store.levels[level, FIRST], ORDER_ID]
-    return key_of(1 - book_side, store.levels[level, KEY])
+        return memory[memory[level + FIRST] + ORDER_ID]
+    return key_of(1 - bid, memory[level + KEY])
 
 
 @njit(cache=True)
@@ -242,61 +252,56 @@ def _nothing_left(has_filled: bool, flags: np.int64) -> np.int64:
 
 
 @njit(cache=True)
-def _amend(store: Store, ops: np.ndarray, caps: np.ndarray, rows: np.ndarray, op: np.int64, slot: np.int64) -> None:
+def _amend(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64, order: np.int64) -> None:
     """MT-05: less at the same price keeps priority; anything else is taken out and comes again as a new order."""
-    order = ops[_ORDER, op]
+    order_id = ops[_ORDER, op]
     price_ticks = ops[_PRICE, op]
-    owner = store.orders[slot, ACCOUNT_SLOT]
-    marks = store.orders[slot, MARKS]
-    book_side = _book_side(store, slot)
-    before = store.orders[slot, REMAINING]
+    owner = memory[order + OWNER]
+    marks = memory[order + LEVEL_AND_MARKS] >> MARKS_SHIFT
+    bid = _is_bid(memory, order)
+    before = memory[order + REMAINING]
+    price_before_ticks = price_at(memory, bid, order)
     filled_since = max(ops[_EXPECTED, op] - before, np.int64(0))
     lots = ops[_SIZE, op] - filled_since
     if lots <= 0:
-        finish_resting(store, rows, op, book_side, slot, AMENDED_AWAY)
+        finish_resting(memory, rows, op, bid, order, AMENDED_AWAY)
         return
-    same_price = store.levels[store.orders[slot, LEVEL], KEY] == key_of(book_side, price_ticks)
-    keeps = np.int64(same_price and lots < before)
-    account = store.accounts[owner, ACCOUNT_ID]
-    side = 2 * book_side - 1
-    emit(store, rows, op, AMENDED, order, account, side, price_ticks, before, lots, keeps, marks & FLAG_MASK)
-    rows[store.heads[ROWS] - 1, _MET] = key_of(book_side, store.levels[store.orders[slot, LEVEL], KEY])
+    keeps = np.int64(price_before_ticks == price_ticks and lots < before)
+    account = memory[owner + ACCOUNT_ID]
+    flags = marks & FLAG_MASK
+    row = emit(memory, rows, op, AMENDED, order_id, account, 2 * bid - 1, price_ticks, before, lots, keeps, flags)
+    rows[row + MET] = price_before_ticks
     if keeps == 1:
-        shrink(store, book_side, slot, before - lots)
+        shrink(memory, bid, order, before - lots)
         return
-    take_out(store, book_side, slot)
-    _work(store, caps, rows, op, order, owner, price_ticks, lots, marks, np.int64(0))
+    take_out(memory, bid, order)
+    _work(memory, rows, op, order_id, owner, price_ticks, lots, marks, np.int64(0))
 
 
 @njit(cache=True)
-def _cancel_account(store: Store, ops: np.ndarray, rows: np.ndarray, op: np.int64) -> None:
+def _cancel_account(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64) -> None:
     """Orders of the account on one side or both, by number: the list itself is in the order of resting."""
-    found = find(store.account_map, ops[_ACCOUNT, op] + 1)
-    if found < 0 or store.accounts[found, ORDERS] == 0:
+    account = find(memory, ACCOUNT_MAP, ops[_ACCOUNT, op] + 1)
+    if account == 0 or memory[account + ORDERS] == 0:
         return
-    numbers = np.empty(store.accounts[found, ORDERS], dtype=np.int64)
+    numbers = np.empty(memory[account + ORDERS], dtype=np.int64)
     count = 0
-    slot = store.accounts[found, NEWEST]
-    while slot != NONE:
-        if ops[_SIDE, op] in (0, 2 * _book_side(store, slot) - 1):
-            numbers[count] = store.orders[slot, ORDER_ID]
+    order = memory[account + NEWEST]
+    while order != 0:
+        if ops[_SIDE, op] in (0, 2 * _is_bid(memory, order) - 1):
+            numbers[count] = memory[order + ORDER_ID]
             count += 1
-        slot = store.siblings[slot, ELDER]
+        order = memory[order + ELDER]
     for number in np.sort(numbers[:count]):
-        slot = find(store.order_map, number)
-        finish_resting(store, rows, op, _book_side(store, slot), slot, USER)
+        order = find(memory, ORDER_MAP, number)
+        finish_resting(memory, rows, op, _is_bid(memory, order), order, USER)
 
 
 @njit(cache=True)
-def load_rows(store: Store, dump: np.ndarray) -> None:
+def load_rows(memory: np.ndarray, dump: np.ndarray) -> None:
     """Rests the orders of a dump one behind the other: its order is their priority."""
     for row in range(dump.shape[0]):
-        book_side = (dump[row, 2] + 1) >> 1
-        marks = (
-            dump[row, 5]
-            | (dump[row, 7] << SELF_TRADE_SHIFT)
-            | (dump[row, 6] << TIME_IN_FORCE_SHIFT)
-            | (book_side << SIDE_SHIFT)
-        )
-        owner = account_slot(store, dump[row, 1])
-        rest(store, book_side, key_of(book_side, dump[row, 3]), dump[row, 0], owner, dump[row, 4], marks)
+        bid = (dump[row, 2] + 1) >> 1
+        marks = _marks(dump[row, 5], dump[row, 7], dump[row, 6], bid)
+        owner = account_at(memory, dump[row, 1])
+        rest(memory, bid, key_of(bid, dump[row, 3]), dump[row, 0], owner, dump[row, 4], marks)

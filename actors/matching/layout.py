@@ -1,34 +1,55 @@
-"""Where everything of a book lies in memory: int64 matrices, their columns, and how they grow.
+"""Where everything of a book lies: one array of int64, so that the kernels are handed one thing.
 
-Free slots are chained and reused, the last freed first. None of it shows outside: `dump` lists orders by priority.
+Orders, levels, accounts and the nodes of the price index are runs of words, and a link to one is the place of its
+first word; `memory[order + REMAINING]` reads as it is said. Place 0 belongs to the heads, so 0 links to nothing.
+Behind them lie the two hash maps, which move when the array grows. What is free is chained and reused, the last freed
+first. None of it shows outside: `dump` lists orders by priority.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
-NONE: Final = -1
+# Heads: the single numbers. Those with a side have the one of the asks first, the one of the bids next.
+WORDS_USED: Final = 0
+WORDS_END: Final = 1
+RUN_FREE: Final = 2
+NODE_FREE: Final = 3
+# A map is two heads: where it begins, and its number of rows less one.
+ORDER_MAP: Final = 4
+ACCOUNT_MAP: Final = 6
+ORDERS_LIVE: Final = 8
+ACCOUNTS_KNOWN: Final = 9
+LAST_TRADE: Final = 10
+ROOM_LOTS: Final = 11
+ROWS: Final = 12
+BEST: Final = 14
+SIDE_LOTS: Final = 16
+ROOT: Final = 18
+HEADS: Final = 24
 
-# orders: one row of 64 bytes, a cache line. NEXT chains the free ones, too.
+# Orders, levels and accounts take 64 bytes each, a cache line. The first word of a free run links to the next.
+RUN_WORDS: Final = 8
+
+# An order. ELDER and YOUNGER are the account's orders that came to rest before and after it.
 ORDER_ID: Final = 0
 REMAINING: Final = 1
-ACCOUNT_SLOT: Final = 2
-LEVEL: Final = 3
-MARKS: Final = 4
-NEXT: Final = 5
-PREVIOUS: Final = 6
-ORDER_COLUMNS: Final = 8
-# siblings: the other orders of the same account.
-YOUNGER: Final = 0
-ELDER: Final = 1
-# MARKS packs what is asked together: flags (8 bits), self-trade mode and time in force (4 each), book side (1).
+OWNER: Final = 2
+LEVEL_AND_MARKS: Final = 3
+NEXT: Final = 4
+PREVIOUS: Final = 5
+ELDER: Final = 6
+YOUNGER: Final = 7
+# The level takes the low half of its word. The marks above: flags, self-trade mode, time in force, 1 for a bid.
+LEVEL_MASK: Final = (1 << 32) - 1
+MARKS_SHIFT: Final = 32
 FLAG_MASK: Final = 255
 SELF_TRADE_SHIFT: Final = 8
 TIME_IN_FORCE_SHIFT: Final = 12
-SIDE_SHIFT: Final = 16
 NIBBLE: Final = 15
+BID_SHIFT: Final = 16
 
-# levels: all orders of one side at one price; BETTER and WORSE are the neighbours on the side.
+# A level: all orders of one side at one price. BETTER and WORSE are its neighbours, LEAF its place in the index.
 FIRST: Final = 0
 LAST: Final = 1
 LOTS: Final = 2
@@ -37,99 +58,46 @@ KEY: Final = 4
 BETTER: Final = 5
 WORSE: Final = 6
 LEAF: Final = 7
-LEVEL_COLUMNS: Final = 8
 
-# accounts: everybody who rested an order or was capped here; CAP is the row in the caps of the running batch.
+# An account that came here. CAPPED, POSITION and TRIAL (a change of the position that is only tried) are those of the
+# running batch.
 ACCOUNT_ID: Final = 0
 NEWEST: Final = 1
 ORDERS: Final = 2
-CAP: Final = 3
-ACCOUNT_COLUMNS: Final = 4
+CAPPED: Final = 3
+POSITION: Final = 4
+TRIAL: Final = 5
+# What CAPPED says: fills are unbounded but move the position, or only reduce it.
+POSITION_KEPT: Final = 1
+FAILS_MARGIN: Final = 2
 
-# heads: the single numbers. Those with a side have the one of the asks first, the one of the bids next.
-ORDERS_LIVE: Final = 0
-ORDERS_USED: Final = 1
-ORDER_FREE: Final = 2
-LEVELS_USED: Final = 3
-LEVEL_FREE: Final = 4
-NODES_USED: Final = 5
-NODE_FREE: Final = 6
-ACCOUNTS_USED: Final = 7
-LAST_TRADE: Final = 8
-BEST: Final = 9
-SIDE_LOTS: Final = 11
-SIDE_ORDERS: Final = 13
-ROWS: Final = 15
-ROOM_LOTS: Final = 16
-HEADS: Final = 17
-
-# The price index is a tree of words of 64 bits; seven of them reach beyond PRICE_TICKS_MAX.
+# A node of the price index: which children it has, its own place in its parent, the children.
+WORD: Final = 0
+PARENT: Final = 1
+CHILDREN: Final = 2
 WORD_BITS: Final = 6
 WORD_MASK: Final = 63
+# Rounded up to whole cache lines.
+NODE_WORDS: Final = CHILDREN + (1 << WORD_BITS) + 6
+# Seven words of six bits reach beyond the key of the highest price.
 TREE_DEPTH: Final = 7
 # A bid's key counts down from here, so that on both sides the smaller key is the better price.
 KEY_TOP: Final = 1 << 41
 
-_FIRST_ROWS: Final = 1024
+# The most one operation may add: an order, its account, its level, and the nodes that lead to it.
+WORDS_AN_OPERATION: Final = 3 * RUN_WORDS + TREE_DEPTH * NODE_WORDS
+
+_FIRST_WORDS: Final = 1 << 14
+_FIRST_MAP_ROWS: Final = 1 << 11
 
 
-class Store(NamedTuple):
-    """The state of one book."""
-
-    heads: np.ndarray
-    orders: np.ndarray
-    siblings: np.ndarray
-    levels: np.ndarray
-    words: np.ndarray
-    parents: np.ndarray
-    children: np.ndarray
-    accounts: np.ndarray
-    order_map: np.ndarray
-    account_map: np.ndarray
-
-
-def empty_store() -> Store:
+def empty_memory() -> np.ndarray:
     """A book without orders."""
-    heads = np.zeros(HEADS, dtype=np.int64)
-    heads[[ORDER_FREE, LEVEL_FREE, NODE_FREE, BEST, BEST + 1]] = NONE
-    # Node 0 is the root of the asks, node 1 that of the bids.
-    heads[NODES_USED] = 2
-    return Store(
-        heads,
-        np.zeros((_FIRST_ROWS, ORDER_COLUMNS), dtype=np.int64),
-        np.zeros((_FIRST_ROWS, 2), dtype=np.int64),
-        np.zeros((_FIRST_ROWS, LEVEL_COLUMNS), dtype=np.int64),
-        np.zeros(_FIRST_ROWS, dtype=np.int64),
-        np.zeros(_FIRST_ROWS, dtype=np.int64),
-        np.zeros((_FIRST_ROWS, 1 << WORD_BITS), dtype=np.int32),
-        np.zeros((_FIRST_ROWS, ACCOUNT_COLUMNS), dtype=np.int64),
-        np.zeros((4 * _FIRST_ROWS, 2), dtype=np.int64),
-        np.zeros((4 * _FIRST_ROWS, 2), dtype=np.int64),
-    )
-
-
-def grown(array: np.ndarray, rows: int) -> np.ndarray:
-    """The array with room for at least so many rows; at least twice as large where it had to grow."""
-    if len(array) >= rows:
-        return array
-    larger = np.zeros((max(rows, 2 * len(array)), *array.shape[1:]), dtype=array.dtype)
-    larger[: len(array)] = array
-    return larger
-
-
-def with_nodes(store: Store, nodes: int) -> Store:
-    """The store with room for so many nodes of the price index."""
-    return store._replace(
-        words=grown(store.words, nodes),
-        parents=grown(store.parents, nodes),
-        children=grown(store.children, nodes),
-    )
-
-
-def with_orders(store: Store, orders: int) -> Store:
-    """The store with room for so many orders, each of which may have a level of its own."""
-    return store._replace(
-        orders=grown(store.orders, orders),
-        siblings=grown(store.siblings, orders),
-        levels=grown(store.levels, orders),
-    )
+    memory = np.zeros(_FIRST_WORDS + 4 * _FIRST_MAP_ROWS, dtype=np.int64)
+    memory[ROOT] = HEADS
+    memory[ROOT + 1] = HEADS + NODE_WORDS
+    memory[WORDS_USED] = HEADS + 2 * NODE_WORDS
+    memory[WORDS_END] = _FIRST_WORDS
+    memory[[ORDER_MAP, ACCOUNT_MAP]] = _FIRST_WORDS, _FIRST_WORDS + 2 * _FIRST_MAP_ROWS
+    memory[[ORDER_MAP + 1, ACCOUNT_MAP + 1]] = _FIRST_MAP_ROWS - 1
+    return memory

@@ -6,143 +6,114 @@ from numba import njit
 from actors.matching.hash_map import find, put, remove
 from actors.matching.layout import (
     ACCOUNT_ID,
-    ACCOUNT_SLOT,
-    ACCOUNTS_USED,
-    CAP,
+    ACCOUNT_MAP,
+    ACCOUNTS_KNOWN,
+    CAPPED,
     COUNT,
     ELDER,
     FIRST,
     LAST,
-    LEVEL,
+    LEVEL_AND_MARKS,
+    LEVEL_MASK,
     LOTS,
-    MARKS,
+    MARKS_SHIFT,
     NEWEST,
     NEXT,
-    NONE,
-    ORDER_FREE,
     ORDER_ID,
+    ORDER_MAP,
     ORDERS,
     ORDERS_LIVE,
-    ORDERS_USED,
+    OWNER,
     PREVIOUS,
     REMAINING,
     SIDE_LOTS,
-    SIDE_ORDERS,
+    TRIAL,
     YOUNGER,
-    Store,
 )
-from actors.matching.price_index import drop_level, level_at
+from actors.matching.price_index import drop_level, free_run, level_at, new_run
 
 
 @njit(cache=True)
-def account_slot(store: Store, account: np.int64) -> np.int64:
-    """Where an account is, made known where it is not."""
-    slot = find(store.account_map, account + 1)
-    if slot < 0:
-        slot = store.heads[ACCOUNTS_USED]
-        store.heads[ACCOUNTS_USED] = slot + 1
-        store.accounts[slot, ACCOUNT_ID] = account
-        store.accounts[slot, NEWEST] = NONE
-        store.accounts[slot, ORDERS] = 0
-        store.accounts[slot, CAP] = NONE
-        put(store.account_map, account + 1, slot)
-    return slot
+def account_at(memory: np.ndarray, account: np.int64) -> np.int64:
+    """Where an account is, made known where it is not. Keys of the map are positive: the account plus one."""
+    place = find(memory, ACCOUNT_MAP, account + 1)
+    if place == 0:
+        place = new_run(memory)
+        memory[ACCOUNTS_KNOWN] += 1
+        memory[place + ACCOUNT_ID] = account
+        memory[place + NEWEST] = 0
+        memory[place + ORDERS] = 0
+        memory[place + CAPPED] = 0
+        memory[place + TRIAL] = 0
+        put(memory, ACCOUNT_MAP, account + 1, place)
+    return place
 
 
 @njit(cache=True)
 def rest(
-    store: Store, book_side: np.int64, key: np.int64, order: np.int64, owner: np.int64, lots: np.int64, marks: np.int64
+    memory: np.ndarray,
+    bid: np.int64,
+    key: np.int64,
+    order_id: np.int64,
+    owner: np.int64,
+    lots: np.int64,
+    marks: np.int64,
 ) -> None:
     """Puts an order behind all others at its price."""
-    heads = store.heads
-    orders = store.orders
-    slot = heads[ORDER_FREE]
-    if slot != NONE:
-        heads[ORDER_FREE] = orders[slot, NEXT]
-    else:
-        slot = heads[ORDERS_USED]
-        heads[ORDERS_USED] = slot + 1
-    level = level_at(store, book_side, key)
-    last = store.levels[level, LAST]
-    if last == NONE:
-        store.levels[level, FIRST] = slot
-    else:
-        orders[last, NEXT] = slot
-    store.levels[level, LAST] = slot
-    store.levels[level, LOTS] += lots
-    store.levels[level, COUNT] += 1
-    orders[slot, ORDER_ID] = order
-    orders[slot, REMAINING] = lots
-    orders[slot, ACCOUNT_SLOT] = owner
-    orders[slot, LEVEL] = level
-    orders[slot, MARKS] = marks
-    orders[slot, NEXT] = NONE
-    orders[slot, PREVIOUS] = last
-    put(store.order_map, order, slot)
-    _join_siblings(store, owner, slot)
-    heads[ORDERS_LIVE] += 1
-    heads[SIDE_LOTS + book_side] += lots
-    heads[SIDE_ORDERS + book_side] += 1
+    order = new_run(memory)
+    level = level_at(memory, bid, key)
+    last = memory[level + LAST]
+    memory[last + NEXT if last != 0 else level + FIRST] = order
+    memory[level + LAST] = order
+    memory[level + LOTS] += lots
+    memory[level + COUNT] += 1
+    elder = memory[owner + NEWEST]
+    if elder != 0:
+        memory[elder + YOUNGER] = order
+    memory[owner + NEWEST] = order
+    memory[owner + ORDERS] += 1
+    memory[order + ORDER_ID] = order_id
+    memory[order + REMAINING] = lots
+    memory[order + OWNER] = owner
+    memory[order + LEVEL_AND_MARKS] = level | (marks << MARKS_SHIFT)
+    memory[order + NEXT] = 0
+    memory[order + PREVIOUS] = last
+    memory[order + ELDER] = elder
+    memory[order + YOUNGER] = 0
+    put(memory, ORDER_MAP, order_id, order)
+    memory[ORDERS_LIVE] += 1
+    memory[SIDE_LOTS + bid] += lots
 
 
 @njit(cache=True)
-def _join_siblings(store: Store, owner: np.int64, slot: np.int64) -> None:
-    elder = store.accounts[owner, NEWEST]
-    store.siblings[slot, ELDER] = elder
-    store.siblings[slot, YOUNGER] = NONE
-    if elder != NONE:
-        store.siblings[elder, YOUNGER] = slot
-    store.accounts[owner, NEWEST] = slot
-    store.accounts[owner, ORDERS] += 1
-
-
-@njit(cache=True)
-def _leave_siblings(store: Store, slot: np.int64) -> None:
-    owner = store.orders[slot, ACCOUNT_SLOT]
-    elder = store.siblings[slot, ELDER]
-    younger = store.siblings[slot, YOUNGER]
-    if younger == NONE:
-        store.accounts[owner, NEWEST] = elder
-    else:
-        store.siblings[younger, ELDER] = elder
-    if elder != NONE:
-        store.siblings[elder, YOUNGER] = younger
-    store.accounts[owner, ORDERS] -= 1
-
-
-@njit(cache=True)
-def shrink(store: Store, book_side: np.int64, slot: np.int64, lots: np.int64) -> None:
+def shrink(memory: np.ndarray, bid: np.int64, order: np.int64, lots: np.int64) -> None:
     """Takes lots off a resting order, which keeps its place."""
-    store.orders[slot, REMAINING] -= lots
-    store.levels[store.orders[slot, LEVEL], LOTS] -= lots
-    store.heads[SIDE_LOTS + book_side] -= lots
+    memory[order + REMAINING] -= lots
+    memory[(memory[order + LEVEL_AND_MARKS] & LEVEL_MASK) + LOTS] -= lots
+    memory[SIDE_LOTS + bid] -= lots
 
 
 @njit(cache=True)
-def take_out(store: Store, book_side: np.int64, slot: np.int64) -> None:
+def take_out(memory: np.ndarray, bid: np.int64, order: np.int64) -> None:
     """Takes an order out of the book with all that remains of it; its level goes with the last order."""
-    heads = store.heads
-    orders = store.orders
-    levels = store.levels
-    level = orders[slot, LEVEL]
-    following = orders[slot, NEXT]
-    previous = orders[slot, PREVIOUS]
-    if previous == NONE:
-        levels[level, FIRST] = following
-    else:
-        orders[previous, NEXT] = following
-    if following == NONE:
-        levels[level, LAST] = previous
-    else:
-        orders[following, PREVIOUS] = previous
-    levels[level, LOTS] -= orders[slot, REMAINING]
-    levels[level, COUNT] -= 1
-    if levels[level, COUNT] == 0:
-        drop_level(store, book_side, level)
-    _leave_siblings(store, slot)
-    remove(store.order_map, orders[slot, ORDER_ID])
-    heads[ORDERS_LIVE] -= 1
-    heads[SIDE_LOTS + book_side] -= orders[slot, REMAINING]
-    heads[SIDE_ORDERS + book_side] -= 1
-    orders[slot, NEXT] = heads[ORDER_FREE]
-    heads[ORDER_FREE] = slot
+    level = memory[order + LEVEL_AND_MARKS] & LEVEL_MASK
+    owner = memory[order + OWNER]
+    lots = memory[order + REMAINING]
+    following = memory[order + NEXT]
+    previous = memory[order + PREVIOUS]
+    memory[previous + NEXT if previous != 0 else level + FIRST] = following
+    memory[following + PREVIOUS if following != 0 else level + LAST] = previous
+    memory[level + LOTS] -= lots
+    memory[level + COUNT] -= 1
+    elder = memory[order + ELDER]
+    younger = memory[order + YOUNGER]
+    memory[younger + ELDER if younger != 0 else owner + NEWEST] = elder
+    if elder != 0:
+        memory[elder + YOUNGER] = younger
+    memory[owner + ORDERS] -= 1
+    memory[ORDERS_LIVE] -= 1
+    memory[SIDE_LOTS + bid] -= lots
+    remove(memory, ORDER_MAP, memory[order + ORDER_ID])
+    free_run(memory, order)
+    if memory[level + COUNT] == 0:
+        drop_level(memory, bid, level)

@@ -150,6 +150,9 @@ class Results(NamedTuple):
         return list(zip(*(column.tolist() for column in self), strict=True))
 
 
+RESULT_COLUMNS: Final = len(Results._fields)
+TAKER_FLAGS_SHIFT: Final = 8
+
 DUMP_COLUMNS: Final = (
     *("order", "account", "side", "price_ticks", "remaining_lots", "flags", "time_in_force", "self_trade"),
 )
