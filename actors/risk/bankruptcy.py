@@ -60,3 +60,13 @@ def bankruptcy_limit_ticks(lots: int, bankruptcy_quote_atoms: int, quote_atoms_p
         return limit if limit < PRICE_BOUND else None
     limit = min(PRICE_BOUND - 1, div_floor(-bankruptcy_quote_atoms, per_tick))
     return limit if limit > 0 else None
+
+
+def deficit_atoms(equity_atoms: int) -> int:
+    """What somebody else has to pay for an account below zero; at zero nobody has to (MT-16a)."""
+    return max(0, -equity_atoms)
+
+
+def fund_can_pay(fund_atoms: int, deficit_atoms: int) -> bool:
+    """The insurance fund pays a deficit fully or not at all; it may end at exactly zero (MT-16a)."""
+    return deficit_atoms <= fund_atoms

@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from node.conformance import twilight_pool, twilight_positions, twilight_tables
+from node.conformance import (
+    dydx,
+    dydx_deleveraging,
+    hyperliquid,
+    twilight_pool,
+    twilight_positions,
+    twilight_tables,
+    vega,
+    vega_derived,
+)
 from node.conformance.case import CaseResult
 
 
@@ -32,6 +41,12 @@ def holds(list_key: str, *fields: str) -> Callable[[Any], bool]:
     return recognises
 
 
+def _dydx(*fields: str) -> Callable[[Any], bool]:
+    """Tells one of dYdX's files: cases with these fields beside a table of perpetuals."""
+    cases = holds("cases", *fields)
+    return lambda document: cases(document) and isinstance(document.get("perpetuals"), dict)
+
+
 def _relations(document: Any) -> bool:
     return isinstance(document, dict) and "opcodes" in document and isinstance(document.get("programs"), dict)
 
@@ -51,6 +66,18 @@ KINDS: tuple[Kind, ...] = (
     Kind("twilight pool shares", holds("sequences", "ops"), twilight_pool.cases),
     Kind("twilight risk limits", holds("vectors", "pool_equity", "max_oi_mult"), twilight_tables.limit_cases),
     Kind("twilight trigger sets", holds("vectors", "search", "levels"), twilight_tables.trigger_cases),
+    Kind("dydx fillable prices", _dydx("bankruptcy_adjustment_ppm", "spread_to_maintenance_ppm"), dydx.fillable_cases),
+    Kind("dydx insurance deltas", _dydx("max_liquidation_fee_ppm", "fill_quantums"), dydx.insurance_cases),
+    Kind("dydx deleveraging", _dydx("liquidated", "delta_quantums"), dydx_deleveraging.cases),
+    Kind("dydx thresholds", _dydx("test"), dydx.threshold_cases),
+    Kind("dydx margins", _dydx("initial_margin_ppm", "base_quantums"), dydx.margin_cases),
+    Kind("dydx funding index", _dydx("funding_8h_ppm", "seconds"), dydx.funding_cases),
+    Kind("dydx bankruptcy prices", _dydx("delta_quantums", "subaccount"), dydx.bankruptcy_cases),
+    Kind("hyperliquid premiums", holds("cases", "impact_bid", "impact_ask", "oracle"), hyperliquid.premium_cases),
+    Kind("hyperliquid examples", holds("cases", "id", "source"), hyperliquid.example_cases),
+    Kind("vega scenarios", holds("cases", "id", "steps"), vega.cases),
+    Kind("vega derived profits", holds("cases", "trades", "expect_after_each"), vega_derived.pnl_cases),
+    Kind("vega derived losses", holds("cases", "losers", "winners"), vega_derived.loss_cases),
 )
 
 
