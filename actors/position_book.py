@@ -1,25 +1,29 @@
-"""A shard: accounts, isolated positions and resting opens of its buckets, of every venue; phases 3 to 9 of a block.
+"""A shard: accounts, positions and resting orders of its buckets, of every venue; phases 3 to 9 of a block.
 
-One call runs the phases it names, in their order. PAY_OUT and ADMIT may be speculative: a shard that itself reports a
-rung skips them, one that ran them undoes them when a later call of the block says DROP.
+Isolated and cross books stand side by side, by the rulebook of their venue. One call runs the phases it names, in their
+order. PAY_OUT and ADMIT may be speculative: a shard that itself reports a rung skips them, one that ran them undoes
+them when a later call of the block says DROP.
 """
 
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-from actors.columns import BUCKETS, RowGatherer, add_row, row_count
+from actors.columns import BUCKETS, add_row, row_count
 from actors.contract import Actor
-from actors.isolated.admit import Admission, pay_out
+from actors.cross.book import VAULT, CrossBook
+from actors.cross.phases import CrossPhases
+from actors.cross.views import account_view, deleverage_rank
 from actors.isolated.book import IsolatedBook
-from actors.isolated.ladder import carry_out, scan
-from actors.isolated.settle import fund, recharge_maintenance, settle_legs, take_marks
-from actors.isolated.take import take_commands
+from actors.isolated.phases import IsolatedPhases
+from actors.isolated.settle import recharge_maintenance
 from actors.ledger.bucket_digests import BucketDigester
 from actors.ledger.table import StagingLog
 from actors.risk.tradable import halt_age_in_force_ms
 from actors.sinks import AnswerSink, EventSink
+from actors.venue_rows import VenueCommands
 from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import snapshots_pb2 as snapshots
 
 
@@ -34,7 +38,8 @@ class PositionBook(Actor):
         self._shards = shards
         self._scalar = scalar
         self._log = StagingLog()
-        self._books: dict[int, IsolatedBook] = {}
+        self._isolated: dict[int, IsolatedBook] = {}
+        self._cross: dict[int, CrossBook] = {}
         self._digests = BucketDigester()
 
     def decide(self, call: Any) -> batches.ShardReply:
@@ -46,116 +51,153 @@ class PositionBook(Actor):
         if batches.SHARD_PHASE_SETTLE in phases:
             self._log.keep()
         self._change_parameters(call.changes)
+        commands = VenueCommands(call.commands, self._venues())
+        isolated = IsolatedPhases(self._isolated, call, commands, reply)
+        cross = CrossPhases(self._cross, call, commands, reply)
         for phase in phases:
-            self._run(phase, call, reply, sink, answers)
-        if not (call.speculative and row_count(reply.candidates)):
-            self._stage(phases, call, reply, staged, staged_answers)
+            if phase == batches.SHARD_PHASE_DROP:
+                self._log.roll_back()
+            isolated.run(phase, sink, answers)
+            cross.run(phase, sink, answers)
+        is_below = row_count(reply.candidates) > 0
+        if batches.SHARD_PHASE_PAY_OUT in phases and not (call.speculative and is_below):
+            # Undone by a later DROP, kept by the next block's SETTLE.
+            self._log.open()
+            isolated.stage(staged, staged_answers)
+            cross.stage(staged, staged_answers)
+        cross.finish()
         reply.events.CopyFrom(sink.message())
         reply.outcomes.CopyFrom(answers.message())
         reply.staged_events.CopyFrom(staged.message())
         reply.staged_outcomes.CopyFrom(staged_answers.message())
-        for venue in sorted(self._books):
-            add_row(reply.sums, *self._books[venue].sums())
+        books = self._books()
+        for venue in sorted(books):
+            add_row(reply.sums, *books[venue].sums())
         if call.header.root:
-            for bucket, digest in self._digests.changed(self._books).items():
+            for bucket, digest in self._digests.changed(books).items():
                 add_row(reply.digests, bucket, digest)
         return reply
 
-    def _run(
-        self, phase: int, call: batches.ShardCall, reply: batches.ShardReply, sink: EventSink, answers: AnswerSink
-    ) -> None:
-        """The phases that are never speculative."""
-        if phase == batches.SHARD_PHASE_SETTLE:
-            settle_legs(self._books, call.legs, sink)
-        elif phase == batches.SHARD_PHASE_MARK:
-            for venue in sorted(self._books):
-                take_marks(self._books[venue], call.marks)
-                fund(self._books[venue], call.totals, reply.funding, sink)
-        elif phase == batches.SHARD_PHASE_TAKE:
-            take_commands(self._books, call.commands, sink, answers)
-        elif phase == batches.SHARD_PHASE_DROP:
-            self._log.roll_back()
-        elif phase == batches.SHARD_PHASE_LADDER:
-            seizures = RowGatherer(batches.Seizures)
-            carry_out(self._books, call.ladder, seizures, sink)
-            reply.seizures.CopyFrom(seizures.message())
-        elif phase == batches.SHARD_PHASE_SCAN:
-            candidates = RowGatherer(batches.Candidates)
-            for venue in sorted(self._books):
-                scan(self._books[venue], candidates)
-            reply.candidates.CopyFrom(candidates.message())
+    def _books(self) -> dict[int, IsolatedBook | CrossBook]:
+        return {**self._isolated, **self._cross}
 
-    def _stage(
-        self,
-        phases: Sequence[int],
-        call: batches.ShardCall,
-        reply: batches.ShardReply,
-        sink: EventSink,
-        answers: AnswerSink,
-    ) -> None:
-        """PAY_OUT and ADMIT: undone by a later DROP, kept by the next block's SETTLE."""
-        if batches.SHARD_PHASE_PAY_OUT not in phases:
-            return
-        self._log.open()
-        pay_out(self._books, call.header.height, call.commands.withdrawals, sink, answers)
-        admission = Admission(self._books, call.header.height, sink, answers)
-        admission.run(call.commands)
-        reply.closes.CopyFrom(admission.closes.message())
-        reply.opens.CopyFrom(admission.opens.message())
-        reply.liquidity.CopyFrom(admission.liquidity.message())
+    def _venues(self) -> list[int]:
+        return [*self._isolated, *self._cross]
 
     def _change_parameters(self, changes: batches.ParameterChanges) -> None:
         for venue in changes.venues:
-            book = self._books.setdefault(venue.venue, IsolatedBook(venue.venue, self._log, self._scalar))
+            if venue.rulebook == common.RULEBOOK_MARGIN_TRADE:
+                self._cross_book(venue.venue).set_terms(venue)
+                continue
+            book = self._isolated_book(venue.venue)
             is_new = not book.terms.version
             book.terms = deepcopy(venue)
             if not is_new:
                 recharge_maintenance(book)
         for market in changes.markets:
+            if market.venue in self._cross:
+                self._cross[market.venue].set_market(market)
+                continue
             age_ms = halt_age_in_force_ms(market.halted, market.oracle.halt_age_ms)
-            self._books[market.venue].halt_age_ms[market.market] = age_ms
+            self._isolated[market.venue].halt_age_ms[market.market] = age_ms
+
+    def _isolated_book(self, venue: int) -> IsolatedBook:
+        return self._isolated.setdefault(venue, IsolatedBook(venue, self._log, self._scalar))
+
+    def _cross_book(self, venue: int) -> CrossBook:
+        if venue not in self._cross:
+            self._cross[venue] = CrossBook(venue, self._log, self._scalar, self._owns(VAULT))
+        return self._cross[venue]
 
     def book(self, venue: int) -> IsolatedBook | None:
-        """A venue's columns, to be read between blocks."""
-        return self._books.get(venue)
+        """A Twilight venue's columns, to be read between blocks."""
+        return self._isolated.get(venue)
+
+    def cross_book(self, venue: int) -> CrossBook | None:
+        """A Margin Trade venue's columns, to be read between blocks."""
+        return self._cross.get(venue)
 
     def query(self, query: bytes) -> bytes:
-        """AccountQuery -> AccountViews; accounts of other shards are left out."""
-        request = batches.AccountQuery.FromString(query)
+        """ShardQuery -> AccountViews (accounts of other shards are left out) or DeleverageRankView of this shard."""
+        request = batches.ShardQuery.FromString(query)
+        if request.WhichOneof("body") == "deleverage_rank":
+            view = batches.DeleverageRankView(height=self.height)
+            book = self._cross.get(request.deleverage_rank.venue)
+            if book:
+                view.before, view.positions = deleverage_rank(book, request.deleverage_rank)
+            return view.SerializeToString()
+        return self._account_views(request.accounts).SerializeToString()
+
+    def _account_views(self, request: batches.AccountQuery) -> batches.AccountViews:
         views = batches.AccountViews(height=self.height)
-        book = self._books.get(request.venue)
         for account in request.accounts:
-            if book and self._owns(account):
-                views.accounts.append(book.view(account))
-        return views.SerializeToString()
+            if not self._owns(account):
+                continue
+            if request.venue in self._isolated:
+                views.accounts.append(self._isolated[request.venue].view(account))
+            elif request.venue in self._cross:
+                views.accounts.append(account_view(self._cross[request.venue], account))
+        return views
 
     def _owns(self, account: int) -> bool:
         return account % BUCKETS % self._shards == self._shard
 
     def save(self) -> bytes:
-        """Every book's rows, marks, rates and parameters. Only between blocks, when nothing is staged any more."""
-        saved = snapshots.ShardState()
-        for venue in sorted(self._books):
-            book = self._books[venue]
-            saved.books.add(
-                parameters=book.terms,
-                marks=[book.marks[market] for market in sorted(book.marks)],
-                tables=book.dump(),
-                rates=[snapshots.MarketRate(market=key, rate_e9=rate) for key, rate in sorted(book.rates_e9.items())],
-                halt_ages=[
-                    snapshots.MarketAge(market=key, halt_age_ms=age) for key, age in sorted(book.halt_age_ms.items())
-                ],
-            )
+        """Every book's rows, marks and parameters. Only between blocks, when nothing is staged any more."""
+        saved = snapshots.ShardState(
+            books=[_saved_isolated(self._isolated[venue]) for venue in sorted(self._isolated)],
+            cross_books=[_saved_cross(self._cross[venue]) for venue in sorted(self._cross)],
+        )
         return saved.SerializeToString(deterministic=True)
 
     def load(self, bodies: Sequence[bytes]) -> None:
         """Takes the rows of its buckets out of the parts of all shards, whatever their number was."""
         for body in bodies:
-            for saved in snapshots.ShardState.FromString(body).books:
-                venue = saved.parameters.venue
-                book = self._books.setdefault(venue, IsolatedBook(venue, self._log, self._scalar))
-                book.terms = deepcopy(saved.parameters)
-                book.marks = {mark.market: mark for mark in saved.marks}
-                book.rates_e9 = {rate.market: rate.rate_e9 for rate in saved.rates}
-                book.halt_age_ms = {age.market: age.halt_age_ms for age in saved.halt_ages}
-                book.fill(list(saved.tables), self._owns)
+            state = snapshots.ShardState.FromString(body)
+            for saved in state.books:
+                self._load_isolated(saved)
+            for cross in state.cross_books:
+                self._load_cross(cross)
+
+    def _load_isolated(self, saved: snapshots.BookState) -> None:
+        book = self._isolated_book(saved.parameters.venue)
+        book.terms = deepcopy(saved.parameters)
+        book.marks = {mark.market: mark for mark in saved.marks}
+        book.rates_e9 = {rate.market: rate.rate_e9 for rate in saved.rates}
+        book.halt_age_ms = {age.market: age.halt_age_ms for age in saved.halt_ages}
+        book.fill(list(saved.tables), self._owns)
+
+    def _load_cross(self, saved: snapshots.CrossBookState) -> None:
+        """The vault's account comes with the rows; marks are there before the orders, whose sums depend on them."""
+        book = self._cross_book(saved.parameters.venue)
+        book.terms = deepcopy(saved.parameters)
+        for market in saved.markets:
+            book.set_market(market)
+        book.marks = {mark.market: mark for mark in saved.marks}
+        if book.owns_vault:
+            book.unwound_ms |= {one.market: one.time_ms for one in saved.unwound}
+        book.fill(list(saved.tables), self._owns)
+
+
+def _saved_isolated(book: IsolatedBook) -> snapshots.BookState:
+    return snapshots.BookState(
+        parameters=book.terms,
+        marks=_by_number(book.marks),
+        tables=book.dump(),
+        rates=[snapshots.MarketRate(market=key, rate_e9=rate) for key, rate in sorted(book.rates_e9.items())],
+        halt_ages=[snapshots.MarketAge(market=key, halt_age_ms=age) for key, age in sorted(book.halt_age_ms.items())],
+    )
+
+
+def _saved_cross(book: CrossBook) -> snapshots.CrossBookState:
+    return snapshots.CrossBookState(
+        parameters=book.terms,
+        markets=[book.markets[market] for market in sorted(book.markets)],
+        marks=_by_number(book.marks),
+        tables=book.dump(),
+        unwound=[snapshots.MarketTime(market=key, time_ms=time) for key, time in sorted(book.unwound_ms.items())],
+    )
+
+
+def _by_number(marks: dict[int, common.Mark]) -> list[common.Mark]:
+    return [marks[market] for market in sorted(marks)]

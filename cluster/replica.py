@@ -119,7 +119,8 @@ class Replica:
 
 def read_accounts(transport: Transport, state: ChainState, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
     """Asks every shard for its accounts; in the order asked for."""
-    query = batches.AccountQuery(venue=venue, accounts=accounts).SerializeToString()
+    asked = batches.AccountQuery(venue=venue, accounts=accounts)
+    query = batches.ShardQuery(accounts=asked).SerializeToString()
     replies = transport.query([Call(shard_name(shard), query) for shard in range(state.shards)])
     parts = [batches.AccountViews.FromString(reply) for reply in replies]
     by_account = {view.account: view for part in parts for view in part.accounts}

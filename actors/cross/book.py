@@ -6,8 +6,9 @@ from copy import deepcopy
 from actors.cross.health import Health, health
 from actors.ledger.accounts import Accounts
 from actors.ledger.book_orders import BookOrder, BookOrders
-from actors.ledger.cross_positions import CrossPosition, CrossPositions
+from actors.ledger.cross_positions import KEPT_COLUMNS, CrossPosition, CrossPositions
 from actors.ledger.table import StagingLog, Table, dumped_rows
+from actors.risk.slack_zones import SlackZones
 from actors.risk.tiers import Tiers, tiers_of
 from actors.risk.tradable import is_usable
 from actors.rulebooks import margin_trade
@@ -29,8 +30,6 @@ LADDER_COLUMNS = (
     "partial_pending",
     "acted_rung",
 )
-_BUY_SUMS = ("buy_lots", "buy_value", "buy_adverse")
-_SELL_SUMS = ("sell_lots", "sell_value", "sell_adverse")
 
 
 class CrossBook:
@@ -45,8 +44,11 @@ class CrossBook:
         self.log = log
         self.owns_vault = owns_vault
         self.touched: set[int] = set()
-        self.accounts = Accounts(log, self.touched.add, signed=True)
-        self.positions = CrossPositions(log, self.touched.add, self.accounts.table.slot)
+        # Accounts whose cash or positions changed since the last scan, and what that scan found out about the others.
+        self.unscanned: set[int] = set()
+        self.zones = SlackZones()
+        self.accounts = Accounts(log, self._touch_money, signed=True)
+        self.positions = CrossPositions(log, self._touch_money, self.accounts.table.slot)
         self.orders = BookOrders(log, self.touched.add)
         self.ladder = Table(LADDER_COLUMNS, log)
         self.terms = parameters.VenueParameters()
@@ -113,20 +115,22 @@ class CrossBook:
         self.log.note(self.touched.add, account)
         self.touched.add(account)
 
+    def _touch_money(self, account: int) -> None:
+        self.touched.add(account)
+        self.unscanned.add(account)
+
     def add_order(self, order: int, row: BookOrder) -> None:
         """Takes an order or a trigger in; a resting one joins the sums of its position's row."""
         self.orders.insert(order, row)
         if row.is_resting:
             self.positions.ensure(row.account, row.market)
-            self._count(row, 1)
-            self._add_to_sums(row, row.remaining)
+            self._add_to_sums(row, row.remaining, 1)
 
     def remove_order(self, order: int) -> BookOrder:
         """Takes an order or a trigger out, its hold with it, and returns its row."""
         row = self.orders.remove(order)
         if row.is_resting:
-            self._add_to_sums(row, -row.remaining)
-            self._count(row, -1)
+            self._add_to_sums(row, -row.remaining, -1)
             self.positions.drop_if_empty(row.account, row.market)
         return row
 
@@ -152,21 +156,32 @@ class CrossBook:
         mark = self.mark_ticks(row.market)
         return margin_trade.adverse_atoms(row.side, row.limit, mark, lots, self.k(row.market))
 
-    def _count(self, row: BookOrder, step: int) -> None:
-        self.positions.add(row.account, row.market, "resting", step)
-        if row.is_reduce_only:
-            self.positions.add(row.account, row.market, "reduce_only", step)
-
-    def _add_to_sums(self, row: BookOrder, lots: int) -> None:
-        """Adds signed lots of the order to the sums of its side; every sum is linear in the lots, so exact."""
-        if row.is_reduce_only:
+    def _add_to_sums(self, order: BookOrder, lots: int, step: int = 0) -> None:
+        """Adds signed lots of an order to the sums of its side, linear so exact, and `step` to the row's counts."""
+        row = self.positions.read(order.account, order.market)
+        resting = row.resting + step
+        if order.is_reduce_only:
+            self.positions.rewrite(row._replace(resting=resting, reduce_only=row.reduce_only + step))
             return
-        magnitude = abs(lots)
-        sign = 1 if lots > 0 else -1
-        value = margin_trade.notional_atoms(magnitude, row.limit, self.k(row.market))
-        deltas = (lots, sign * value, sign * self.adverse(row, magnitude))
-        for column, delta in zip(_BUY_SUMS if row.side > 0 else _SELL_SUMS, deltas, strict=True):
-            self.positions.add(row.account, row.market, column, delta)
+        value = lots * order.limit * self.k(order.market)
+        adverse = lots * self.adverse(order, 1)
+        if order.side > 0:
+            lots, value, adverse = row.buy_lots + lots, row.buy_value + value, row.buy_adverse + adverse
+            row = row._replace(buy_lots=lots, buy_value=value, buy_adverse=adverse, resting=resting)
+        else:
+            lots, value, adverse = row.sell_lots + lots, row.sell_value + value, row.sell_adverse + adverse
+            row = row._replace(sell_lots=lots, sell_value=value, sell_adverse=adverse, resting=resting)
+        self.positions.rewrite(row)
+
+    def rows_of_account(self, account: int) -> list[tuple[Table, list[int], int | None]]:
+        """What the account's digest covers beside its own row; sums over orders follow from the orders."""
+        positions = [self.positions.key(account, market) for market in self.positions.of_account(account)]
+        return [
+            (self.positions.table, positions, KEPT_COLUMNS),
+            (self.orders.table, self.orders.of_account(account), None),
+            (self.accounts.withdrawals, self.accounts.withdrawals_of(account), None),
+            (self.ladder, [account] if account in self.ladder else [], None),
+        ]
 
     def sums(self) -> tuple[int, ...]:
         """A row of `VenueSums`; margin is minus the signed sum of costs."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from actors.ledger.accounts import Accounts
 from actors.ledger.isolated_positions import IsolatedPositions, Position, RestingOpens
-from actors.ledger.table import StagingLog
+from actors.ledger.table import StagingLog, Table
 from actors.risk.tradable import is_usable, why_not_tradable
 from actors.rulebooks import twilight
 from actors.sinks import Refused
@@ -66,6 +66,14 @@ class IsolatedBook:
         maintenance = self.maintenance_e9(row.side, row.entry_value_atoms, row.initial_margin_atoms, row.market)
         row = row._replace(maintenance_e9=maintenance)
         return row._replace(threshold_ticks=self.threshold_ticks(row))
+
+    def rows_of_account(self, account: int) -> list[tuple[Table, list[int], int | None]]:
+        """What the account's digest covers beside its own row."""
+        return [
+            (self.positions.table, self.positions.of_account(account), None),
+            (self.orders.table, self.orders.of_account(account), None),
+            (self.accounts.withdrawals, self.accounts.withdrawals_of(account), None),
+        ]
 
     def sums(self) -> tuple[int, ...]:
         """A row of `VenueSums`."""

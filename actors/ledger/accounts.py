@@ -7,6 +7,8 @@ checked after every block without reading an account.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
 from actors.units import BALANCE_BOUND
 
@@ -73,6 +75,17 @@ class Accounts:
                 self._log.note(self._add_to_sum, name, -delta)
         self._log.note(self._touched, account)
         self._touched(account)
+
+    def charge(self, slots: np.ndarray, amounts_atoms: np.ndarray) -> np.ndarray:
+        """Takes these amounts from free, each slot once; returns what is free after it. Never while staging."""
+        free = self.table.column("free")
+        after = free[slots] - amounts_atoms
+        assert bool((self._lowest_free <= after).all() and (after < BALANCE_BOUND).all()), "a balance out of bounds"
+        free[slots] = after
+        self._add_to_sum("free", -sum(amounts_atoms.tolist()))
+        for slot in slots.tolist():
+            self._touched(self.table.key_at(slot))
+        return after
 
     def hold(self, account: int, amount_atoms: int) -> None:
         """Moves from free to held."""

@@ -1,18 +1,33 @@
 """Digests of the accounts of a shard, bucket by bucket; rows changed since the last root are digested anew, not all.
 
-An account's digest covers its row, positions, orders and pending withdrawals, each by number; a bucket's covers the
-digests of its accounts in (venue, account) order. Slots, free lists and the shard count cannot show.
+An account's digest covers its row, positions, orders and pending withdrawals, under cross margin the ladder's row too,
+each by number; a bucket's covers the digests of its accounts in (venue, account) order. Slots, free lists and the shard
+count cannot show.
 """
 
 import struct
 from bisect import insort
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from blake3 import blake3
 
 from actors.columns import BUCKETS
-from actors.isolated.book import IsolatedBook
+from actors.ledger.accounts import Accounts
+from actors.ledger.table import Table
 
 EMPTY_BUCKET = bytes(32)
+
+
+class DigestedBook(Protocol):
+    """A venue's book, whatever its rulebook: accounts, and which rows of which tables are an account's."""
+
+    venue: int
+    touched: set[int]
+    accounts: Accounts
+
+    def rows_of_account(self, account: int) -> Iterable[tuple[Table, Sequence[int], int | None]]:
+        """Tables beside the account's own, in a fixed order: table, keys ascending, leading columns (None: all)."""
 
 
 class BucketDigester:
@@ -22,7 +37,7 @@ class BucketDigester:
         self._accounts: dict[tuple[int, int], bytes] = {}
         self._members: dict[int, list[tuple[int, int]]] = {}
 
-    def changed(self, books: dict[int, IsolatedBook]) -> dict[int, bytes]:
+    def changed(self, books: Mapping[int, DigestedBook]) -> dict[int, bytes]:
         """New digests of the buckets touched since the last call, by bucket."""
         buckets: set[int] = set()
         for venue in sorted(books):
@@ -32,7 +47,7 @@ class BucketDigester:
             book.touched.clear()
         return {bucket: self._bucket(bucket) for bucket in sorted(buckets)}
 
-    def _digest_account(self, book: IsolatedBook, account: int, buckets: set[int]) -> None:
+    def _digest_account(self, book: DigestedBook, account: int, buckets: set[int]) -> None:
         key = (book.venue, account)
         bucket = account % BUCKETS
         if account not in book.accounts:  # touched while staging an open that was dropped
@@ -47,16 +62,12 @@ class BucketDigester:
         return blake3(b"".join(self._accounts[key] for key in members)).digest() if members else EMPTY_BUCKET
 
 
-def _account_image(book: IsolatedBook, account: int) -> bytes:
-    """The account's rows in a defined order: venue, row, then positions, orders and withdrawals with their counts."""
+def _account_image(book: DigestedBook, account: int) -> bytes:
+    """The account's rows in a defined order: venue, row, then the rows of each table with their count."""
     cells = [book.venue, *book.accounts.table.row(account)]
-    for table, keys in (
-        (book.positions.table, book.positions.of_account(account)),
-        (book.orders.table, book.orders.of_account(account)),
-        (book.accounts.withdrawals, book.accounts.withdrawals_of(account)),
-    ):
+    for table, keys, width in book.rows_of_account(account):
         cells.append(len(keys))
         for key in keys:
             cells.append(key)
-            cells.extend(table.row(key))
+            cells.extend(table.row(key)[:width])
     return struct.pack(f"<{len(cells)}q", *cells)

@@ -88,7 +88,8 @@ def _rows_of(world: World, name: str, quick: bool, bare_ms: list[float] | None) 
 def fan_outs_ms(world: World, repeats: int) -> list[float]:
     """The peer of a quiet block: the calls it makes (one actor, all shards, one actor), each a near-empty read."""
     empty_pool = [Call(pool_name(TWILIGHT_VENUE), batches_pb2.PoolQuery().SerializeToString())]
-    nobody = batches_pb2.AccountQuery(venue=TWILIGHT_VENUE).SerializeToString()
+    asked = batches_pb2.AccountQuery(venue=TWILIGHT_VENUE)
+    nobody = batches_pb2.ShardQuery(accounts=asked).SerializeToString()
     nobodies = [Call(shard_name(shard), nobody) for shard in range(SHARDS)]
 
     def fan_outs() -> None:

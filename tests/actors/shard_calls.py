@@ -105,8 +105,8 @@ class Shard(Caller):
         return position
 
     def view(self, account: int) -> batches.AccountView:
-        query = batches.AccountQuery(venue=1, accounts=[account]).SerializeToString()
-        (view,) = batches.AccountViews.FromString(self.actor.query(query)).accounts
+        query = batches.ShardQuery(accounts=batches.AccountQuery(venue=1, accounts=[account]))
+        (view,) = batches.AccountViews.FromString(self.actor.query(query.SerializeToString())).accounts
         return view
 
     def money(self, account: int) -> tuple[int, int, int, int]:

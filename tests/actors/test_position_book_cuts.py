@@ -94,7 +94,7 @@ def test_a_digest_names_the_rows_of_its_bucket_and_no_others() -> None:
 def test_a_cut_may_be_taken_by_another_number_of_shards(before: int, after: int) -> None:
     parts = [shard.actor.snapshot() for shard in sharded(before)]
     (expected,) = sharded(1)
-    query = batches.AccountQuery(venue=1, accounts=[1, 2, 3, 4]).SerializeToString()
+    query = batches.ShardQuery(accounts=batches.AccountQuery(venue=1, accounts=[1, 2, 3, 4])).SerializeToString()
     found = {}
     for number in range(after):
         copy = PositionBook(number, after)

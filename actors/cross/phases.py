@@ -1,0 +1,80 @@
+"""What one call of a shard does on its Margin Trade books, phase by phase."""
+
+from actors.columns import RowGatherer, add_row
+from actors.cross.admit import admit
+from actors.cross.book import CrossBook
+from actors.cross.caps import scan_caps
+from actors.cross.payout import pay_out
+from actors.cross.settle import fund, settle_cross_legs, take_marks
+from actors.cross.take import take_commands
+from actors.sinks import AnswerSink, EventSink
+from actors.venue_rows import VenueCommands, rows_of_venues
+from breakwater.v1 import batches_pb2 as batches
+
+
+class CrossPhases:
+    """The books of a shard and the reply of one call, which the phases fill; `finish` closes it."""
+
+    def __init__(
+        self,
+        books: dict[int, CrossBook],
+        call: batches.ShardCall,
+        commands: VenueCommands,
+        reply: batches.ShardReply,
+    ) -> None:
+        self._books = [books[venue] for venue in sorted(books)]
+        self._call = call
+        self._commands = commands
+        self._reply = reply
+        self._dues = RowGatherer(batches.CrossDues)
+        self._ops = RowGatherer(batches.OrderOps)
+        for book in self._books:
+            book.height, book.block_time_ms = call.header.height, call.header.block_time_ms
+
+    def run(self, phase: int, sink: EventSink, answers: AnswerSink) -> None:
+        """A phase that is never speculative."""
+        if phase == batches.SHARD_PHASE_SETTLE:
+            self._settle(0, sink)
+        elif phase == batches.SHARD_PHASE_MARK:
+            for book in self._books:
+                take_marks(book, self._call.marks)
+                fund(book, self._reply.funding, self._dues, sink)
+        elif phase == batches.SHARD_PHASE_TAKE:
+            for book in self._books:
+                take_commands(book, self._commands.of([book.venue]), self._ops, sink, answers)
+        elif phase == batches.SHARD_PHASE_SETTLE_LADDER:
+            self._settle(self._call.round, sink)
+        elif phase == batches.SHARD_PHASE_SCAN:
+            self._scan()
+
+    def _settle(self, ladder_round: int, sink: EventSink) -> None:
+        for book in self._books:
+            legs = rows_of_venues(self._call.cross_legs, [book.venue])
+            settle_cross_legs(book, legs, self._dues, sink, ladder_round)
+
+    def _scan(self) -> None:
+        """What the books must know of accounts."""
+        caps = RowGatherer(batches.PositionCaps)
+        for book in self._books:
+            scan_caps(book, caps)
+        self._reply.caps.CopyFrom(caps.message())
+
+    def stage(self, sink: EventSink, answers: AnswerSink) -> None:
+        """PAY_OUT and ADMIT."""
+        ops, caps = RowGatherer(batches.OrderOps), RowGatherer(batches.PositionCaps)
+        liquidity = RowGatherer(batches.LiquidityOps)
+        for book in self._books:
+            commands = self._commands.of([book.venue])
+            pay_out(book, commands.withdrawals, sink, answers)
+            admit(book, commands, ops, liquidity, caps, sink, answers)
+        self._reply.staged_order_ops.CopyFrom(ops.message())
+        self._reply.staged_caps.CopyFrom(caps.message())
+        self._reply.liquidity.MergeFrom(liquidity.message())
+
+    def finish(self) -> None:
+        """What several phases of the call gathered, and the open interest after them."""
+        self._reply.dues.CopyFrom(self._dues.message())
+        self._reply.order_ops.CopyFrom(self._ops.message())
+        for book in self._books:
+            for interest in book.open_interest():
+                add_row(self._reply.open_interest, book.venue, *interest)

@@ -1,0 +1,265 @@
+"""Phases 3 and 4 of a cross book: the legs the desks owe, then marks and funding."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from actors.columns import RowGatherer, add_row, rows
+from actors.cross.book import VAULT, CrossBook
+from actors.ledger.book_orders import REDUCE_ONLY
+from actors.risk.cross_funding import funding_payments_ceil_atoms
+from actors.rulebooks import margin_trade
+from actors.sinks import FUND, LADDER, LADDER_SETTLE, SETTLE, EventSink
+from actors.units import INT64_MAX, mul_div_floor
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+
+# The class under which positions are told, after every class of a desk.
+TOLD_CLASS = 15
+# Ladder orders have this bit in their number and no row here (docs/margin-trade.md).
+LADDER_NUMBER = 1 << 19
+# `partial_pending` of the ladder's row: a partial was sent; the book filled something of it.
+PARTIAL_SENT, PARTIAL_FILLED = 1, 2
+_TOLD_AS_CREDITED = {
+    events.CROSS_LEG_KIND_RELEASE: events.LEG_KIND_RELEASE,
+    events.CROSS_LEG_KIND_REDEMPTION: events.LEG_KIND_REDEMPTION,
+}
+
+
+class Move:
+    """What one call's legs did to one position: atoms realised and fees paid."""
+
+    __slots__ = ("fee", "liquidation_fee", "realised")
+
+    def __init__(self) -> None:
+        self.realised = 0
+        self.fee = 0
+        self.liquidation_fee = 0
+
+
+class _Settling:
+    """One call's legs on one book; `ladder_round` is 0 outside the ladder."""
+
+    def __init__(self, book: CrossBook, sink: EventSink, ladder_round: int) -> None:
+        self._book = book
+        self._sink = sink
+        self._round = ladder_round
+        self.moves: dict[tuple[int, int], Move] = {}
+
+    def fill(self, account: int, market: int, order: int, lots: int, quote: int, fees: tuple[int, int]) -> None:
+        """FILL: the position, what is left of the order, the trading and the liquidation fee."""
+        move = self.move(account, market, lots, quote)
+        if self._has_row(account, order):
+            self._book.fill_order(order, abs(lots))
+        elif self._round:
+            self._note_partial(account)
+        move.fee += fees[0]
+        move.liquidation_fee += fees[1]
+        self._book.accounts.post(account, free=-sum(fees))
+
+    def _note_partial(self, account: int) -> None:
+        """The book filled something of the ladder's order: a partial starts its cooldown (MT-12)."""
+        ladder = self._book.ladder
+        if account in ladder and ladder.get(account, "partial_pending") == PARTIAL_SENT:
+            ladder.put(account, "partial_pending", PARTIAL_FILLED)
+            self._book.touch(account)
+
+    def move(self, account: int, market: int, lots: int, quote: int) -> Move:
+        """The position moves by lots at a quote; what it realises goes to cash. Returns the record of it."""
+        book = self._book
+        held = book.positions.lots(account, market)
+        after = position_after(held, book.positions.get(account, market, "cost"), lots, quote)
+        book.positions.move(account, market, after.lots, after.cost_atoms)
+        book.accounts.post(account, free=after.realised_atoms)
+        move = self.moves.setdefault((account, market), Move())
+        move.realised += after.realised_atoms
+        return move
+
+    def gone(self, account: int, market: int, order: int) -> None:
+        """GONE: the order leaves the table. A ladder order has no row: its market is tried in this block (MT-12)."""
+        if self._has_row(account, order):
+            self._book.remove_order(order)
+        elif self._round and self._book.positions.has(account, market):
+            self._book.positions.put(account, market, "tried_height", self._book.height)
+
+    def taken(self, account: int) -> None:
+        """TAKEN: every position leaves at the mark, then all cash (MT-13)."""
+        book = self._book
+        for market in book.positions.of_account(account):
+            lots = book.positions.lots(account, market)
+            if lots:
+                value = margin_trade.value_atoms(lots, book.mark_ticks(market), book.k(market))
+                self.move(account, market, -lots, -value)
+        book.accounts.post(account, free=-book.accounts.free(account))
+
+    def move_money(
+        self, account: int, kind: "events.CrossLegKind", amount: int, reference: int, key: tuple[int, int, int]
+    ) -> None:
+        """CASH, MINTED, RELEASE, REDEMPTION; `key` is (class, command, leg)."""
+        book = self._book
+        held = amount if kind in (events.CROSS_LEG_KIND_MINTED, events.CROSS_LEG_KIND_RELEASE) else 0
+        free = 0 if kind == events.CROSS_LEG_KIND_MINTED else amount
+        book.accounts.post(account, free=free, held=-held)
+        if kind in _TOLD_AS_CREDITED:
+            body = events.Credited(kind=_TOLD_AS_CREDITED[kind], amount_atoms=amount, reference=reference)
+            leg_class, command, leg = key
+            event = events.Event(venue=book.venue, account=account, credited=body)
+            self._sink.emit((SETTLE, book.venue << 8 | leg_class, command, leg), event)
+
+    def _has_row(self, account: int, order: int) -> bool:
+        """It is an order of the account's own; the ladder's and the vault's have no row."""
+        known = order in self._book.orders
+        is_desks = order == 0 or order & LADDER_NUMBER != 0 or account == VAULT
+        assert known or is_desks, f"order {order} of account {account} is unknown"
+        return known
+
+    def tell(self) -> None:
+        """One event for each position that moved, after all legs of the call."""
+        book = self._book
+        for (account, market), move in sorted(self.moves.items()):
+            row = book.positions.read(account, market)
+            body = events.PositionUpdated(
+                lots=row.lots,
+                cost_atoms=row.cost,
+                realised_atoms=move.realised,
+                fee_atoms=move.fee,
+                liquidation_fee_atoms=move.liquidation_fee,
+                cash_atoms=book.accounts.free(account),
+            )
+            key = (SETTLE, book.venue << 8 | TOLD_CLASS, account, market)
+            if self._round:
+                key = (LADDER, self._round, LADDER_SETTLE + account, market)
+            event = events.Event(venue=book.venue, market=market, account=account, position_updated=body)
+            self._sink.emit(key, event)
+
+
+def settle_cross_legs(
+    book: CrossBook, legs: batches.CrossLegs, dues: RowGatherer[batches.CrossDues], sink: EventSink, ladder_round: int
+) -> None:
+    """Applies the venue's legs in their order (class, command, market, leg); fees become dues. It cannot refuse."""
+    settling = _Settling(book, sink, ladder_round)
+    for row in rows(legs):
+        leg_class, command, market, leg, _, account, kind, order, lots, quote, fee, liquidation_fee, *money = row
+        if kind == events.CROSS_LEG_KIND_FILL:
+            settling.fill(account, market, order, lots, quote, (fee, liquidation_fee))
+        elif kind == events.CROSS_LEG_KIND_GONE:
+            settling.gone(account, market, order)
+        elif kind in (events.CROSS_LEG_KIND_TAKEOVER, events.CROSS_LEG_KIND_DELEVERAGED):
+            settling.move(account, market, lots, quote)
+        elif kind == events.CROSS_LEG_KIND_TAKEN:
+            settling.taken(account)
+        else:
+            amount, reference = money
+            settling.move_money(account, kind, amount, reference, (leg_class, command, leg))
+    settling.tell()
+    moves = settling.moves.values()
+    _owe(book, dues, batches.CROSS_DUE_KIND_TRADING_FEES, sum(move.fee for move in moves))
+    _owe(book, dues, batches.CROSS_DUE_KIND_LIQUIDATION_FEES, sum(move.liquidation_fee for move in moves))
+
+
+def position_after(lots: int, cost_atoms: int, moved_lots: int, quote_atoms: int) -> margin_trade.Fill:
+    """The position after moving by lots at one price: it closes first, then opens; quote is signed like the lots.
+
+    Released cost is rounded down and the last lot releases what is left; cash less cost moves by -quote, exactly.
+    """
+    closing = margin_trade.closing_lots(lots, moved_lots)
+    closing_quote = mul_div_floor(quote_atoms, abs(closing), abs(moved_lots))
+    assert closing_quote * moved_lots == quote_atoms * closing, "a move that turns a position is not at one price"
+    closed = margin_trade.close_at_quote(lots, cost_atoms, closing, -closing_quote)
+    opened_quote = quote_atoms - closing_quote
+    return margin_trade.Fill(lots + moved_lots, closed.cost_atoms + opened_quote, closed.realised_atoms)
+
+
+def _owe(book: CrossBook, dues: RowGatherer[batches.CrossDues], kind: "batches.CrossDueKind", amount: int) -> None:
+    if amount:
+        dues.add(book.venue, kind, amount)
+
+
+def take_marks(book: CrossBook, marks: Iterable[common.Mark]) -> None:
+    """The marks of the block; where one moved, what resting orders would lose against it is taken anew (MT-02)."""
+    for mark in marks:
+        if mark.venue == book.venue:
+            before = book.mark_ticks(mark.market)
+            book.marks[mark.market] = mark
+            if mark.mark_ticks != before:
+                _retake_adverse(book, mark.market)
+
+
+def _retake_adverse(book: CrossBook, market: int) -> None:
+    """`buy_adverse` and `sell_adverse` of every row of the market. Never while staging."""
+    orders, positions = book.orders.table, book.positions.table
+    made = orders.slots_made
+    holds = (orders.column("market")[:made] == market) & (orders.column("trigger")[:made] == 0)
+    holds &= (orders.column("remaining")[:made] > 0) & (orders.column("flags")[:made] & REDUCE_ONLY == 0)
+    slots = np.flatnonzero(holds)
+    if not slots.size:
+        return
+    accounts, owner = np.unique(orders.column("account")[slots], return_inverse=True)
+    side = orders.column("side")[slots]
+    amounts = _adverse(
+        side,
+        orders.column("limit")[slots],
+        orders.column("remaining")[slots],
+        book.mark_ticks(market),
+        book.k(market),
+        book.scalar,
+    )
+    at = [positions.slot(book.positions.key(account, market)) for account in accounts.tolist()]
+    for name, mine in (("buy_adverse", side > 0), ("sell_adverse", side < 0)):
+        sums = np.zeros(accounts.size, dtype=amounts.dtype)
+        np.add.at(sums, owner[mine], amounts[mine])
+        positions.column(name)[at] = sums
+
+
+def _adverse(
+    side: np.ndarray, limit: np.ndarray, lots: np.ndarray, mark_ticks: int, quote_atoms_per_tick_lot: int, scalar: bool
+) -> np.ndarray:
+    """`margin_trade.adverse_atoms` of every order: int64 where even the sum of all fits, else Python integers."""
+    gap = np.maximum(side * (limit - mark_ticks), 0)
+    bound = int(gap.max()) * int(lots.max()) * quote_atoms_per_tick_lot * gap.size
+    if not scalar and bound <= INT64_MAX:
+        return gap * lots * quote_atoms_per_tick_lot
+    columns = zip(side.tolist(), limit.tolist(), lots.tolist(), strict=True)
+    exact = [
+        margin_trade.adverse_atoms(one, price, mark_ticks, size, quote_atoms_per_tick_lot)
+        for one, price, size in columns
+    ]
+    return np.array(exact, dtype=object)
+
+
+def fund(book: CrossBook, nets: batches.FundingNets, dues: RowGatherer[batches.CrossDues], sink: EventSink) -> None:
+    """MT-10 in every market whose mark passed a boundary: positions pay from cash; the net is the fund's."""
+    for market in sorted(book.marks):
+        mark = book.marks[market]
+        if not mark.funding_boundary_ms:
+            continue
+        net = _fund_market(book, mark, sink)
+        add_row(nets, book.venue, market, net, mark.funding_rate_e9, mark.funding_boundary_ms)
+        _owe(book, dues, batches.CROSS_DUE_KIND_FUNDING, net)
+        if book.owns_vault:
+            body = events.FundingApplied(
+                rate_e9=mark.funding_rate_e9, boundary_ms=mark.funding_boundary_ms, mark=book.mark_stamp(market)
+            )
+            event = events.Event(venue=book.venue, market=market, funding_applied=body)
+            sink.emit((FUND, book.venue << 32 | market, -1, 0), event)
+
+
+def _fund_market(book: CrossBook, mark: common.Mark, sink: EventSink) -> int:
+    """Funds the positions of one market and returns what they paid together, atoms."""
+    market, table = mark.market, book.positions.table
+    made = table.slots_made
+    slots = np.flatnonzero((table.column("market")[:made] == market) & (table.column("lots")[:made] != 0))
+    if not slots.size:
+        return 0
+    slots = slots[np.argsort(table.column("account")[slots])]
+    lots = table.column("lots")[slots]
+    payments = funding_payments_ceil_atoms(lots, mark.index_ticks, book.k(market), mark.funding_rate_e9, book.scalar)
+    after = book.accounts.charge(table.column("owner_slot")[slots], payments)
+    accounts = table.column("account")[slots].tolist()
+    market_key = book.venue << 32 | market
+    for account, payment, cash in zip(accounts, payments.tolist(), after.tolist(), strict=True):
+        body = events.FundingPaid(position=market, payment_atoms=payment, margin_held_atoms=cash)
+        event = events.Event(venue=book.venue, market=market, account=account, funding_paid=body)
+        sink.emit((FUND, market_key, account, 0), event)
+    return sum(payments.tolist())

@@ -1,0 +1,57 @@
+"""What one call of a shard does on its Twilight books, phase by phase."""
+
+from actors.columns import RowGatherer
+from actors.isolated.admit import Admission, pay_out
+from actors.isolated.book import IsolatedBook
+from actors.isolated.ladder import carry_out, scan
+from actors.isolated.settle import fund, settle_legs, take_marks
+from actors.isolated.take import take_commands
+from actors.sinks import AnswerSink, EventSink
+from actors.venue_rows import VenueCommands, rows_of_venues
+from breakwater.v1 import batches_pb2 as batches
+
+
+class IsolatedPhases:
+    """The books of a shard and the reply of one call, which the phases fill."""
+
+    def __init__(
+        self,
+        books: dict[int, IsolatedBook],
+        call: batches.ShardCall,
+        commands: VenueCommands,
+        reply: batches.ShardReply,
+    ) -> None:
+        self._books = books
+        self._call = call
+        self._commands = commands
+        self._reply = reply
+
+    def run(self, phase: int, sink: EventSink, answers: AnswerSink) -> None:
+        """A phase that is never speculative."""
+        if phase == batches.SHARD_PHASE_SETTLE:
+            settle_legs(self._books, self._call.legs, sink)
+        elif phase == batches.SHARD_PHASE_MARK:
+            for venue in sorted(self._books):
+                take_marks(self._books[venue], self._call.marks)
+                fund(self._books[venue], self._call.totals, self._reply.funding, sink)
+        elif phase == batches.SHARD_PHASE_TAKE:
+            take_commands(self._books, self._commands.of(self._books), sink, answers)
+        elif phase == batches.SHARD_PHASE_LADDER:
+            seizures = RowGatherer(batches.Seizures)
+            carry_out(self._books, rows_of_venues(self._call.ladder, self._books), seizures, sink)
+            self._reply.seizures.CopyFrom(seizures.message())
+        elif phase == batches.SHARD_PHASE_SCAN:
+            candidates = RowGatherer(batches.Candidates)
+            for venue in sorted(self._books):
+                scan(self._books[venue], candidates)
+            self._reply.candidates.MergeFrom(candidates.message())
+
+    def stage(self, sink: EventSink, answers: AnswerSink) -> None:
+        """PAY_OUT and ADMIT."""
+        commands, height = self._commands.of(self._books), self._call.header.height
+        pay_out(self._books, height, commands.withdrawals, sink, answers)
+        admission = Admission(self._books, height, sink, answers)
+        admission.run(commands)
+        self._reply.closes.CopyFrom(admission.closes.message())
+        self._reply.opens.CopyFrom(admission.opens.message())
+        self._reply.liquidity.MergeFrom(admission.liquidity.message())
