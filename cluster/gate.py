@@ -11,7 +11,9 @@ ALWAYS = frozenset(
     (
         "ticks",
         "deposits",
+        "insurance_deposit",
         "cancel_orders",
+        "cancel_book_orders",
         "cancel_all_after",
         "withdrawal_decisions",
         "create_venue",
