@@ -12,6 +12,7 @@ from actors.matching.layout import (
     WORDS_AN_OPERATION,
     WORDS_END,
     WORDS_USED,
+    zeroed,
 )
 
 
@@ -24,7 +25,7 @@ def with_room(memory: np.ndarray, ops: int, caps: int) -> np.ndarray:
     if fits and order_rows == memory[ORDER_MAP + 1] + 1 and account_rows == memory[ACCOUNT_MAP + 1] + 1:
         return memory
     end = int(memory[WORDS_END]) if fits else max(words, 2 * int(memory[WORDS_END]))
-    larger = np.zeros(end + 2 * order_rows + 2 * account_rows, dtype=np.int64)
+    larger = zeroed(end + 2 * order_rows + 2 * account_rows)
     used = int(memory[WORDS_USED])
     larger[:used] = memory[:used]
     larger[WORDS_END] = end

@@ -55,6 +55,7 @@ from actors.matching.words import (
     RESTED,
     RESULT_COLUMNS,
     SELF_TRADE,
+    TRADE_WITH_SELF,
     UNKNOWN,
     USER,
     VAULT_DEPTH,
@@ -87,15 +88,17 @@ def first_malformed(ops: np.ndarray) -> np.int64:
     """The first operation that no door lets through, or -1: the kernels would wrap silently on it."""
     for op in range(ops.shape[1]):
         kind = ops[_KIND, op]
-        if not PLACE <= kind <= CANCEL_ACCOUNT or ops[_ACCOUNT, op] < 0:
-            return np.int64(op)
-        if kind != CANCEL_ACCOUNT and ops[_ORDER, op] <= 0:
-            return np.int64(op)
-        if kind in (PLACE, AMEND) and not 0 < ops[_PRICE, op] <= PRICE_TICKS_MAX:
-            return np.int64(op)
-        if kind == PLACE and (ops[_SIZE, op] <= 0 or ops[_SIDE, op] not in (-1, 1)):
-            return np.int64(op)
-        if kind == PLACE and (not GTC <= ops[_TIME_IN_FORCE, op] <= FOK or not 0 <= ops[_FLAGS, op] < FLAGS_BOUND):
+        wrong = kind < PLACE or kind > CANCEL_ACCOUNT or ops[_ACCOUNT, op] < 0
+        wrong |= ops[_ORDER, op] <= 0 and kind != CANCEL_ACCOUNT
+        if kind == PLACE:
+            side = ops[_SIDE, op]
+            wrong |= side * side != 1 or ops[_SIZE, op] <= 0
+            wrong |= ops[_TIME_IN_FORCE, op] < GTC or ops[_TIME_IN_FORCE, op] > FOK
+            wrong |= ops[_SELF_TRADE, op] < TRADE_WITH_SELF or ops[_SELF_TRADE, op] > EXPIRE_BOTH
+            wrong |= ops[_FLAGS, op] < 0 or ops[_FLAGS, op] >= FLAGS_BOUND
+        if kind in (PLACE, AMEND):
+            wrong |= ops[_PRICE, op] <= 0 or ops[_PRICE, op] > PRICE_TICKS_MAX
+        if wrong:
             return np.int64(op)
     return np.int64(-1)
 

@@ -160,7 +160,6 @@ DUMP_COLUMNS: Final = (
 
 def as_matrix(columns: tuple[Any, ...]) -> np.ndarray:
     """Columns one under the other in memory of our own: the kernels take one kind of array, whatever came."""
-    matrix = np.empty((len(columns), len(columns[0])), dtype=np.int64)
-    for row, column in zip(matrix, columns, strict=True):
-        row[:] = column
-    return matrix
+    count = len(columns[0])
+    assert all(len(column) == count for column in columns), "columns of unequal length"
+    return np.concatenate(columns, dtype=np.int64).reshape(len(columns), count)

@@ -2,6 +2,8 @@
 
 import random
 
+import numpy as np
+
 from actors.matching import words as w
 
 MIDDLE = 1_000
@@ -78,5 +80,5 @@ class Flow:
 def caps_of(capped: dict[int, tuple[int, int]]) -> w.Caps:
     """The columns of what the naive book takes as a dict."""
     accounts = sorted(capped)
-    rows = w.as_matrix((accounts, [capped[a][0] for a in accounts], [capped[a][1] for a in accounts]))
-    return w.Caps(*rows)
+    columns = (accounts, [capped[a][0] for a in accounts], [capped[a][1] for a in accounts])
+    return w.Caps(*(np.array(column, dtype=np.int64) for column in columns))
