@@ -12,7 +12,7 @@ from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, end, error
 
 if TYPE_CHECKING:
     from node.load.driver import Progress
-    from node.load.replay import ReplayOptions
+    from node.load.options import ReplayOptions
 
 _SHOW_EVERY_BLOCKS = 8
 # Where nobody watches a terminal, so many lines a replay.
@@ -20,20 +20,23 @@ _LINES = 10
 
 
 def replay(
-    venue: Annotated[str, typer.Option(help="Name of the venue.")] = "twilight",
-    prices: Annotated[Path | None, typer.Option(help="CSV of one-minute bars; without it a synthetic crash.")] = None,
+    venue: Annotated[str, typer.Option(help="twilight or margin-trade.")] = "twilight",
+    prices: Annotated[
+        Path | None,
+        typer.Option(help="CSV of one-minute bars, or a folder of them, a market each; none: a synthetic crash."),
+    ] = None,
     traders: Annotated[int, typer.Option(min=1, max=200_000, help="Simulated traders.")] = 2_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the people, and of the synthetic crash.")] = 1,
     shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of the node.")] = 2,
     transport: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
-    ticks_per_bar: Annotated[int, typer.Option(min=4, max=120, help="Prices (blocks) a bar.")] = 12,
+    ticks_per_bar: Annotated[int, typer.Option(min=1, max=120, help="Prices (blocks) a bar; 1: its close.")] = 12,
     rules: Annotated[str, typer.Option(help="Preset of the venue: safe or seed.")] = "safe",
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<UTC time>.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data directory; default <run folder>/data.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a crash through a node: prices, traders, LPs, in accelerated time. Leaves a run folder."""
-    from node.load.replay import ReplayOptions, plan_of
+    from node.load.options import ReplayOptions, plan_of
     from node.load.replay import replay as run
     from node.presets import RULES
     from node.report.run_folder import new_run_dir, write_run
@@ -119,8 +122,4 @@ def _lines_shown() -> Callable[["Progress"], None]:
 
 
 def _words(progress: "Progress") -> str:
-    tally = progress.tally
-    return (
-        f"price {progress.price_ticks:,}  NAV {tally.pool.nav_marked_atoms / 1e8:,.4f} BTC  "
-        f"{tally.pool.positions:,} positions  {len(tally.liquidations):,} liquidated"
-    )
+    return f"price {progress.price_ticks:,}  {progress.tally.words()}"

@@ -12,6 +12,7 @@ class Conservation:
     """Both sides of the equation at one height with an empty outbox, atoms."""
 
     accounts_atoms: int
+    # Of the pool, or the fees and the insurance fund of a Margin Trade venue.
     nav_realised_atoms: int
     shortfall_atoms: int
     node_deposited_atoms: int
@@ -49,6 +50,27 @@ def conservation(
         nav_realised_atoms=pool.nav_realised_atoms,
         shortfall_atoms=pool.shortfall_atoms,
         node_deposited_atoms=deposited,
+        node_withdrawn_atoms=withdrawn,
+        custody_deposited_atoms=custody.deposited_atoms,
+        custody_withdrawn_atoms=custody.withdrawn_atoms,
+    )
+
+
+def book_conservation(
+    accounts: Iterable[batches_pb2.AccountView], backstop: batches_pb2.BackstopView, custody: Custody
+) -> Conservation:
+    """The equation of docs/margin-trade.md over every account, the vault's among them, and the custodian's book."""
+    held = deposited = withdrawn = 0
+    for account in accounts:
+        held += account.free_atoms + account.held_atoms + account.pending_withdrawal_atoms
+        held -= sum(position.cost_atoms for position in account.cross.positions)
+        deposited += account.deposited_atoms
+        withdrawn += account.withdrawn_atoms
+    return Conservation(
+        accounts_atoms=held,
+        nav_realised_atoms=backstop.sums.fees_atoms + backstop.sums.fund_atoms,
+        shortfall_atoms=backstop.sums.shortfall_atoms,
+        node_deposited_atoms=deposited + backstop.sums.deposited_atoms,
         node_withdrawn_atoms=withdrawn,
         custody_deposited_atoms=custody.deposited_atoms,
         custody_withdrawn_atoms=custody.withdrawn_atoms,

@@ -6,15 +6,14 @@ interrupted anywhere and continued, gives the same journal.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from breakwater.v1 import admin_pb2, parameters_pb2
+from breakwater.v1 import admin_pb2
 from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import events_pb2 as evt
-from node.load.asks import Answers, Ask, column_ask, command_batches, ignore
-from node.load.population import Population
-from node.load.price_path import PricePoint
+from node.load.asks import Answers, Ask, command_batches
+from node.load.margin_trade.tally import BookTally
+from node.load.plan import Plan
 from node.load.tally import Tally
 
 # The blocks before the first price: venue, accounts, deposits, pool.
@@ -41,39 +40,24 @@ class Sealer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A replay: the venue, its only market, the prices and the people."""
-
-    venue: parameters_pb2.VenueParameters
-    market: parameters_pb2.MarketParameters
-    points: Sequence[PricePoint]
-    seed: int
-    traders: int
-
-    def population(self) -> Population:
-        """The people of this plan, before they have an account."""
-        cap_atoms = self.venue.twilight.margin_cap_atoms
-        return Population(self.seed, self.traders, len(self.points), self.market.market, cap_atoms)
-
-
 class Progress(NamedTuple):
     """How far a replay is."""
 
     block: int
     blocks: int
     price_ticks: int
-    tally: Tally
+    tally: Tally | BookTally
 
 
 class Driver:
     """One replay. `run` once; afterwards population, tally and final hold what came of it."""
 
     def __init__(self, plan: Plan, sealer: Sealer, watch: Callable[[Progress], None]) -> None:
-        self.population = plan.population()
-        self.tally = Tally()
+        self.population = plan.people()
+        self.tally = plan.tally()
         self.final = admin_pb2.SealBlockResponse()
         self._plan, self._sealer, self._watch = plan, sealer, watch
+        self._publishers = plan.publishers()
         self._first_height = 0
         self._block = 0
         self._events: Events | None = None
@@ -89,9 +73,11 @@ class Driver:
         for step, asks in enumerate(self._setup()):
             self._seal(setup_ms + step * SETUP_STEP_MS, asks())
         for number, point in enumerate(points, 1):
-            self._seal(point.time_ms, [self._ticks(point), *self.population.act(number, point.price_ticks)])
+            prices = self._plan.prices(number - 1)
+            ticks = self._publishers.say(point.time_ms, prices)
+            self._seal(point.time_ms, [ticks, *self.population.act(number, prices)])
             self._watch(Progress(self._block, total, point.price_ticks, self.tally))
-        self._drain(points[-1])
+        self._drain(points[-1].time_ms, self._plan.prices(len(points) - 1))
         self._collect()
 
     def _setup(self) -> Iterator[Callable[[], list[Ask]]]:
@@ -103,33 +89,17 @@ class Driver:
         yield people.fill_pool
 
     def _found(self) -> list[Ask]:
-        return [
-            Ask("create_venue", cmd.CreateVenue(parameters=self._plan.venue)),
-            Ask("create_market", cmd.CreateMarket(parameters=self._plan.market)),
-        ]
+        markets = [Ask("create_market", cmd.CreateMarket(parameters=market)) for market in self._plan.markets]
+        return [Ask("create_venue", cmd.CreateVenue(parameters=self._plan.venue)), *markets]
 
-    def _ticks(self, point: PricePoint) -> Ask:
-        """The same price from every publisher of the market."""
-        publishers = [source.publisher for source in self._plan.market.oracle.sources]
-        return column_ask(
-            "ticks",
-            cmd.Ticks,
-            ignore,
-            market=[self._plan.market.market] * len(publishers),
-            publisher=publishers,
-            price_ticks=[point.price_ticks] * len(publishers),
-            published_ms=[point.time_ms] * len(publishers),
-        )
-
-    def _drain(self, last: PricePoint) -> None:
-        """Blocks that carry nothing but the last price, until no leg waits; then one more for the root.
+    def _drain(self, last_ms: int, prices: Sequence[int]) -> None:
+        """Blocks that carry nothing but the last prices, until no leg waits; then one more for the root.
 
         Each has ticks, hence request keys of its own: sent again after a crash it is known as a repetition.
         """
         for step in range(1, DRAIN_MAX + 1):
-            point = PricePoint(last.time_ms + step, last.price_ticks)
             ready = not self.final.outbox_pending
-            self._seal(point.time_ms, [self._ticks(point)], root=ready)
+            self._seal(last_ms + step, [self._publishers.say(last_ms + step, prices)], root=ready)
             if ready and not self.final.outbox_pending:
                 return
         raise ReplayError(f"the node still has undelivered legs {DRAIN_MAX} blocks after the last order")
@@ -165,5 +135,7 @@ class Driver:
     def _collect(self) -> None:
         """Count the events asked for last: they travel while the next block is sealed."""
         if self._events is not None:
-            self.tally.happened(self._events())
+            events = self._events()
+            self.tally.happened(events)
+            self.population.happened(events)
             self._events = None

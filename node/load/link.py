@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from breakwater.v1 import admin_pb2, batches_pb2, blocks_pb2
+from breakwater.v1 import admin_pb2, batches_pb2, blocks_pb2, liquidity_pb2
 from node.client import Client, RefusedError
 from node.client.errors import refused_of
 from node.load.child import ChildError, NodeChild
@@ -72,6 +72,14 @@ class NodeLink:
     def pool(self, venue: int) -> batches_pb2.PoolView:
         """The pool now."""
         return self._insist("read the pool", lambda client: client.pool(venue))
+
+    def backstop(self, venue: int) -> batches_pb2.BackstopView:
+        """The vault and the funds of a Margin Trade venue now."""
+        request = liquidity_pb2.GetVaultRequest(venue=venue)
+        answer = self._insist(
+            "read the vault", lambda client: client.liquidity.GetVault(request, timeout=READ_TIMEOUT_S)
+        )
+        return answer.vault
 
     def accounts(self, venue: int, accounts: Sequence[int]) -> list[batches_pb2.AccountView]:
         """These accounts now, in this order."""

@@ -1,13 +1,15 @@
 """Everybody who takes part in a replay: liquidity providers, traders, the custodian, and some who make mistakes."""
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from breakwater.v1 import commands_pb2 as cmd
+from breakwater.v1 import events_pb2 as evt
 from node.load.asks import ROWS_MAX, Answers, Ask
 from node.load.custody import DECISION_BLOCKS, Custody
 from node.load.mischief import Mischief
+from node.load.openings import openings
 from node.load.providers import Providers
 from node.load.temperament import PPM, Temperament
 from node.load.traders import SMALLEST_MARGIN_ATOMS, Traders
@@ -47,7 +49,7 @@ class Population:
 
     def open_accounts(self) -> list[Ask]:
         """First block of the people: an account each."""
-        return [*_openings(self.providers.account), *_openings(self.traders.account)]
+        return [*openings(self.providers.account), *openings(self.traders.account)]
 
     def deposit(self) -> list[Ask]:
         """Second block: the custodian credits everybody."""
@@ -71,8 +73,12 @@ class Population:
         """Third block: liquidity for the pool."""
         return [self.providers.fill()]
 
-    def act(self, block: int, price_ticks: int) -> list[Ask]:
+    def happened(self, events: Iterable[evt.Event]) -> None:
+        """These people learn from answers and prices alone."""
+
+    def act(self, block: int, prices_ticks: Sequence[int]) -> list[Ask]:
         """What everybody asks for in tick block `block` (from 1) at this price."""
+        (price_ticks,) = prices_ticks
         self._recent.append(price_ticks)
         fall_ppm = (self._recent[0] - price_ticks) * PPM // self._recent[0]
         return [
@@ -107,15 +113,3 @@ class Population:
         traders = self.traders
         amount = np.maximum(self._temper.margin_atoms[rows] // 2, 2 * SMALLEST_MARGIN_ATOMS)
         return [self.custody.credit(traders.account[rows], amount, lambda answers: traders.return_with(rows, amount))]
-
-
-def _openings(account: np.ndarray) -> list[Ask]:
-    asks = []
-    for start in range(0, len(account), ROWS_MAX):
-        part = account[start : start + ROWS_MAX]
-
-        def learn(answers: Answers, part: np.ndarray = part) -> None:
-            part[:] = answers.reference
-
-        asks.append(Ask("open_accounts", cmd.OpenAccounts(count=len(part)), learn))
-    return asks

@@ -8,7 +8,8 @@ from actors.units import PRICE_BOUND
 from node.load.bars import BAR_MS, Bar, PriceFileError
 
 TICKS_PER_BAR = 12
-TICKS_PER_BAR_MIN = 4
+# With fewer than four only the last corners of a bar are seen: its close, or its second extreme and its close.
+TICKS_PER_BAR_MIN = 1
 # The mark moves at most once in 500 ms (TW-20): more points than this in a minute would never be marks.
 TICKS_PER_BAR_MAX = 120
 _E9 = 10**9
@@ -49,18 +50,24 @@ def bar_ticks(bar: Bar, ticks_per_bar: int, tick_size_e9: int) -> list[int]:
     The extreme nearer the open comes first; where both are as near, the low.
     """
     tick_e18 = tick_size_e9 * _E9
+    corners = _corners(bar)
+    if ticks_per_bar < len(corners):
+        return [_checked(bar, _half_up(price_e18, tick_e18)) for price_e18 in corners[-ticks_per_bar:]]
     last = ticks_per_bar - 1
     steps = (0, (last + 1) // 3, (2 * last + 1) // 3, last)
     prices: list[int] = []
-    for (start, start_e18), (end, end_e18) in pairwise(zip(steps, _corners(bar), strict=True)):
+    for (start, start_e18), (end, end_e18) in pairwise(zip(steps, corners, strict=True)):
         span = end - start
         for step in range(start if start == 0 else start + 1, end + 1):
             value = start_e18 * (end - step) + end_e18 * (step - start)
-            prices.append(_half_up(value, span * tick_e18))
-    for price_ticks in prices:
-        if not 0 < price_ticks < PRICE_BOUND:
-            raise PriceFileError(f"{bar.place}: a price comes to {price_ticks} ticks, outside 1 to {PRICE_BOUND - 1}")
+            prices.append(_checked(bar, _half_up(value, span * tick_e18)))
     return prices
+
+
+def _checked(bar: Bar, price_ticks: int) -> int:
+    if not 0 < price_ticks < PRICE_BOUND:
+        raise PriceFileError(f"{bar.place}: a price comes to {price_ticks} ticks, outside 1 to {PRICE_BOUND - 1}")
+    return price_ticks
 
 
 def _corners(bar: Bar) -> tuple[int, int, int, int]:

@@ -10,8 +10,8 @@ from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import events_pb2 as evt
 from cluster.commit import BlockResult
 from cluster.replica import Replica
-from node.load.driver import Driver, Events, Plan
-from node.load.replay import ReplayOptions, plan_of
+from node.load.driver import Driver, Events
+from node.load.options import ReplayOptions, plan_of
 from node.presets import TWILIGHT_VENUE
 
 PRINCIPAL = 1
@@ -60,9 +60,7 @@ def rehearse() -> dict[str, Any]:
     began = time.monotonic()
     plan = plan_of(ReplayOptions("twilight", None, _WARM_TRADERS, 1, 1, "inline", 4))
     # The fast part of the fall, where everything happens.
-    points = plan.points[40:][:_WARM_POINTS]
-    short = Plan(plan.venue, plan.market, points, plan.seed, plan.traders)
-    driver = Driver(short, ReplicaSealer(Replica()), lambda _: None)
+    driver = Driver(plan.part(40, 40 + _WARM_POINTS), ReplicaSealer(Replica()), lambda _: None)
     driver.run()
     return {
         "blocks": driver.tally.blocks,

@@ -1,36 +1,22 @@
 """A replay from beginning to end: a node of its own, the prices, the people, and what can be said afterwards."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from breakwater.v1 import batches_pb2, blocks_pb2
-from node.load.bars import Bar, read_bars
 from node.load.child import ChildSettings, NodeChild
-from node.load.conservation import Conservation, conservation
-from node.load.crash import crash_bars
-from node.load.driver import Driver, Plan, Progress, ReplayError
+from node.load.conservation import Conservation, book_conservation, conservation
+from node.load.driver import Driver, Progress
 from node.load.link import NodeLink
-from node.load.price_path import PricePoint, price_path
+from node.load.margin_trade.tally import BookTally, RungPoint
+from node.load.options import ReplayOptions
+from node.load.plan import Plan
 from node.load.tally import LiquidationPoint, Tally
-from node.presets import twilight_venue
 
 RECEIPTS_MAX = 6
-
-
-@dataclass(frozen=True)
-class ReplayOptions:
-    """What a replay is asked to do. prices None: the seeded crash."""
-
-    venue: str
-    prices: Path | None
-    traders: int
-    seed: int
-    shards: int
-    transport: str
-    ticks_per_bar: int
-    rules: str = "safe"
+VAULT = 0
 
 
 @dataclass(frozen=True)
@@ -38,10 +24,12 @@ class ReplayResult:
     """What came of a replay. Times in seconds of the wall; everything else follows from the options."""
 
     options: ReplayOptions
+    plan: Plan
     data_dir: Path
-    points: Sequence[PricePoint]
-    tally: Tally
+    tally: Tally | BookTally
+    # A Twilight venue has a pool, a Margin Trade venue a backstop.
     pool: batches_pb2.PoolView
+    backstop: batches_pb2.BackstopView
     conservation: Conservation
     final_height: int
     state_root: bytes
@@ -51,19 +39,6 @@ class ReplayResult:
     restarts: int
     validator_key: bytes
     receipts: Sequence[blocks_pb2.Receipt]
-
-
-def plan_of(options: ReplayOptions) -> Plan:
-    """Venue, market, prices and people. Raises ReplayError, or PriceFileError for what is wrong in the file."""
-    venue, (market,) = twilight_venue(options.rules)
-    if venue.name != options.venue:
-        raise ReplayError(f"no venue is named {options.venue!r}; there is {venue.name}")
-    points = price_path(_bars(options), options.ticks_per_bar, market.tick_size_e9)
-    return Plan(venue, market, points, options.seed, options.traders)
-
-
-def _bars(options: ReplayOptions) -> list[Bar]:
-    return crash_bars(options.seed) if options.prices is None else read_bars(options.prices)
 
 
 def replay(
@@ -77,17 +52,24 @@ def replay(
         sealing_began = time.monotonic()
         driver.run()
         sealing_s = time.monotonic() - sealing_began
-        venue = plan.venue.venue
-        pool = link.pool(venue)
-        accounts = link.accounts(venue, driver.population.accounts)
-        receipts = [link.receipt(point.height, point.event_index) for point in telling(driver.tally.liquidations)]
+        venue, custody = plan.venue.venue, driver.population.custody
+        pool, backstop = batches_pb2.PoolView(), batches_pb2.BackstopView()
+        if plan.is_book:
+            backstop = link.backstop(venue)
+            accounts = link.accounts(venue, [VAULT, *driver.population.accounts])
+            found = book_conservation(accounts, backstop, custody)
+        else:
+            pool = link.pool(venue)
+            found = conservation(link.accounts(venue, driver.population.accounts), pool, custody)
+        receipts = [link.receipt(*place) for place in telling(driver.tally)]
         return ReplayResult(
             options=options,
+            plan=plan,
             data_dir=data_dir,
-            points=plan.points,
             tally=driver.tally,
             pool=pool,
-            conservation=conservation(accounts, pool, driver.population.custody),
+            backstop=backstop,
+            conservation=found,
             final_height=driver.final.height,
             state_root=driver.final.header.state_root,
             providers=driver.population.providers.count,
@@ -99,8 +81,15 @@ def replay(
         )
 
 
-def telling(liquidations: Sequence[LiquidationPoint]) -> list[LiquidationPoint]:
-    """The few liquidations worth a receipt: first, last, largest, worst deficit, and the first of each outcome."""
+def telling(tally: Tally | BookTally) -> list[tuple[int, int]]:
+    """(height, event) of the few liquidations worth a receipt."""
+    if isinstance(tally, BookTally):
+        return _telling_rungs(tally)
+    return [(point.height, point.event_index) for point in telling_liquidations(tally.liquidations)]
+
+
+def telling_liquidations(liquidations: Sequence[LiquidationPoint]) -> list[LiquidationPoint]:
+    """First, last, largest, worst deficit, and the first of each outcome."""
     if not liquidations:
         return []
     chosen = [
@@ -114,3 +103,17 @@ def telling(liquidations: Sequence[LiquidationPoint]) -> list[LiquidationPoint]:
         first_of.setdefault(point.outcome, point)
     chosen += first_of.values()
     return sorted(dict.fromkeys(chosen))[:RECEIPTS_MAX]
+
+
+def _telling_rungs(tally: BookTally) -> list[tuple[int, int]]:
+    """The first and the largest of every rung."""
+    chosen: list[tuple[int, int]] = []
+    for rung in tally.rung_counts():
+        steps = [point for point in tally.rungs if point.rung == rung]
+        if steps:
+            chosen += _places((steps[0], max(steps, key=lambda point: point.notional_atoms)))
+    return sorted(set(chosen))[:RECEIPTS_MAX]
+
+
+def _places(points: Iterable[RungPoint]) -> list[tuple[int, int]]:
+    return [(point.height, point.event_index) for point in points]

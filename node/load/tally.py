@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
 from breakwater.v1 import common_pb2 as com
 from breakwater.v1 import events_pb2 as evt
 from breakwater.v1 import refusals_pb2 as ref
 from node.load.asks import Answers
+from node.load.names import named_counts
 
 
 class MarkPoint(NamedTuple):
@@ -117,11 +116,11 @@ class Tally:
 
     def refusals(self) -> dict[str, int]:
         """Refusals by name, without the prefix, the most frequent first."""
-        return _named(self.refused_by_reason, ref.Refusal, "REFUSAL_")
+        return named_counts(self.refused_by_reason, ref.Refusal, "REFUSAL_")
 
     def close_kinds(self) -> dict[str, int]:
         """Closes by the kind of order that made them."""
-        return _named(self.closes_by_kind, com.OrderKind, "ORDER_KIND_")
+        return named_counts(self.closes_by_kind, com.OrderKind, "ORDER_KIND_")
 
     def liquidation_outcomes(self) -> dict[str, int]:
         """Liquidations by the row of the outcome table (TW-11); every row is there."""
@@ -131,10 +130,12 @@ class Tally:
             evt.LiquidationOutcome.Name(number).removeprefix("LIQUIDATION_OUTCOME_"): counts[number] for number in rows
         }
 
-    def liquidations_per(self, interval_ms: int) -> tuple[np.ndarray, np.ndarray]:
-        """Start (ms) of every interval with liquidations, and how many there were."""
-        starts = np.array([point.time_ms // interval_ms * interval_ms for point in self.liquidations], np.int64)
-        return np.unique(starts, return_counts=True)
+    def words(self) -> str:
+        """How it stands, for a line of progress."""
+        return (
+            f"NAV {self.pool.nav_marked_atoms / 1e8:,.4f} BTC  "
+            f"{self.pool.positions:,} positions  {len(self.liquidations):,} liquidated"
+        )
 
 
 def _liquidation(event: evt.Event) -> LiquidationPoint:
@@ -155,9 +156,3 @@ def _nav(event: evt.Event) -> NavPoint:
     return NavPoint(
         event.height, event.block_time_ms, pool.nav_realised_atoms, pool.nav_marked_atoms, pool.micro_shares
     )
-
-
-def _named(counts: Counter[int], enum: object, prefix: str) -> dict[str, int]:
-    names = dict(zip(enum.values(), enum.keys(), strict=True))  # type: ignore[attr-defined]
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return {names.get(number, str(number)).removeprefix(prefix): count for number, count in ordered}

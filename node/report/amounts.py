@@ -12,6 +12,13 @@ def btc(atoms: int) -> str:
     return f"{sign}{whole:,}.{rest:08d} BTC"
 
 
+def usdc(atoms: int) -> str:
+    """Atoms (1e-6) as USDC with cents and grouped thousands, cut towards zero."""
+    sign = "-" if atoms < 0 else ""
+    whole, rest = divmod(abs(atoms), 1_000_000)
+    return f"{sign}{whole:,}.{rest // 10_000:02d} USDC"
+
+
 def count(number: int) -> str:
     """A whole number with grouped thousands."""
     return f"{number:,}"

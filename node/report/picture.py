@@ -1,16 +1,20 @@
 """The one picture of a run: price, pool and liquidations over time, one below the other. Drawn without a display."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from node.load.margin_trade.tally import BookTally
 from node.load.replay import ReplayResult
-from node.report.amounts import btc, count
+from node.report.amounts import btc, count, usdc
 
 _BUCKETS = 120
 _INK, _QUIET = "#1f2933", "#9aa5b1"
 _PRICE, _REALISED, _MARKED, _FALL = "#1f4e79", "#2a7f62", "#c77d0a", "#b3261e"
 _BTC_ATOMS = 1e8
+_MILLION_USDC_ATOMS = 1e12
+_MINUTE_MS = 60_000
 
 
 def draw(path: Path, result: ReplayResult) -> None:
@@ -48,19 +52,31 @@ def draw(path: Path, result: ReplayResult) -> None:
 def _title(result: ReplayResult) -> str:
     options = result.options
     source = options.prices.name if options.prices is not None else f"synthetic crash, seed {options.seed}"
-    return (
-        f"{options.venue}: {source}, {count(options.traders)} traders, "
-        f"{count(len(result.tally.liquidations))} liquidations, deficit {btc(result.pool.deficit_atoms)}"
-    )
+    tally = result.tally
+    if isinstance(tally, BookTally):
+        steps = ", ".join(f"{count(number)} {rung}" for rung, number in tally.rung_counts().items())
+        ended = f"{steps}, bad debt {usdc(result.backstop.sums.shortfall_atoms)}"
+    else:
+        ended = f"{count(len(tally.liquidations))} liquidations, deficit {btc(result.pool.deficit_atoms)}"
+    return f"{options.venue}: {source}, {count(options.traders)} traders, {ended}"
 
 
 def _draw_price(axes: Any, result: ReplayResult) -> None:
-    times = [_time(point.time_ms) for point in result.points]
-    prices = [point.price_ticks for point in result.points]
+    """One market's price, or every market's in per cent of its first."""
+    times = [_time(point.time_ms) for point in result.plan.points]
+    if len(result.plan.paths) > 1:
+        for market, path in zip(result.plan.markets, result.plan.paths, strict=True):
+            first = path[0].price_ticks
+            axes.plot(times, [point.price_ticks * 100 / first for point in path], linewidth=0.9, label=market.symbol)
+        axes.legend(loc="best", frameon=False, ncols=4, fontsize=8)
+        axes.set_ylabel("price, % of the first")
+        return
+    tick = result.plan.markets[0].tick_size_e9 / 1e9
+    prices = [point.price_ticks * tick for point in result.plan.points]
     axes.plot(times, prices, color=_PRICE, linewidth=1.2)
     low = min(range(len(prices)), key=prices.__getitem__)
     axes.annotate(
-        f"low {count(prices[low])}",
+        f"low {prices[low]:,.0f}",
         (times[low], prices[low]),
         textcoords="offset points",
         xytext=(8, 2),
@@ -71,7 +87,10 @@ def _draw_price(axes: Any, result: ReplayResult) -> None:
 
 
 def _draw_nav(axes: Any, result: ReplayResult) -> None:
-    navs = [point for point in result.tally.navs if point.time_ms >= result.points[0].time_ms]
+    if isinstance(result.tally, BookTally):
+        _draw_vault(axes, result, result.tally)
+        return
+    navs = [point for point in result.tally.navs if point.time_ms >= result.plan.points[0].time_ms]
     times = [_time(point.time_ms) for point in navs]
     realised = [point.realised_atoms / _BTC_ATOMS for point in navs]
     marked = [point.marked_atoms / _BTC_ATOMS for point in navs]
@@ -81,14 +100,39 @@ def _draw_nav(axes: Any, result: ReplayResult) -> None:
     axes.set_ylabel("pool NAV, BTC")
 
 
+def _draw_vault(axes: Any, result: ReplayResult, tally: BookTally) -> None:
+    points = [point for point in tally.vault if point.time_ms >= result.plan.points[0].time_ms]
+    times = [_time(point.time_ms) for point in points]
+    for label, colour, values in (
+        ("NAV, marked", _REALISED, [point.nav_marked_atoms for point in points]),
+        ("carried", _MARKED, [point.gross_notional_atoms for point in points]),
+    ):
+        axes.plot(times, [value / _MILLION_USDC_ATOMS for value in values], color=colour, linewidth=1.2, label=label)
+    axes.legend(loc="best", frameon=False, ncols=2)
+    axes.set_ylabel("vault, million USDC")
+
+
 def _draw_liquidations(axes: Any, result: ReplayResult) -> None:
-    span_ms = result.points[-1].time_ms - result.points[0].time_ms
-    minute_ms = 60_000
-    interval_ms = max(minute_ms, span_ms // _BUCKETS // minute_ms * minute_ms)
-    starts, counts = result.tally.liquidations_per(interval_ms)
+    """How many steps of the ladder in an interval; on books one colour a rung, stacked."""
+    points = result.plan.points
+    span_ms = points[-1].time_ms - points[0].time_ms
+    interval_ms = max(_MINUTE_MS, span_ms // _BUCKETS // _MINUTE_MS * _MINUTE_MS)
     width = (_time(interval_ms) - _time(0)) * 0.9
-    axes.bar([_time(start) for start in starts.tolist()], counts, width=width, align="edge", color=_FALL)
-    axes.set_ylabel(f"liquidations\nin {interval_ms // minute_ms} min")
+    tally, below = result.tally, Counter[int]()
+    if isinstance(tally, BookTally):
+        series = {rung: [step.time_ms for step in tally.rungs if step.rung == rung] for rung in tally.rung_counts()}
+    else:
+        series = {"": [point.time_ms for point in tally.liquidations]}
+    for (label, times), colour in zip(series.items(), (_FALL, _MARKED, _REALISED, _PRICE), strict=False):
+        counts = Counter(time_ms // interval_ms * interval_ms for time_ms in times)
+        starts = sorted(counts)
+        heights, bottoms = [counts[start] for start in starts], [below[start] for start in starts]
+        at = [_time(start) for start in starts]
+        axes.bar(at, heights, bottom=bottoms, width=width, align="edge", color=colour, label=label or None)
+        below.update(counts)
+    if len(series) > 1:
+        axes.legend(loc="best", frameon=False, ncols=4, fontsize=8)
+    axes.set_ylabel(f"liquidations\nin {interval_ms // _MINUTE_MS} min")
     axes.yaxis.get_major_locator().set_params(integer=True)
 
 
@@ -98,7 +142,7 @@ def _label_time(axes: Any, result: ReplayResult) -> None:
     locator = AutoDateLocator(tz=UTC)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
-    axes.set_xlim(_time(result.points[0].time_ms), _time(result.points[-1].time_ms))
+    axes.set_xlim(_time(result.plan.points[0].time_ms), _time(result.plan.points[-1].time_ms))
     axes.set_xlabel("UTC")
 
 

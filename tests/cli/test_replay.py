@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from node.load.driver import Progress
-from node.load.replay import ReplayOptions, plan_of, replay
+from node.load.options import ReplayOptions, plan_of
+from node.load.replay import replay
 from tests.cli.prices import write_prices
 from tests.cli.running import breakwater, only_object
 

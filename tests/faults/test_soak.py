@@ -16,7 +16,8 @@ import pytest
 
 from node.client import Client
 from node.load.driver import Progress
-from node.load.replay import ReplayOptions, ReplayResult, plan_of, replay
+from node.load.options import ReplayOptions, plan_of
+from node.load.replay import ReplayResult, replay
 from tests.cli.prices import write_prices
 
 pytestmark = pytest.mark.soak

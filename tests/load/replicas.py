@@ -5,9 +5,10 @@ from typing import NamedTuple
 from breakwater.v1 import admin_pb2
 from cluster.replica import Replica
 from node.load.conservation import Conservation, conservation
-from node.load.driver import Driver, Events, Plan
+from node.load.driver import Driver, Events
+from node.load.options import ReplayOptions, plan_of
+from node.load.plan import Plan
 from node.load.rehearsal import ReplicaSealer
-from node.load.replay import ReplayOptions, plan_of
 
 # Forty minutes into the synthetic crash: the fall, the low and the rebound.
 FIRST_POINT, LAST_POINT = 160, 224
@@ -42,7 +43,7 @@ class Run(NamedTuple):
 def short_plan(traders: int = 60, seed: int = 1) -> Plan:
     """The fast part of the synthetic crash, four prices a minute."""
     plan = plan_of(ReplayOptions("twilight", None, traders, seed, 1, "inline", 4))
-    return Plan(plan.venue, plan.market, plan.points[FIRST_POINT:LAST_POINT], seed, traders)
+    return plan.part(FIRST_POINT, LAST_POINT)
 
 
 def run_on_replica(plan: Plan, shards: int = 1) -> Run:

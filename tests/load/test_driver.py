@@ -8,9 +8,10 @@ from breakwater.v1 import common_pb2 as com
 from cluster.replica import Replica
 from node.load.conservation import conservation
 from node.load.custody import Custody
-from node.load.driver import Driver, Plan, ReplayError
+from node.load.driver import Driver, ReplayError
+from node.load.plan import Plan
 from node.load.rehearsal import ReplicaSealer
-from node.load.replay import telling
+from node.load.replay import telling_liquidations
 from tests.load.replicas import Run, run_on_replica, short_plan
 
 
@@ -100,7 +101,7 @@ def test_an_outbox_that_never_empties_is_an_error() -> None:
             return response
 
     plan = short_plan(traders=2)
-    driver = Driver(Plan(plan.venue, plan.market, plan.points[:2], 1, 2), Waiting(Replica()), lambda _: None)
+    driver = Driver(Plan(plan.venue, plan.markets, [plan.points[:2]], 1, 2), Waiting(Replica()), lambda _: None)
     with pytest.raises(ReplayError, match="undelivered legs"):
         driver.run()
 
@@ -161,8 +162,8 @@ class _Validated:
 
 def test_receipts_are_taken_of_telling_liquidations(run: Run) -> None:
     liquidations = run.driver.tally.liquidations
-    chosen = telling(liquidations)
+    chosen = telling_liquidations(liquidations)
     assert 0 < len(chosen) <= 6
     assert liquidations[0] in chosen and liquidations[-1] in chosen
     assert max(liquidations, key=lambda point: point.entry_value_atoms) in chosen
-    assert telling([]) == []
+    assert telling_liquidations([]) == []

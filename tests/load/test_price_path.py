@@ -47,10 +47,16 @@ def test_a_price_of_no_tick_names_its_line() -> None:
         price_path([_bar(49, 49, 49, 49, cents=True)], 12, USD_E9)
 
 
-@pytest.mark.parametrize("ticks_per_bar", [3, 121])
+@pytest.mark.parametrize("ticks_per_bar", [0, 121])
 def test_too_few_or_too_many_points_are_refused(ticks_per_bar: int) -> None:
-    with pytest.raises(ValueError, match="must be 4 to 120"):
+    with pytest.raises(ValueError, match="must be 1 to 120"):
         price_path([_bar(1, 1, 1, 1)], ticks_per_bar, USD_E9)
+
+
+def test_with_few_points_a_bar_ends_at_its_close() -> None:
+    bar = _bar(4, 9, 1, 5)
+    assert bar_ticks(bar, 1, USD_E9) == [5]
+    assert bar_ticks(bar, 3, USD_E9) == [1, 9, 5]
 
 
 @given(

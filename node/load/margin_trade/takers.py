@@ -1,0 +1,196 @@
+"""Simulated leveraged takers and whales: when they come in, what protects them, when they leave or lose their nerve.
+
+What they hold they know from the node's events; everything else follows from the seed and the prices, in whole numbers.
+"""
+
+import numpy as np
+
+from breakwater.v1 import commands_pb2 as cmd
+from breakwater.v1 import common_pb2 as com
+from node.load.asks import Ask, column_ask, ignore
+from node.load.margin_trade.habits import PPM, Habits
+from node.load.margin_trade.knowledge import Knowledge
+from node.load.margin_trade.markets import Markets
+from node.load.margin_trade.orders import REDUCE_ONLY, cancel_ask, order_ask
+
+IDLE, WAITING, HOLDING = 0, 1, 2
+FAR_FUTURE = 1 << 40
+SMALLEST_EQUITY_ATOMS = 50_000_000
+# An order that was sent shows in the events of the block, and those come a block later.
+_ANSWER_BLOCKS = 3
+_REST_BLOCKS = 90
+# A whale's order is worked in parts of this size of its target.
+_WHALE_PART_PM = 200
+
+
+class Takers:
+    """The columns of all takers, one row for every (trader, market)."""
+
+    def __init__(self, draw: np.random.Generator, habits: Habits, markets: Markets, blocks: int) -> None:
+        """`blocks` is how many blocks the markets will be open; most come within the first tenth."""
+        rows = len(habits.who)
+        self._draw, self._habits, self._markets = draw, habits, markets
+        self.account = np.zeros(habits.traders, np.int64)
+        early = draw.integers(1, max(2, blocks // 10), size=rows)
+        late = draw.integers(1, max(2, blocks), size=rows)
+        self.due_block = np.where(draw.integers(0, 1000, size=rows) < 850, early, late)
+        self.state = np.full(rows, IDLE, np.int8)
+        self._entry_ticks = np.zeros(rows, np.int64)
+        self._unprotected = np.zeros(rows, bool)
+        self._block = 0
+        self._prices = np.zeros(markets.count, np.int64)
+
+    def choose_leverage(self) -> Ask:
+        """Everybody's leverage in every market they trade in."""
+        habits = self._habits
+        return column_ask(
+            "set_leverage",
+            cmd.SetLeverage,
+            ignore,
+            account=self.account[habits.who],
+            market=self._markets.number[habits.place],
+            leverage=habits.leverage,
+        )
+
+    def act(self, block: int, price_ticks: np.ndarray, fall_ppm: np.ndarray, known: Knowledge) -> list[Ask]:
+        """What all takers ask for in this block; prices and falls one a market."""
+        self._block, self._prices = block, price_ticks
+        habits = self._habits
+        lots = known.lots(self.account[habits.who], habits.place)
+        asks = [*self._notice(lots), self._protect(lots), self._leave(lots, fall_ppm, known), self._enter(lots, known)]
+        return [ask for ask in asks if ask is not None]
+
+    def broke(self, known: Knowledge) -> np.ndarray:
+        """Traders without position whose money is gone."""
+        held = np.bincount(self._habits.who, weights=self.state != IDLE, minlength=self._habits.traders) > 0
+        return np.flatnonzero(~held & (known.cash_atoms(self.account) < SMALLEST_EQUITY_ATOMS))
+
+    def flat(self, known: Knowledge) -> np.ndarray:
+        """Traders who hold nothing, wait for nothing and have money."""
+        busy = np.bincount(self._habits.who, weights=self.state != IDLE, minlength=self._habits.traders) > 0
+        return np.flatnonzero(~busy & (known.cash_atoms(self.account) > 4 * SMALLEST_EQUITY_ATOMS))
+
+    def return_soon(self, traders: np.ndarray) -> None:
+        """These have fresh money."""
+        rows = np.flatnonzero(np.isin(self._habits.who, traders))
+        self.due_block[rows] = self._block + self._draw.integers(2, 60, size=len(rows))
+
+    def _notice(self, lots: np.ndarray) -> list[Ask]:
+        """Fills and losses of positions that the events have told of since; what is left over is cancelled."""
+        habits = self._habits
+        came_in = np.flatnonzero((self.state != HOLDING) & (lots != 0))
+        self.state[came_in] = HOLDING
+        self._entry_ticks[came_in] = self._prices[habits.place[came_in]]
+        self._unprotected[came_in] = True
+        self.due_block[came_in] = self._block + habits.patience_blocks[came_in]
+        gone = np.flatnonzero((self.state == HOLDING) & (lots == 0))
+        tired = np.flatnonzero((self.state == WAITING) & (self.due_block <= self._block))
+        self._rest(np.concatenate([gone, tired]))
+        over = np.unique(np.concatenate([gone, tired]))
+        if not len(over):
+            return []
+        return [cancel_ask(self.account[habits.who[over]], self._markets.number[habits.place[over]])]
+
+    def _rest(self, rows: np.ndarray) -> None:
+        self.state[rows] = IDLE
+        self._unprotected[rows] = False
+        bored = self._draw.integers(0, 1000, size=len(rows)) < 250
+        pause = self._block + self._draw.integers(4, 160, size=len(rows))
+        self.due_block[rows] = np.where(bored, FAR_FUTURE, pause)
+
+    def _enter(self, lots: np.ndarray, known: Knowledge) -> Ask | None:
+        habits, draw = self._habits, self._draw
+        rows = np.flatnonzero((self.state == IDLE) & (lots == 0) & (self.due_block <= self._block))
+        # Whales come in by parts: more of it while the target is not reached.
+        more = np.flatnonzero((self.state == HOLDING) & habits.is_whale[habits.who] & (self._block % 4 == 0))
+        rows = np.concatenate([rows, more[self._is_growing(more, lots, known)]])
+        who, place = habits.who[rows], habits.place[rows]
+        equity = known.equity_atoms(self.account[who], self._prices)
+        rows, equity = rows[equity > SMALLEST_EQUITY_ATOMS], equity[equity > SMALLEST_EQUITY_ATOMS]
+        if not len(rows):
+            return None
+        who, place = habits.who[rows], habits.place[rows]
+        price = self._prices[place]
+        long = draw.integers(0, 1000, size=len(rows)) < habits.long_pm[rows]
+        side = np.where(lots[rows] != 0, np.sign(lots[rows]), np.where(long, 1, -1))
+        part_pm = np.where(habits.is_whale[who], _WHALE_PART_PM, draw.integers(350, 900, size=len(rows)))
+        target = equity * habits.leverage[rows] // habits.rows_of_trader[who]
+        size = self._markets.lots(place, target * part_pm // 1000, price)
+        is_limit = (draw.integers(0, 1000, size=len(rows)) < habits.limit_pm[rows]) & ~habits.is_whale[who]
+        away_ppm = draw.integers(100, 6_000, size=len(rows))
+        limit = np.where(is_limit, np.maximum(1, price - side * (price * away_ppm // PPM)), 0)
+        self.state[rows] = np.where(lots[rows] != 0, HOLDING, WAITING)
+        wait = np.where(is_limit, _REST_BLOCKS, _ANSWER_BLOCKS)
+        self.due_block[rows] = np.where(lots[rows] != 0, self.due_block[rows], self._block + wait)
+        return order_ask(
+            self.account[who],
+            self._markets.number[place],
+            side,
+            size,
+            kind=np.where(is_limit, com.ORDER_KIND_LIMIT, com.ORDER_KIND_MARKET),
+            limit_ticks=limit,
+        )
+
+    def _is_growing(self, rows: np.ndarray, lots: np.ndarray, known: Knowledge) -> np.ndarray:
+        """Which of these rows hold less than four fifths of what they want."""
+        habits = self._habits
+        who, place = habits.who[rows], habits.place[rows]
+        held = np.abs(lots[rows]) * self._prices[place] * self._markets.quote_atoms[place]
+        wanted = known.equity_atoms(self.account[who], self._prices) * habits.leverage[rows]
+        return np.asarray(held * habits.rows_of_trader[who] < wanted * 4 // 5)
+
+    def _protect(self, lots: np.ndarray) -> Ask | None:
+        """Stop and take-profit for those who came in, each by habit, away from the entry in parts of the margin."""
+        habits = self._habits
+        fresh = np.flatnonzero(self._unprotected & (self.state == HOLDING) & (lots != 0))
+        self._unprotected[fresh] = False
+        asked = []
+        for trigger, habit, direction in (
+            (com.TRIGGER_KIND_STOP, habits.stop_pm, -1),
+            (com.TRIGGER_KIND_TAKE_PROFIT, habits.profit_pm, 1),
+        ):
+            rows = fresh[habit[fresh] > 0]
+            side, entry = np.sign(lots[rows]), self._entry_ticks[rows]
+            away_ppm = np.minimum(PPM // habits.leverage[rows] * habit[rows] // 1000, 800_000)
+            level = np.maximum(1, entry + direction * side * (entry * away_ppm // PPM))
+            asked.append((rows, -side, np.full(len(rows), trigger), level))
+        rows, side, trigger_kind, level = (np.concatenate(column) for column in zip(*asked, strict=True))
+        if not len(rows):
+            return None
+        return order_ask(
+            self.account[habits.who[rows]],
+            self._markets.number[habits.place[rows]],
+            side,
+            np.minimum(np.abs(lots[rows]), self._markets.max_order_lots[habits.place[rows]]),
+            kind=com.ORDER_KIND_MARKET,
+            flags=REDUCE_ONLY,
+            trigger=trigger_kind,
+            trigger_ticks=level,
+        )
+
+    def _leave(self, lots: np.ndarray, fall_ppm: np.ndarray, known: Knowledge) -> Ask | None:
+        """Planned exits, and panic: the loss hurts, or the price falls fast and the nerve is weak."""
+        habits = self._habits
+        rows = np.flatnonzero((self.state == HOLDING) & (lots != 0))
+        if not len(rows):
+            return None
+        who, place = habits.who[rows], habits.place[rows]
+        side = np.sign(lots[rows])
+        loss_ppm = side * (self._entry_ticks[rows] - self._prices[place]) * PPM // self._prices[place]
+        hurts = loss_ppm * habits.leverage[rows] >= habits.nerve_ppm[who]
+        leaving = (habits.panics[who] & hurts) | (self.due_block[rows] <= self._block)
+        fast = (fall_ppm[place] > 12_000) & (side > 0)
+        leaving |= fast & (self._draw.integers(0, 1000, size=len(rows)) < 15)
+        rows, who, place, side = rows[leaving], who[leaving], place[leaving], side[leaving]
+        if not len(rows):
+            return None
+        # Who is not out by then tries again.
+        self.due_block[rows] = self._block + _ANSWER_BLOCKS
+        return order_ask(
+            self.account[who],
+            self._markets.number[place],
+            -side,
+            np.minimum(np.abs(lots[rows]), self._markets.max_order_lots[place]),
+            kind=com.ORDER_KIND_MARKET,
+            flags=REDUCE_ONLY,
+        )
