@@ -1,4 +1,4 @@
-"""The oracle: ticks in, marks out. Weighted index, 0.5 s tick, freshness, breaker, funding boundaries (TW-20)."""
+"""The oracle: ticks and books in, marks out: index or median, freshness, breaker, funding (TW-20, MT-08 to MT-10)."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -7,6 +7,7 @@ from typing import Any
 from actors.columns import rows
 from actors.contract import Actor
 from actors.risk.index_feed import Feed
+from actors.risk.mark_price import NO_BOOK, BookTop
 from actors.sinks import MARK, TICK, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -43,20 +44,21 @@ class Oracle(Actor):
             else:
                 answers.answer(command, common.OUTCOME_STATUS_DONE, price_ticks=price_ticks)
         reply = batches.OracleReply(height=call.header.height)
+        tops = {(venue, market): BookTop(*prices) for venue, market, *prices in rows(call.tops)}
         for key in sorted(self._feeds):
-            reply.marks.append(self._mark(key, now_ms, sink))
+            reply.marks.append(self._mark(key, now_ms, tops.get(key, NO_BOOK), sink))
         reply.events.CopyFrom(sink.message())
         reply.outcomes.CopyFrom(answers.message())
         if call.header.root:
             reply.digest = self.digest()
         return reply
 
-    def _mark(self, key: tuple[int, int], now_ms: int, sink: EventSink) -> common.Mark:
+    def _mark(self, key: tuple[int, int], now_ms: int, top: BookTop, sink: EventSink) -> common.Mark:
         """Moves one feed to the block's time and tells what changed."""
         venue, market = key
         feed = self._feeds[key]
         before = feed.mark.state
-        moved = feed.advance(now_ms)
+        moved = feed.advance(now_ms, top)
         mark = feed.mark
         if moved:
             body = events.MarkUpdated(
@@ -77,6 +79,7 @@ class Oracle(Actor):
             skipped = events.FundingSkipped(boundary_ms=boundary, state=mark.state)
             event = events.Event(venue=venue, market=market, funding_skipped=skipped)
             sink.emit((MARK, venue, market, _SKIPPED + number), event)
+        feed.sample_premium(now_ms, top)
         return deepcopy(mark)
 
     def save(self) -> bytes:

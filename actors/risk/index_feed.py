@@ -1,28 +1,13 @@
-"""One market's price: sources in, weighted median, the mark that follows it, and when it may not be used (TW-20)."""
+"""One market's price: sources in, oracle price, the mark that follows, when it may not be used (TW-20, MT-08)."""
 
+from actors.risk.funding_feed import FundingFeed
+from actors.risk.mark_price import NO_BOOK, NUMBERS, BookTop, MarkMemory, price_bound_ticks, weighted_median_ticks
 from actors.risk.tradable import is_usable
-from actors.units import PPM, div_half_away
+from actors.units import PPM
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
 from breakwater.v1 import snapshots_pb2 as snapshots
-
-
-def weighted_median_ticks(votes: list[tuple[int, int]]) -> int:
-    """The price at which half of the weight is reached; halfway between two prices it is their mean, half up.
-
-    votes are (price_ticks, weight), at least one, weights positive.
-    """
-    votes = sorted(votes)
-    total = sum(weight for _, weight in votes)
-    below = 0
-    for index, (price, weight) in enumerate(votes):
-        below += weight
-        if 2 * below == total:
-            return div_half_away(price + votes[index + 1][0], 2)
-        if 2 * below > total:
-            return price
-    raise AssertionError("no weight")
 
 
 class Feed:
@@ -38,6 +23,10 @@ class Feed:
         self._breaker_mark_ticks = 0
         self._breaker_since_ms = 0
         self._tripped_until_ms = 0
+        # Only a market with a book has a median to remember (MT-09) and premiums to sample (MT-10).
+        has_book = market.HasField("margin_trade")
+        self._memory = MarkMemory() if has_book else None
+        self._funding = FundingFeed() if has_book else None
 
     def change(self, market: parameters.MarketParameters) -> None:
         """New parameters; sources no longer listed lose their vote."""
@@ -62,30 +51,44 @@ class Feed:
         self._sources[publisher] = (price_ticks, published_ms)
         return None
 
-    def advance(self, now_ms: int) -> bool:
+    def advance(self, now_ms: int, top: BookTop = NO_BOOK) -> bool:
         """Brings the mark to block time and says whether it moved."""
-        moved = self._follow_index(now_ms)
+        if self._memory and self.parameters.oracle.mark_rule == common.MARK_RULE_MEDIAN_OF_THREE:
+            moved = self._follow_median(self._memory, now_ms, top)
+        else:
+            moved = self._follow_index(now_ms)
         mark = self.mark
         mark.age_ms = max(0, now_ms - mark.published_ms) if mark.version else 0
         mark.state = self._state(now_ms)
-        mark.funding_boundary_ms = 0
+        mark.funding_boundary_ms = mark.funding_rate_e9 = 0
         return moved
 
-    def _follow_index(self, now_ms: int) -> bool:
+    def _is_held(self, now_ms: int) -> bool:
+        return self.parameters.halted or now_ms < self._tripped_until_ms
+
+    def _too_early(self, now_ms: int) -> bool:
+        interval_ms = self.parameters.oracle.tick_interval_ms
+        return bool(self.mark.version) and now_ms // interval_ms <= self._taken_ms // interval_ms
+
+    def _fresh(self, now_ms: int, perp: bool = False) -> list[tuple[int, int, int]]:
+        """(price_ticks, weight, published_ms) of the sources of one kind that have a vote; too few spot are none."""
         oracle = self.parameters.oracle
-        too_early = now_ms // oracle.tick_interval_ms <= self._taken_ms // oracle.tick_interval_ms
-        if self.parameters.halted or now_ms < self._tripped_until_ms or (self.mark.version and too_early):
+        fresh = []
+        for source in oracle.sources:
+            price_ticks, published_ms = self._sources.get(source.publisher, (0, -1))
+            is_perp = source.kind == common.SOURCE_KIND_PERP
+            if price_ticks and is_perp == perp and published_ms >= now_ms - oracle.source_fresh_ms:
+                fresh.append((price_ticks, source.weight, published_ms))
+        return fresh if perp or len(fresh) >= oracle.min_fresh_sources else []
+
+    def _follow_index(self, now_ms: int) -> bool:
+        if self._is_held(now_ms) or self._too_early(now_ms):
             return False
-        fresh = [
-            (self._sources[source.publisher], source.weight)
-            for source in oracle.sources
-            if source.publisher in self._sources
-            and self._sources[source.publisher][1] >= now_ms - oracle.source_fresh_ms
-        ]
-        newest_ms = max((tick[1] for tick, _ in fresh), default=-1)
+        fresh = self._fresh(now_ms)
+        newest_ms = max((published_ms for _, _, published_ms in fresh), default=-1)
         if newest_ms < 0 or (self.mark.version and newest_ms <= self.mark.published_ms):
             return False  # TW-20: the last valid mark stays
-        index = weighted_median_ticks([(tick[0], weight) for tick, weight in fresh])
+        index = _price_ticks(fresh)
         if self._trips(index, now_ms):
             return False
         self._taken_ms = now_ms
@@ -93,6 +96,34 @@ class Feed:
         self.mark.version += 1
         self.mark.published_ms = newest_ms
         return True
+
+    def _follow_median(self, memory: MarkMemory, now_ms: int, top: BookTop) -> bool:
+        """MT-08, MT-09: the oracle price, for a bounded time the last valid one, and the mark with the books."""
+        if self._too_early(now_ms):
+            return False
+        mark = self.mark
+        self._taken_ms = now_ms
+        spot = self._fresh(now_ms)
+        index = memory.oracle_capped_ticks(_price_ticks(spot)) if spot else mark.index_ticks
+        is_away = not spot and (not mark.version or self._is_away(max(0, now_ms - mark.published_ms)))
+        if self._is_held(now_ms) or is_away or (spot and self._trips(index, now_ms)):
+            memory.hold(now_ms)
+            return False
+        perps = self._fresh(now_ms, perp=True)
+        perp_ticks = _price_ticks(perps) if perps else None
+        before = (mark.mark_ticks, mark.index_ticks)
+        bound_ticks = price_bound_ticks(self.parameters)
+        mark.mark_ticks = memory.step(now_ms, index, top, perp_ticks, mark.mark_ticks, bound_ticks)
+        mark.index_ticks = index
+        mark.published_ms = max((published_ms for _, _, published_ms in spot), default=mark.published_ms)
+        if (mark.mark_ticks, mark.index_ticks) == before:
+            return False
+        mark.version += 1
+        return True
+
+    def _is_away(self, age_ms: int) -> bool:
+        reduce_only_age_ms = self.parameters.oracle.reduce_only_age_ms
+        return 0 < reduce_only_age_ms < age_ms
 
     def _trips(self, index_ticks: int, now_ms: int) -> bool:
         """Whether the index moved too far from the mark at the start of the window; then the mark is held a while."""
@@ -117,23 +148,31 @@ class Feed:
             return common.MARK_STATE_HALTED
         if now_ms < self._tripped_until_ms:
             return common.MARK_STATE_TRIPPED
+        if self._is_away(self.mark.age_ms):
+            return common.MARK_STATE_REDUCE_ONLY
         return common.MARK_STATE_STALE if self.mark.age_ms >= oracle.warn_age_ms else common.MARK_STATE_FRESH
 
     def take_boundaries(self, now_ms: int) -> list[int]:
-        """Sets the boundary the block funds at on the mark; returns those it passed without funding (TW-08)."""
+        """Sets the boundary the block funds at on the mark; returns those it passed without funding (TW-08, MT-10)."""
         interval = self.parameters.oracle.funding_interval_ms
         before_ms = now_ms if self._advanced_ms < 0 else self._advanced_ms
         self._advanced_ms = now_ms
         passed = list(range((before_ms // interval + 1) * interval, now_ms + 1, interval))
         if not passed:
             return []
-        if not is_usable(self.mark):
-            return passed
-        self.mark.funding_boundary_ms = passed[-1]
-        return passed[:-1]
+        usable = is_usable(self.mark)
+        self.mark.funding_boundary_ms = passed[-1] if usable else 0
+        if self._funding:
+            self._funding.pass_boundary(self.mark, self.parameters.margin_trade)
+        return passed[:-1] if usable else passed
+
+    def sample_premium(self, now_ms: int, top: BookTop) -> None:
+        """After the boundary: a sample of the new hour, where one is due and the mark may be used (MT-10)."""
+        if self._funding and is_usable(self.mark):
+            self._funding.sample(now_ms, self.mark, top)
 
     def save(self) -> snapshots.FeedState:
-        """The feed as a message."""
+        """The feed as a message; `averages` are the numbers of `MarkMemory`, then those of `FundingFeed`."""
         return snapshots.FeedState(
             parameters=self.parameters,
             mark=self.mark,
@@ -146,6 +185,7 @@ class Feed:
             breaker_mark_ticks=self._breaker_mark_ticks,
             breaker_since_ms=self._breaker_since_ms,
             tripped_until_ms=self._tripped_until_ms,
+            averages=self._memory.numbers() + self._funding.numbers() if self._memory and self._funding else [],
         )
 
     @classmethod
@@ -159,4 +199,11 @@ class Feed:
         feed._breaker_mark_ticks = saved.breaker_mark_ticks
         feed._breaker_since_ms = saved.breaker_since_ms
         feed._tripped_until_ms = saved.tripped_until_ms
+        if saved.averages:
+            feed._memory = MarkMemory.of_numbers(list(saved.averages[:NUMBERS]))
+            feed._funding = FundingFeed.of_numbers(list(saved.averages[NUMBERS:]))
         return feed
+
+
+def _price_ticks(votes: list[tuple[int, int, int]]) -> int:
+    return weighted_median_ticks([(price_ticks, weight) for price_ticks, weight, _ in votes])

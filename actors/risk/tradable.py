@@ -13,13 +13,18 @@ def is_usable(mark: common.Mark) -> bool:
 
 
 def why_not_tradable(mark: common.Mark, halt_age_ms: int) -> Refused | None:
-    """Why nothing may be done at this mark, or None. halt_age_ms is 0 where an operator halted the market."""
+    """Why nothing may be done at this mark, or None. halt_age_ms is 0 where an operator halted the market.
+
+    MARKET_REDUCE_ONLY is no reason against an order that only reduces: its admission asks for that (MT-08).
+    """
     if mark.state in USABLE:
         return None
     if mark.state == common.MARK_STATE_NONE:
         return Refused(refusals.REFUSAL_NO_MARK, 1, 0)
     if mark.state == common.MARK_STATE_TRIPPED:
         return Refused(refusals.REFUSAL_MARKET_TRIPPED, 0, mark.age_ms)
+    if mark.state == common.MARK_STATE_REDUCE_ONLY:
+        return Refused(refusals.REFUSAL_MARKET_REDUCE_ONLY, 0, mark.age_ms)
     return Refused(refusals.REFUSAL_MARKET_HALTED, halt_age_ms, mark.age_ms)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from actors.columns import array
+from actors.risk.mark_price import price_bound_ticks
 from actors.sealing.directory import Venue
-from actors.sealing.margin_bounds import price_bound_ticks
 from actors.sealing.rows import RowChecks, market_numbers
 from actors.units import ORDER_LOTS_BOUND, PRICE_BOUND
 from breakwater.v1 import commands_pb2 as commands

@@ -214,6 +214,8 @@ def _check_market(market: parameters.MarketParameters, terms: parameters.VenuePa
     refused = check_market(market)
     if refused or of_margin_trade:
         return refused or check_margin_market(market, terms.asset_decimals)
-    # Only a venue with books has a median of three (MT-09).
-    highest_rule = common.MARK_RULE_INDEX
-    return refused_bound(highest_rule, market.oracle.mark_rule) if market.oracle.mark_rule > highest_rule else None
+    # Only a venue with books has a median of three (MT-09) and orders that only reduce (MT-08).
+    for highest, value in ((common.MARK_RULE_INDEX, market.oracle.mark_rule), (0, market.oracle.reduce_only_age_ms)):
+        if value > highest:
+            return refused_bound(highest, value)
+    return None

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import lcm
 
+from actors.risk.mark_price import price_bound_ticks
 from actors.risk.tiers import RATE_NUMERATOR_MAX, Tiers, tier_of, tiers_of
 from actors.sealing.bounds import DAY_MS, out_of_bounds, refused_bound
 from actors.sinks import Refused
-from actors.units import E9, ORDER_LOTS_BOUND, POSITION_LOTS_BOUND, PPM, PRICE_BOUND, TOTAL_BOUND
+from actors.units import E9, ORDER_LOTS_BOUND, POSITION_LOTS_BOUND, PPM, TOTAL_BOUND
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 
@@ -81,14 +82,6 @@ def check_margin_market(market: parameters.MarketParameters, asset_decimals: int
     if price_bound_ticks(market) < 2:
         return refused_bound(TOTAL_BOUND // (2 * rules.quote_atoms_per_tick_lot), rules.open_interest_cap_lots)
     return None
-
-
-def price_bound_ticks(market: parameters.MarketParameters) -> int:
-    """Prices of the market stay below this: all lots the cap allows are worth less than 2**60 atoms at any of them."""
-    if not market.HasField("margin_trade"):
-        return PRICE_BOUND
-    rules = market.margin_trade
-    return min(PRICE_BOUND, TOTAL_BOUND // (rules.open_interest_cap_lots * rules.quote_atoms_per_tick_lot))
 
 
 def check_tiers(tiers: Sequence[parameters.MarginTier]) -> Refused | None:

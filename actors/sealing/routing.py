@@ -6,6 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from actors.columns import add_row, array, field_names, join, pick, row_count
+from actors.risk.mark_price import price_bound_ticks
 from actors.sealing.book_rows import (
     check_amend_orders,
     check_cancel_book_orders,
@@ -15,7 +16,6 @@ from actors.sealing.book_rows import (
 from actors.sealing.bounds import DAY_MS
 from actors.sealing.changes import Changes
 from actors.sealing.directory import Directory, Venue
-from actors.sealing.margin_bounds import price_bound_ticks
 from actors.sealing.rows import RowChecks, market_numbers
 from actors.sinks import REGISTRY, AnswerSink, EventSink, Refused
 from actors.units import BALANCE_BOUND, PRICE_BOUND

@@ -3,11 +3,8 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from actors.oracle import Oracle
-from actors.risk.index_feed import weighted_median_ticks
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
@@ -56,14 +53,6 @@ class Feeds(Caller):
 def mark(reply: Any) -> common.Mark:
     (found,) = reply.marks
     return found
-
-
-@given(st.lists(st.tuples(st.integers(1, 50), st.integers(1, 6)), min_size=1, max_size=9))
-def test_the_weighted_median_is_the_middle_of_the_prices_repeated_by_weight(votes: list[tuple[int, int]]) -> None:
-    prices = sorted(price for price, weight in votes for _ in range(weight))
-    low, high = prices[(len(prices) - 1) // 2], prices[len(prices) // 2]
-    assert weighted_median_ticks(votes) == (low + high + 1) // 2
-    assert weighted_median_ticks(votes[::-1]) == weighted_median_ticks(votes)
 
 
 def test_tw_20_the_index_is_the_median_of_the_fresh_sources() -> None:

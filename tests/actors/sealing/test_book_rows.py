@@ -103,7 +103,8 @@ def test_rows_that_stand_travel_on_with_their_commands_and_venue() -> None:
     amend = seals.batch("amend_orders", 2, account=[3], order=[77], client_order_id=[0], size_lots=[5], limit_ticks=[6])
     chosen = seals.batch("set_leverage", 2, account=[4], market=[1], leverage=[20])
     moves = seals.batch("liquidity_withdrawals", 2, account=[5], micro_shares=[8])
-    reply = seals.seal(good, bad, good_again(seals), amend, cancel, chosen, moves)
+    third = seals.order(client_order_id=8, limit_ticks=400_000)
+    reply = seals.seal(good, bad, third, amend, cancel, chosen, moves)
     orders, rows = reply.commands.orders, reply.commands
     assert refused(reply.outcomes) == [(1, "BAD_SIDE", 1, 3)]
     assert (list(orders.command), list(orders.venue), list(orders.client_order_id)) == ([0, 2], [2, 2], [7, 8])
@@ -112,10 +113,6 @@ def test_rows_that_stand_travel_on_with_their_commands_and_venue() -> None:
     assert (list(rows.book_cancels.command), list(rows.book_cancels.client_order_id)) == ([4], [9])
     assert (list(rows.leverages.command), list(rows.leverages.leverage)) == ([5], [20])
     assert (list(rows.liquidity.direction), list(rows.liquidity.amount)) == ([-1], [8])
-
-
-def good_again(seals: BookSeals) -> object:
-    return seals.order(client_order_id=8, limit_ticks=400_000)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def test_markets_must_be_of_their_venue_s_kind() -> None:
     assert seals.refusal(seals.batch("create_market", 1, parameters=of_books)) == ("WRONG_RULEBOOK", 2, 1)
     with_books = market(2, mark_rule=common.MARK_RULE_MEDIAN_OF_THREE)
     assert seals.refusal(seals.batch("create_market", 1, parameters=with_books)) == (OUT, 1, 2)
+    with_exits = market(2, reduce_only_age_ms=5)
+    assert seals.refusal(seals.batch("create_market", 1, parameters=with_exits)) == (OUT, 0, 5)
     neither = venue(3)
     neither.rulebook = common.RULEBOOK_PERENNIAL
     assert seals.refusal(seals.batch("create_venue", parameters=neither)) == ("WRONG_RULEBOOK", 1, 3)
