@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT_DATA = Path("breakwater-data")
 DEV_KEY = "dev"
+# The Margin Trade venue a node lists.
+BOOK_VENUE = 2
 # How long a client command waits for its node, seconds.
 TIMEOUT_NAME = "BREAKWATER_TIMEOUT_S"
 TIMEOUT_S = 5.0
@@ -30,6 +32,7 @@ ApiKeyOption = Annotated[
 ]
 DataOption = Annotated[Path, typer.Option("--data", envvar="BREAKWATER_DATA", help="Data directory of the node.")]
 VenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of the venue.")]
+BookVenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of the Margin Trade venue.")]
 MarketOption = Annotated[int, typer.Option("--market", min=1, help="Number of the market in its venue.")]
 AccountOption = Annotated[int, typer.Option("--account", min=1, help="Number of the account.")]
 

@@ -2,7 +2,21 @@
 
 import typer
 
-from node.cli import benchmarking, checking, explaining, publishing, replaying, serving, trading, voiding, watching
+from node.cli import (
+    benchmarking,
+    books,
+    checking,
+    explaining,
+    margins,
+    ordering,
+    publishing,
+    replaying,
+    serving,
+    statements,
+    trading,
+    voiding,
+    watching,
+)
 from node.cli.guard import GuardedGroup
 from node.cli.keys import keys
 
@@ -29,6 +43,17 @@ app.command("open")(trading.open_)
 app.command()(trading.close)
 app.command()(trading.positions)
 app.command()(trading.pool)
+app.command()(ordering.order)
+app.command()(ordering.amend)
+app.command()(ordering.cancel)
+app.command()(ordering.leverage)
+app.command()(ordering.estimate)
+app.command()(books.book)
+app.command()(books.trades)
+app.command()(margins.margin)
+app.command()(margins.vault)
+app.command()(statements.statement)
+app.command()(statements.liquidations)
 app.command()(watching.watch)
 app.command()(checking.receipt)
 app.command()(checking.verify)

@@ -45,7 +45,7 @@ def deposit(
         opened = account is None
         number = client.open_account(venue) if account is None else account
         outcome = client.deposit(number, amount_atoms, venue)
-        _put_outcome("Deposited", outcome, as_json, account=number, opened=opened, amount_atoms=amount_atoms)
+        put_outcome("Deposited", outcome, as_json, account=number, opened=opened, amount_atoms=amount_atoms)
 
 
 def open_(
@@ -64,7 +64,7 @@ def open_(
     """Open a position at the mark, or rest a limit order."""
     with connected(address, api_key, data) as client:
         outcome = client.open_position(account, side.value, margin_atoms, leverage, limit, market, venue)
-        _put_outcome("Opened", outcome, as_json, account=account, position=outcome.reference)
+        put_outcome("Opened", outcome, as_json, account=account, position=outcome.reference)
 
 
 def close(
@@ -89,7 +89,7 @@ def close(
             outcome = client.set_take_profit(account, position, take_profit, venue)
         else:
             outcome = client.close_position(account, position, limit, venue)
-        _put_outcome(
+        put_outcome(
             _CLOSE_TITLES.get(outcome.status, "Level set"), outcome, as_json, account=account, position=position
         )
 
@@ -149,10 +149,10 @@ def pool(
     with connected(address, api_key, data) as client:
         if deposit_atoms is not None and account is not None:
             outcome = client.deposit_liquidity(account, deposit_atoms, venue)
-            _put_outcome("Shares minted", outcome, as_json, account=account, micro_shares=outcome.reference)
+            put_outcome("Shares minted", outcome, as_json, account=account, micro_shares=outcome.reference)
         elif withdraw_shares is not None and account is not None:
             outcome = client.withdraw_liquidity(account, withdraw_shares, venue)
-            _put_outcome("Shares redeemed", outcome, as_json, account=account, micro_shares=outcome.reference)
+            put_outcome("Shares redeemed", outcome, as_json, account=account, micro_shares=outcome.reference)
         else:
             view = client.pool(venue, [account] if account is not None else [])
             facts = plain(view)
@@ -162,7 +162,7 @@ def pool(
                 _put_pool(facts)
 
 
-def _put_outcome(title: str, outcome: "answers_pb2.CommandOutcome", as_json: bool, **more: Any) -> None:
+def put_outcome(title: str, outcome: "answers_pb2.CommandOutcome", as_json: bool, **more: Any) -> None:
     """The answer to one command; what is zero is left out of the page, never out of the object."""
     from node.cli.plain import plain
 

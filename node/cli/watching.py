@@ -56,7 +56,7 @@ def watch(
             facts = plain(message)
             seen.append(facts)
             if not as_json:
-                put_line(_line(facts))
+                put_line(line(facts))
             if count is not None and len(seen) >= count:
                 break
     if as_json:
@@ -95,7 +95,7 @@ def _until(client: "Client", messages: Iterator["Message"], seconds: float | Non
             timer.cancel()
 
 
-def _line(facts: dict[str, Any]) -> str:
+def line(facts: dict[str, Any]) -> str:
     """One line of `name value`, nested objects opened up, zeros left out."""
     return "  ".join(_parts(facts))
 

@@ -52,7 +52,9 @@ class Depth:
         else:
             amended = event.order_amended
             self._change((amended.side, amended.price_ticks_before), -amended.remaining_lots_before, -1, before)
-            self._change((amended.side, amended.price_ticks), amended.remaining_lots, 1, before)
+            # An order that lost its place is placed again, with an event of its own.
+            if amended.kept_priority:
+                self._change((amended.side, amended.price_ticks), amended.remaining_lots, 1, before)
 
     def _change(self, key: Key, lots: int, orders: int, before: dict[Key, tuple[int, int]]) -> None:
         before.setdefault(key, self._now(key))

@@ -105,6 +105,11 @@ def _decided(decided: events_pb2.WithdrawalDecided) -> Cells | None:
     return None if decided.confirmed else _transfer(decided.amount_atoms, decided.withdrawal)
 
 
+def _insured(moved: events_pb2.InsuranceMoved) -> Cells | None:
+    """The insurance fund made up for a deficit (MT-16a); its other moves are nobody's."""
+    return _transfer(-moved.amount_atoms) if moved.reason == events_pb2.INSURANCE_REASON_DEFICIT else None
+
+
 def _paid_funding(paid: events_pb2.FundingPaid) -> Cells:
     return {"kind": _FUNDING, "reference": paid.position, "amount_atoms": -paid.payment_atoms}
 
@@ -116,6 +121,11 @@ _CELLS: Final[dict[str, Callable[[Any], Cells | None]]] = {
     "shares_minted": lambda body: _transfer(-body.amount_atoms),
     "shares_redeemed": lambda body: _transfer(body.amount_atoms),
     "claim_paid": lambda body: _transfer(body.amount_atoms, body.position),
+    # MT-13: what the positions gained up to the mark is realised first, then the whole equity goes to the vault.
+    "taken_over": lambda body: _transfer(-body.equity_atoms),
+    "insurance_moved": _insured,
+    # MT-16: a loss nobody could carry is written off.
+    "shortfall_recorded": lambda body: _transfer(body.amount_atoms),
     "funding_paid": _paid_funding,
     "order_filled": _filled,
     "position_updated": _settled,

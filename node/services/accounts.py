@@ -153,6 +153,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         return await self._door.command(request.request_key, request.venue, from_faucet=from_faucet, deposits=body)
 
     async def _ranks(self, account: batches_pb2.AccountView) -> list[accounts_pb2.DeleverageRank]:
+        held = [position for position in account.cross.positions if position.lots]
         queries = [
             batches_pb2.DeleverageRankQuery(
                 venue=account.venue,
@@ -161,17 +162,16 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
                 score=position.deleverage_score,
                 account=account.account,
             )
-            for position in account.cross.positions
+            for position in held
         ]
         found = await asyncio.wrap_future(self._door.host.deleverage_ranks(queries))
         return [
-            accounts_pb2.DeleverageRank(
-                market=position.market, rank=view.before + 1 if position.lots else 0, positions=view.positions
-            )
-            for position, view in zip(account.cross.positions, found, strict=True)
+            accounts_pb2.DeleverageRank(market=position.market, rank=view.before + 1, positions=view.positions)
+            for position, view in zip(held, found, strict=True)
         ]
 
 
 def _unranked(account: batches_pb2.AccountView) -> list[accounts_pb2.DeleverageRank]:
     """Without equity nobody is deleveraged (MT-15)."""
-    return [accounts_pb2.DeleverageRank(market=position.market) for position in account.cross.positions]
+    held = (position for position in account.cross.positions if position.lots)
+    return [accounts_pb2.DeleverageRank(market=position.market) for position in held]
