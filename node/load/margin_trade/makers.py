@@ -9,10 +9,10 @@ from breakwater.v1 import common_pb2 as com
 from node.load.asks import Ask
 from node.load.margin_trade.knowledge import Knowledge
 from node.load.margin_trade.markets import Markets
-from node.load.margin_trade.orders import POST_ONLY, cancel_ask, order_ask
+from node.load.margin_trade.orders import cancel_ask, order_ask
 
 PPM = 1_000_000
-MAKERS = 6
+MAKERS = 4
 # (distance from the middle in ppm, thousands of USD up to there): measured, both sides averaged.
 SHAPE = (
     (200, 70),
@@ -26,8 +26,6 @@ SHAPE = (
     (15_000, 13_600),
     (20_000, 16_000),
 )
-# Every maker quotes anew once in so many blocks, two of six in each.
-TURNS = 3
 # A fall of this much within a minute halves what is quoted; never less than this part stays.
 _HALF_FALL_PPM = 12_000
 _LEAST_PM = 120
@@ -49,16 +47,15 @@ class Makers:
         self._distance_ppm = distance
         self._part_ppm = np.diff(depth, prepend=0) * PPM // depth[-1]
 
-    def act(self, block: int, price_ticks: np.ndarray, fall_ppm: np.ndarray, known: Knowledge) -> list[Ask]:
-        """Cancels and quotes of the makers whose turn it is; prices and falls one a market."""
-        turn = np.flatnonzero(np.arange(MAKERS) % TURNS == block % TURNS)
-        return [cancel_ask(self.account[turn]), self._quote(turn, price_ticks, fall_ppm, known)]
+    def act(self, price_ticks: np.ndarray, fall_ppm: np.ndarray, known: Knowledge) -> list[Ask]:
+        """Everybody takes the old ladder away and quotes anew; prices and falls one a market."""
+        return [cancel_ask(self.account), self._quote(price_ticks, fall_ppm, known)]
 
-    def _quote(self, turn: np.ndarray, price_ticks: np.ndarray, fall_ppm: np.ndarray, known: Knowledge) -> Ask:
+    def _quote(self, price_ticks: np.ndarray, fall_ppm: np.ndarray, known: Knowledge) -> Ask:
         levels = len(self._distance_ppm)
-        shape = (len(turn), self._markets.count, 2, levels)
-        maker, place, side_at, level = (axis.ravel() for axis in np.indices(shape))
-        row, side, price = turn[maker], 1 - 2 * side_at, price_ticks[place]
+        shape = (MAKERS, self._markets.count, 2, levels)
+        row, place, side_at, level = (axis.ravel() for axis in np.indices(shape))
+        side, price = 1 - 2 * side_at, price_ticks[place]
         away_ppm = self._distance_ppm[level] + self._draw.integers(-40, 40, size=len(row))
         limit = np.maximum(1, price - side * np.maximum(1, price * away_ppm // PPM))
         notional = self._depth_atoms[row] * self._part_ppm[level] // PPM
@@ -72,7 +69,6 @@ class Makers:
             size[enough],
             kind=com.ORDER_KIND_LIMIT,
             limit_ticks=limit[enough],
-            flags=POST_ONLY,
         )
 
     def _appetite_pm(

@@ -5,7 +5,6 @@ import numpy as np
 from breakwater.v1 import commands_pb2 as cmd
 from node.load.asks import Ask, Learn, column_ask, ignore
 
-POST_ONLY = 1
 REDUCE_ONLY = 2
 
 Column = np.ndarray | int

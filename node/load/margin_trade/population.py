@@ -89,7 +89,7 @@ class BookPopulation:
         asks = [
             *self.custody.act(block),
             *self._come_back(),
-            *self.makers.act(block, prices, fall_ppm, self.known),
+            *self.makers.act(prices, fall_ppm, self.known),
             *self.takers.act(block, prices, fall_ppm, self.known),
             *self.providers.act(block),
             *self._take_out(),
