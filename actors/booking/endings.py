@@ -1,0 +1,84 @@
+"""Why an order left the book, as refusals say it: the refusal and the two numbers that decided."""
+
+import numpy as np
+from numba import njit
+
+from actors.booking.words import (
+    AMEND_BELOW_FILLED,
+    BEING_LIQUIDATED,
+    DELEVERAGE_RUNG,
+    EXPECTED,
+    KIND,
+    MARGIN_CAPPED,
+    NO_LIQUIDITY_REFUSED,
+    NOT_FILLABLE,
+    NOTHING_TO_MATCH,
+    OP_CANCEL_ACCOUNT,
+    OPEN_INTEREST_CAP,
+    ORDER,
+    REDUCE_ONLY_REFUSED,
+    ROW_FLAGS,
+    ROW_LOTS,
+    ROW_MET,
+    ROW_OP,
+    ROW_ORDER,
+    ROW_PRICE,
+    ROW_REASON,
+    SELF_TRADE_REFUSED,
+    SIZE,
+    WOULD_CROSS_REFUSED,
+    MarketTerms,
+)
+from actors.matching.words import (
+    AMENDED_AWAY,
+    FOK_UNFILLED,
+    IOC_NOTHING,
+    IOC_REST,
+    MARGIN,
+    MARKET,
+    NO_LIQUIDITY,
+    NOT_REDUCING,
+    OPEN_INTEREST,
+    SELF_TRADE,
+    VAULT_DEPTH_CUT,
+    WOULD_CROSS,
+)
+
+
+@njit(cache=True)
+def why_done(
+    ops: np.ndarray, row: np.ndarray, terms: MarketTerms, open_interest_lots: np.int64
+) -> tuple[np.int64, np.int64, np.int64]:
+    """(refusal, required, actual) of a DONE row; zeros where the user cancelled."""
+    op = row[ROW_OP]
+    reason = row[ROW_REASON]
+    if reason in (IOC_REST, IOC_NOTHING, NO_LIQUIDITY, VAULT_DEPTH_CUT):
+        is_market = row[ROW_FLAGS] & MARKET != 0 or reason in (NO_LIQUIDITY, VAULT_DEPTH_CUT)
+        refusal = NO_LIQUIDITY_REFUSED if is_market else NOTHING_TO_MATCH
+        return np.int64(refusal), row[ROW_PRICE], row[ROW_MET]
+    if reason == WOULD_CROSS:
+        return np.int64(WOULD_CROSS_REFUSED), row[ROW_MET], row[ROW_PRICE]
+    if reason == FOK_UNFILLED:
+        return np.int64(NOT_FILLABLE), row[ROW_LOTS], row[ROW_MET]
+    if reason == SELF_TRADE:
+        # A maker that expires met the order of the operation.
+        met = row[ROW_MET] if row[ROW_ORDER] == ops[ORDER, op] else ops[ORDER, op]
+        return np.int64(SELF_TRADE_REFUSED), np.int64(0), met
+    # The kernel ends an order by its caps only where it may trade no lot more.
+    if reason == NOT_REDUCING:
+        return np.int64(REDUCE_ONLY_REFUSED), np.int64(0), row[ROW_LOTS]
+    if reason == MARGIN:
+        return np.int64(MARGIN_CAPPED), np.int64(0), row[ROW_LOTS]
+    if reason == OPEN_INTEREST:
+        return np.int64(OPEN_INTEREST_CAP), np.int64(terms.open_interest_cap_lots), open_interest_lots + row[ROW_LOTS]
+    if reason == AMENDED_AWAY:
+        return np.int64(AMEND_BELOW_FILLED), ops[EXPECTED, op] - row[ROW_LOTS], ops[SIZE, op]
+    if ops[KIND, op] == OP_CANCEL_ACCOUNT:
+        return np.int64(BEING_LIQUIDATED), np.int64(0), np.int64(DELEVERAGE_RUNG)
+    return np.int64(0), np.int64(0), np.int64(0)
+
+
+@njit(cache=True)
+def refuses_whole(reason: np.int64) -> bool:
+    """Whether an order that ends so without a fill is answered as refused; else it expired."""
+    return reason in (WOULD_CROSS, IOC_NOTHING, FOK_UNFILLED, NO_LIQUIDITY, OPEN_INTEREST)

@@ -1,0 +1,87 @@
+"""What shards send to a book, as the kernel takes it: operations in their order, caps by account, limits."""
+
+import numpy as np
+
+from actors.booking.wire import read_columns
+from actors.booking.words import (
+    ACCOUNT,
+    CLASS,
+    COMMAND,
+    EXPECTED,
+    FLAGS,
+    KIND,
+    ORDER,
+    PRICE,
+    SELF_TRADE_MODE,
+    SIDE,
+    SIZE,
+    TIME_IN_FORCE,
+)
+from actors.matching.words import (
+    EXPIRE_MAKER,
+    GTC,
+    LADDER,
+    NO_OPEN_INTEREST_CAP,
+    PLACE,
+    REDUCE_ONLY,
+    VAULT_DEPTH,
+    Caps,
+    Limits,
+    Operations,
+)
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import parameters_pb2 as parameters
+
+_CAP_COLUMNS = slice(2, 5)
+
+
+def ops_in_order(ops: batches.OrderOps) -> np.ndarray:
+    """The columns of `OrderOps` as a matrix, ordered by (class, command, order)."""
+    matrix = read_columns(ops)
+    order = np.lexsort(matrix[[ORDER, COMMAND, CLASS]])
+    return matrix[:, order]
+
+
+def kernel_operations(matrix: np.ndarray, market: parameters.MarginTradeMarket) -> Operations:
+    """The kernel's columns; 0 is GTC and EXPIRE_MAKER, and only the vault's orders have a share of the depth."""
+    nothing = np.zeros(matrix.shape[1], dtype=np.int64)
+    is_vault = matrix[FLAGS] & VAULT_DEPTH != 0
+    return Operations(
+        kind=matrix[KIND],
+        order=matrix[ORDER],
+        account=matrix[ACCOUNT],
+        side=matrix[SIDE],
+        price_ticks=matrix[PRICE],
+        size_lots=matrix[SIZE],
+        expected_lots=matrix[EXPECTED],
+        time_in_force=np.where(matrix[TIME_IN_FORCE] == 0, GTC, matrix[TIME_IN_FORCE]),
+        flags=matrix[FLAGS],
+        self_trade=np.where(matrix[SELF_TRADE_MODE] == 0, EXPIRE_MAKER, matrix[SELF_TRADE_MODE]),
+        budget_atoms=nothing,
+        depth_ppm=np.where(is_vault, market.unwind_depth_ppm, 0),
+        depth_limit_ticks=nothing,
+    )
+
+
+def kernel_caps(caps: batches.PositionCaps, matrix: np.ndarray) -> Caps:
+    """One row an account, ascending. An account told of twice fails if either says so; both know one position.
+
+    A reduce-only order of the ladder or the vault whose account is not among them is its own cap: its shard sized it
+    by the position, so it never turns it.
+    """
+    told = read_columns(caps)[_CAP_COLUMNS]
+    is_desks = (matrix[KIND] == PLACE) & (matrix[FLAGS] & (LADDER | VAULT_DEPTH) != 0)
+    sized = is_desks & (matrix[FLAGS] & REDUCE_ONLY != 0) & ~np.isin(matrix[ACCOUNT], told[0])
+    own = np.stack(
+        [matrix[ACCOUNT, sized], -matrix[SIDE, sized] * matrix[SIZE, sized], np.zeros(sized.sum(), np.int64)]
+    )
+    rows = np.concatenate([told, own], axis=1)
+    # The last of equal accounts is the one that fails, if one does.
+    rows = rows[:, np.lexsort((rows[2], rows[0]))]
+    last = np.append(rows[0, 1:] != rows[0, :-1], True) if rows.shape[1] else np.zeros(0, dtype=bool)
+    return Caps(*rows[:, last])
+
+
+def kernel_limits(open_interest_lots: int, market: parameters.MarginTradeMarket) -> Limits:
+    """Open interest and its cap; a cap of 0 is none."""
+    return Limits(open_interest_lots, market.open_interest_cap_lots or NO_OPEN_INTEREST_CAP)

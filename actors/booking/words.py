@@ -1,0 +1,96 @@
+"""Columns and numbers the kernels of a book's telling share: operations as they came, legs, answers, refusals."""
+
+from typing import Final, NamedTuple
+
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+
+# Rows of the matrix of operations, in the order of `OrderOps`.
+CLASS: Final = 0
+COMMAND: Final = 1
+ORDER: Final = 2
+ACCOUNT: Final = 5
+KIND: Final = 6
+SIDE: Final = 7
+PRICE: Final = 8
+SIZE: Final = 9
+EXPECTED: Final = 10
+TIME_IN_FORCE: Final = 11
+FLAGS: Final = 12
+SELF_TRADE_MODE: Final = 13
+CLIENT: Final = 14
+BANKRUPTCY: Final = 15
+
+# The class of operations that come from commands; only they are answered.
+COMMANDS: Final = 4
+# The class of every leg of a book.
+LEG_CLASS: Final = 1
+LEG_COLUMNS: Final = len(batches.CrossLegs.DESCRIPTOR.fields)
+OUTCOME_COLUMNS: Final = len(batches.Outcomes.DESCRIPTOR.fields)
+
+# Columns of the kernel's result rows, in the order of `Results`.
+ROW_OP: Final = 0
+ROW_TYPE: Final = 1
+ROW_ORDER: Final = 2
+ROW_ACCOUNT: Final = 3
+ROW_MET: Final = 4
+ROW_OTHER_ACCOUNT: Final = 5
+ROW_SIDE: Final = 6
+ROW_PRICE: Final = 7
+ROW_LOTS: Final = 8
+ROW_REMAINING: Final = 9
+ROW_REASON: Final = 10
+ROW_FLAGS: Final = 11
+TAKER_FLAGS_SHIFT: Final = 8
+
+# Enum values as plain numbers, for the compiled code.
+LEG_FILL: Final = int(events.CROSS_LEG_KIND_FILL)
+LEG_GONE: Final = int(events.CROSS_LEG_KIND_GONE)
+OP_AMEND: Final = int(batches.ORDER_OP_KIND_AMEND)
+OP_CANCEL: Final = int(batches.ORDER_OP_KIND_CANCEL)
+OP_CANCEL_ACCOUNT: Final = int(batches.ORDER_OP_KIND_CANCEL_ACCOUNT)
+OP_PLACE: Final = int(batches.ORDER_OP_KIND_PLACE)
+REFUSED: Final = int(common.OUTCOME_STATUS_REFUSED)
+FILLED: Final = int(common.OUTCOME_STATUS_FILLED)
+RESTING: Final = int(common.OUTCOME_STATUS_RESTING)
+PARTIALLY_FILLED: Final = int(common.OUTCOME_STATUS_PARTIALLY_FILLED)
+EXPIRED: Final = int(common.OUTCOME_STATUS_EXPIRED)
+SIDE_LONG: Final = int(common.SIDE_LONG)
+SIDE_SHORT: Final = int(common.SIDE_SHORT)
+
+UNKNOWN_ORDER: Final = int(refusals.REFUSAL_UNKNOWN_ORDER)
+WOULD_CROSS_REFUSED: Final = int(refusals.REFUSAL_POST_ONLY_WOULD_CROSS)
+NOTHING_TO_MATCH: Final = int(refusals.REFUSAL_NOTHING_TO_MATCH)
+NOT_FILLABLE: Final = int(refusals.REFUSAL_NOT_FILLABLE)
+NO_LIQUIDITY_REFUSED: Final = int(refusals.REFUSAL_NO_LIQUIDITY)
+SELF_TRADE_REFUSED: Final = int(refusals.REFUSAL_SELF_TRADE)
+REDUCE_ONLY_REFUSED: Final = int(refusals.REFUSAL_REDUCE_ONLY)
+MARGIN_CAPPED: Final = int(refusals.REFUSAL_MARGIN_CAPPED)
+OPEN_INTEREST_CAP: Final = int(refusals.REFUSAL_OPEN_INTEREST_CAP)
+AMEND_BELOW_FILLED: Final = int(refusals.REFUSAL_AMEND_BELOW_FILLED)
+BEING_LIQUIDATED: Final = int(refusals.REFUSAL_BEING_LIQUIDATED)
+# What BEING_LIQUIDATED names as actual where a deleveraging cancelled the order.
+DELEVERAGE_RUNG: Final = 3
+
+# Numbers of the bodies in `Event`.
+_BODIES = events.Event.DESCRIPTOR.fields_by_name
+PLACED_BODY: Final = int(_BODIES["order_placed"].number)
+FILLED_BODY: Final = int(_BODIES["order_filled"].number)
+DONE_BODY: Final = int(_BODIES["order_done"].number)
+AMENDED_BODY: Final = int(_BODIES["order_amended"].number)
+REFUSED_BODY: Final = int(_BODIES["command_refused"].number)
+
+
+class MarketTerms(NamedTuple):
+    """What telling needs of a market in force; rates are 1e-9 fractions."""
+
+    venue: int
+    market: int
+    quote_atoms_per_tick_lot: int
+    maker_fee_e9: int
+    taker_fee_e9: int
+    liquidation_fee_e9: int
+    version: int
+    open_interest_cap_lots: int

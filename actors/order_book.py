@@ -1,0 +1,124 @@
+"""The order book of one market: matches what shards admitted, and deleverages what nobody else can take (MT-05, MT-15).
+
+Its state is the list of its orders by priority, the count of trades, the last price and the parameters in force.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from actors.booking.deleverage import Deleveraging
+from actors.booking.work import book_events, match_ops
+from actors.columns import row_count
+from actors.contract import Actor
+from actors.matching.book import MatchingBook
+from actors.matching.words import BUY, DUMP_COLUMNS, SELL
+from actors.units import div_ceil
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import parameters_pb2 as parameters
+from breakwater.v1 import snapshots_pb2 as snapshots
+
+
+class OrderBook(Actor):
+    """One market's book."""
+
+    call_type = batches.BookCall
+
+    def __init__(self, venue: int, market: int) -> None:
+        super().__init__()
+        self._venue = parameters.VenueParameters(venue=venue)
+        self._market = parameters.MarketParameters(venue=venue, market=market)
+        self._book = MatchingBook()
+        self._trades = 0
+
+    def decide(self, call: Any) -> batches.BookReply:
+        """Works operations in their order, or the demands of a deleveraging; a call may be empty."""
+        if call.venue.venue == self._venue.venue:
+            self._venue.CopyFrom(call.venue)
+        if call.market.market == self._market.market:
+            self._market.CopyFrom(call.market)
+        reply = batches.BookReply(height=call.header.height)
+        if row_count(call.ops):
+            self._match(call, reply)
+        if row_count(call.demands):
+            self._deleverage(call, reply)
+        reply.tops.CopyFrom(self._tops())
+        if call.header.root:
+            reply.digest = self.digest()
+        return reply
+
+    def _match(self, call: batches.BookCall, reply: batches.BookReply) -> None:
+        told = match_ops(self._book, self._market, call.ops, call.caps, call.open_interest_lots, self._trades)
+        self._trades = told.trades
+        venue, market = self._market.venue, self._market.market
+        reply.events.CopyFrom(book_events(told.bodies, venue, market, call.round))
+        reply.legs.CopyFrom(told.legs)
+        reply.outcomes.CopyFrom(told.outcomes)
+
+    def _deleverage(self, call: batches.BookCall, reply: batches.BookReply) -> None:
+        work = Deleveraging(self._book, self._market, call.mark, self._trades)
+        policy = self._venue.margin_trade.deleverage_policy
+        events, legs = work.run(call.demands, call.candidates, policy, call.round)
+        reply.events.MergeFrom(events)
+        reply.legs.MergeFrom(legs)
+
+    def _impact_ticks(self, side: int) -> int:
+        """Average price of trading the impact notional against a side, 0 where the depth does not suffice (MT-10)."""
+        rules = self._market.margin_trade
+        if not rules.impact_notional_atoms or not rules.quote_atoms_per_tick_lot:
+            return 0
+        notional = div_ceil(rules.impact_notional_atoms, rules.quote_atoms_per_tick_lot)
+        return self._book.impact_ticks(side, notional)
+
+    def _tops(self) -> batches.BookTops:
+        return batches.BookTops(
+            venue=[self._market.venue],
+            market=[self._market.market],
+            best_bid_ticks=[self._book.best_bid_ticks()],
+            best_ask_ticks=[self._book.best_ask_ticks()],
+            last_ticks=[self._book.last_trade_ticks()],
+            impact_bid_ticks=[self._impact_ticks(BUY)],
+            impact_ask_ticks=[self._impact_ticks(SELL)],
+        )
+
+    def query(self, query: bytes) -> bytes:
+        """BookQuery -> BookView."""
+        levels = batches.BookQuery.FromString(query).levels
+        return batches.BookView(
+            height=self.height,
+            venue=self._market.venue,
+            market=self._market.market,
+            bids=self._levels(BUY, levels),
+            asks=self._levels(SELL, levels),
+            last_ticks=self._book.last_trade_ticks(),
+            trades=self._trades,
+            impact_bid_ticks=self._impact_ticks(BUY),
+            impact_ask_ticks=self._impact_ticks(SELL),
+        ).SerializeToString()
+
+    def _levels(self, side: int, levels: int) -> batches.BookLevels:
+        rows = self._book.depth(side, levels)
+        return batches.BookLevels(
+            price_ticks=[row[0] for row in rows], lots=[row[1] for row in rows], orders=[row[2] for row in rows]
+        )
+
+    def save(self) -> bytes:
+        """The book, canonical."""
+        return snapshots.OrderBookState(
+            venue=self._venue,
+            market=self._market,
+            orders=np.ascontiguousarray(self._book.dump(), dtype="<i8").tobytes(),
+            trades=self._trades,
+            last_ticks=self._book.last_trade_ticks(),
+        ).SerializeToString(deterministic=True)
+
+    def load(self, bodies: Sequence[bytes]) -> None:
+        """Takes what `save` gave."""
+        (body,) = bodies
+        saved = snapshots.OrderBookState.FromString(body)
+        self._venue.CopyFrom(saved.venue)
+        self._market.CopyFrom(saved.market)
+        self._trades = saved.trades
+        orders = np.frombuffer(saved.orders, dtype="<i8").reshape(-1, len(DUMP_COLUMNS))
+        self._book.load(orders, saved.last_ticks)
