@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from actors.risk.reciprocals import floor_by_reciprocal, reciprocals
 from actors.risk.tiers import RATE_NUMERATOR_MAX, Tiers
 from actors.units import PPM, TOTAL_BOUND
+from actors.units_kernels import mul_div_floor
 
 ZONE_BITS = 10
 ZONE_SLOTS = 1 << ZONE_BITS
@@ -255,3 +256,12 @@ def judge_zones(
             sums[slot, _UPNL] = sums[slot, _MAINTENANCE] = sums[slot, _GROSS] = sums[slot, _COUNT] = 0
         moves_ppm[place] = bound
     return found
+
+
+@njit(cache=True)
+def shares_floor_atoms(totals: Int64Array, parts: Int64Array, wholes: Int64Array) -> Int64Array:
+    """total * part / whole of each row, the product exact, rounded down."""
+    shares = np.empty(totals.size, dtype=np.int64)
+    for row in range(totals.size):
+        shares[row] = mul_div_floor(totals[row], parts[row], wholes[row])
+    return shares

@@ -18,10 +18,12 @@ from actors.risk.cross_scan import (
     ZONE_SLOTS,
     BoolArray,
     Int64Array,
+    MarketAtMark,
     MarketColumns,
     PositionColumns,
     add_positions,
     judge_zones,
+    market_columns,
     standing_of,
     survivable_move_ppm,
 )
@@ -44,11 +46,19 @@ class SlackZones:
         self._highest: Int64Array = np.empty((0, 0), dtype=np.int64)
         self._sums: Int64Array = np.empty((0, SUMS), dtype=np.int64)
         self._markets: MarketColumns | None = None
+        self._listed: dict[int, MarketAtMark] = {}
+        self._columns = market_columns({})
         self.zones_read = 0
 
     def touch(self, slot: int) -> None:
         """Cash or positions of the account in this slot changed."""
         self._changed.add(slot)
+
+    def columns_of(self, listed: dict[int, MarketAtMark]) -> MarketColumns:
+        """`market_columns`, made anew only where something differs from the last time."""
+        if listed != self._listed:
+            self._listed, self._columns = listed, market_columns(listed)
+        return self._columns
 
     def scan(
         self,

@@ -1,0 +1,70 @@
+"""What a shard remembers of the ladder, an account a row: cooldown and pair of its last partial, the last act (MT-12).
+
+A row is there while it says something: a cooldown that runs, an act of this block, a wait for a market.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from actors.cross.book import LADDER_COLUMNS, CrossBook
+from actors.rulebooks.margin_trade import PartialMemory
+
+
+class LadderRow(NamedTuple):
+    """One row; an account without one has zeros."""
+
+    account: int
+    cooldown_until_ms: int = 0
+    kept_equity: int = 0
+    kept_maintenance: int = 0
+    acted_height: int = 0
+    waiting: int = 0
+    partial_pending: int = 0
+    acted_rung: int = 0
+
+    @property
+    def partial(self) -> PartialMemory | None:
+        """The last partial, if its cooldown may still run."""
+        if not self.cooldown_until_ms:
+            return None
+        return PartialMemory(self.cooldown_until_ms, self.kept_equity, self.kept_maintenance)
+
+
+assert LadderRow._fields == LADDER_COLUMNS, "rows are read as they are stored"
+
+
+def read_row(book: CrossBook, account: int) -> LadderRow:
+    """The account's row, zeros where there is none."""
+    return LadderRow(*book.ladder.row(account)) if account in book.ladder else LadderRow(account)
+
+
+def read_rows(book: CrossBook) -> dict[int, LadderRow]:
+    """All rows by account, ascending."""
+    if not len(book.ladder):
+        return {}
+    slots = book.ladder.slots()
+    columns = np.array([book.ladder.column(name)[slots] for name in LADDER_COLUMNS])
+    return {row[0]: LadderRow(*row) for row in columns.T.tolist()}
+
+
+def write_row(book: CrossBook, row: LadderRow) -> None:
+    """Puts the row in place of the account's old one; one that says nothing any more is removed."""
+    says_something = row.cooldown_until_ms or row.acted_height or row.waiting or row.partial_pending
+    if row.account not in book.ladder:
+        if says_something:
+            book.ladder.insert(row.account, *row)
+    elif says_something:
+        book.ladder.put_row(row.account, row)
+    else:
+        book.ladder.remove(row.account)
+    book.touch(row.account)
+
+
+def refreshed(row: LadderRow, height: int, now_ms: int) -> LadderRow:
+    """The row without an act of an earlier block and without a cooldown that is over."""
+    if row.acted_height != height:
+        row = row._replace(acted_height=0, acted_rung=0)
+    if row.cooldown_until_ms <= now_ms:
+        row = row._replace(cooldown_until_ms=0, kept_equity=0, kept_maintenance=0)
+    return row

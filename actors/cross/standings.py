@@ -1,0 +1,98 @@
+"""What accounts are worth and require, many at once: the ladder's second look, the scan and the deleveraging ranks.
+
+By the kernel over columns, or on a scalar book by the scalar rulebook; both give the same numbers. An account's own
+resting orders and holds have no part in it: the ladder is decided on equity and maintenance margin alone (MT-11).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from actors.cross.book import CrossBook
+from actors.ledger.cross_positions import MARKET_BITS
+from actors.risk.cross_scan import (
+    MarketAtMark,
+    MarketColumns,
+    PositionColumns,
+    maintenance_ceil_atoms,
+    notionals_atoms,
+    standing_of,
+)
+from actors.rulebooks import margin_trade
+
+
+class Holding(NamedTuple):
+    """One position at the mark, atoms unsigned."""
+
+    market: int
+    lots: int
+    notional_atoms: int
+    maintenance_atoms: int
+
+
+class Standing(NamedTuple):
+    """An account at the marks in force: equity exact, maintenance margin rounded up, positions in market order."""
+
+    equity_atoms: int
+    maintenance_atoms: int
+    holdings: list[Holding]
+
+
+def standings(book: CrossBook, accounts: Sequence[int]) -> list[Standing]:
+    """The standing of each of these accounts, in their order."""
+    if book.scalar:
+        return [_scalar_standing(book, account) for account in accounts]
+    slots = [position_slots(book, account) for account in accounts]
+    counts = [len(own) for own in slots]
+    chosen = np.array([slot for own in slots for slot in own], dtype=np.int64)
+    owner = np.repeat(np.arange(len(accounts), dtype=np.int64), counts)
+    positions, markets = position_columns(book).rows(chosen)._replace(owner=owner), columns_of_markets(book)
+    at = np.array([book.accounts.table.slot(account) for account in accounts], dtype=np.int64)
+    sums = standing_of(book.accounts.table.column("free")[at], positions, markets)
+    columns = (positions.market, positions.lots, notionals_atoms(positions, markets))
+    cells = zip(*(column.tolist() for column in (*columns, maintenance_ceil_atoms(positions, markets))), strict=True)
+    holdings = [Holding(*row) for row in cells]
+    ends = np.cumsum(counts).tolist()
+    held = [holdings[end - count : end] for end, count in zip(ends, counts, strict=True)]
+    return list(map(Standing, sums.equity_atoms.tolist(), sums.maintenance_atoms.tolist(), held))
+
+
+def _scalar_standing(book: CrossBook, account: int) -> Standing:
+    equity, maintenance, holdings = book.accounts.free(account), 0, []
+    for market in book.positions.of_account(account):
+        row = book.positions.read(account, market)
+        if row.lots == 0:
+            continue
+        mark, k = book.mark_ticks(market), book.k(market)
+        upnl = margin_trade.upnl_atoms(row.lots, row.cost, mark, k)
+        notional = margin_trade.notional_atoms(row.lots, mark, k)
+        required = margin_trade.maintenance_margin_ceil_atoms(notional, book.tiers[market])
+        equity += upnl if upnl < 0 or book.is_usable(market) else 0
+        maintenance += required
+        holdings.append(Holding(market, row.lots, notional, required))
+    return Standing(equity, maintenance, holdings)
+
+
+def position_slots(book: CrossBook, account: int) -> list[int]:
+    """Slots of the account's positions with lots, in market order."""
+    positions = book.positions
+    slots = [positions.table.slot(account << MARKET_BITS | market) for market in positions.of_account(account)]
+    lots = positions.table.column("lots")
+    return [slot for slot in slots if lots[slot]]
+
+
+def position_columns(book: CrossBook) -> PositionColumns:
+    """All positions of the book; views that the next new row may leave behind."""
+    table = book.positions.table
+    made = table.slots_made
+    return PositionColumns(*(table.column(name)[:made] for name in ("owner_slot", "market", "lots", "cost")))
+
+
+def columns_of_markets(book: CrossBook) -> MarketColumns:
+    """The markets at their marks, as kernels read them."""
+    listed = {
+        market: MarketAtMark(book.mark_ticks(market), book.k(market), book.is_usable(market), book.tiers[market])
+        for market in sorted(book.markets)
+    }
+    return book.zones.columns_of(listed)
