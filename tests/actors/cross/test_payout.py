@@ -104,7 +104,7 @@ def test_a_position_in_a_market_that_may_not_be_used_keeps_everything(mark_state
 
 
 def test_ten_percent_of_positions_and_of_what_orders_would_add_stays():
-    """At 20x the initial margin of 10 lots is half a lot; a tenth of 10 + 6 + 4 lots is two: the sell closes 10 of 14."""
+    """At 20x the margin of 10 lots is half a lot; a tenth of 10 + 6 + 4 lots is two: the sell closes 10 of 14."""
     book = entry_book()
     stand(book, 10)
     enter(book, orders=[order(0, 1, BUY, 6), order(1, 1, SELL, 14)])
