@@ -26,9 +26,13 @@ _WARN_AGE_MS: Final = 10_000
 _NOTICE_MS: Final = 60_000
 
 
-def default_venues(rules: str = DEFAULT_RULES, oracle: str = DEFAULT_ORACLE) -> list[VenueWithMarkets]:
-    """What `up` lists: Twilight by these presets and Margin Trade. Raises KeyError for a preset there is not."""
-    return [twilight_venue(rules, oracle)]
+def default_venues(
+    rules: str = DEFAULT_RULES, oracle: str = DEFAULT_ORACLE, assets: Sequence[str] = LISTED
+) -> list[VenueWithMarkets]:
+    """What `up` lists: Twilight by these presets, and Margin Trade with a market for each asset; without assets no such
+    venue. Raises KeyError for a preset or an asset there is not."""
+    twilight_only = [twilight_venue(rules, oracle)]
+    return [*twilight_only, margin_trade_listing(assets)] if assets else twilight_only
 
 
 def margin_trade_listing(assets: Sequence[str] = LISTED) -> VenueWithMarkets:
