@@ -4,7 +4,10 @@ from actors.columns import RowGatherer, add_row
 from actors.cross.admit import admit
 from actors.cross.book import CrossBook
 from actors.cross.caps import scan_caps
+from actors.cross.ladder import carry_out
 from actors.cross.payout import pay_out
+from actors.cross.rank import rank
+from actors.cross.scan import scan, vault_state
 from actors.cross.settle import fund, settle_cross_legs, take_marks
 from actors.cross.take import take_commands
 from actors.sinks import AnswerSink, EventSink
@@ -42,21 +45,40 @@ class CrossPhases:
         elif phase == batches.SHARD_PHASE_TAKE:
             for book in self._books:
                 take_commands(book, self._commands.of([book.venue]), self._ops, sink, answers)
+        elif phase == batches.SHARD_PHASE_LADDER:
+            self._carry_out(sink)
         elif phase == batches.SHARD_PHASE_SETTLE_LADDER:
             self._settle(self._call.round, sink)
         elif phase == batches.SHARD_PHASE_SCAN:
-            self._scan()
+            self._scan(sink)
+        elif phase == batches.SHARD_PHASE_RANK:
+            candidates = RowGatherer(batches.DeleverageCandidates)
+            for book in self._books:
+                rank(book, rows_of_venues(self._call.demands, [book.venue]), candidates)
+            self._reply.deleverage_candidates.CopyFrom(candidates.message())
 
     def _settle(self, ladder_round: int, sink: EventSink) -> None:
         for book in self._books:
             legs = rows_of_venues(self._call.cross_legs, [book.venue])
             settle_cross_legs(book, legs, self._dues, sink, ladder_round)
 
-    def _scan(self) -> None:
-        """What the books must know of accounts."""
-        caps = RowGatherer(batches.PositionCaps)
+    def _carry_out(self, sink: EventSink) -> None:
+        offers, positions = RowGatherer(batches.Offers), RowGatherer(batches.OfferPositions)
         for book in self._books:
+            orders = rows_of_venues(self._call.ladder, [book.venue])
+            carry_out(book, orders, self._ops, offers, positions, self._dues, sink, self._call.round)
+        self._reply.offers.CopyFrom(offers.message())
+        self._reply.offer_positions.CopyFrom(positions.message())
+
+    def _scan(self, sink: EventSink) -> None:
+        """Who is below a rung, what the books must know of accounts, and the vaults."""
+        candidates, caps = RowGatherer(batches.Candidates), RowGatherer(batches.PositionCaps)
+        for book in self._books:
+            scan(book, candidates, self._call.round, sink)
             scan_caps(book, caps)
+            if book.owns_vault:
+                self._reply.vaults.append(vault_state(book))
+        self._reply.candidates.MergeFrom(candidates.message())
         self._reply.caps.CopyFrom(caps.message())
 
     def stage(self, sink: EventSink, answers: AnswerSink) -> None:
