@@ -1,4 +1,4 @@
-"""What a node is told before it starts: a TOML file, overridden by arguments, over defaults that serve Twilight."""
+"""What a node is told before it starts: a TOML file, overridden by arguments, over defaults."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from node.margin_presets import LISTED, SCALES
 from node.presets import DEFAULT_ORACLE, DEFAULT_RULES, HALT_AGE_MS, RULES, VenueWithMarkets, default_venues
 
 Settings = TypeVar("Settings", "Limits", "NodeConfig")
@@ -57,6 +58,8 @@ class NodeConfig:
     # What a new node lists itself, by preset; further venues come over the API.
     rules: str = DEFAULT_RULES
     oracle: str = DEFAULT_ORACLE
+    # Assets of the Margin Trade venue's markets, in their order; empty: no such venue.
+    margin_trade: str = " ".join(LISTED)
     limits: Limits = field(default_factory=Limits)
     venues: list[VenueWithMarkets] = field(default_factory=default_venues)
 
@@ -80,7 +83,11 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
     for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS)):
         if getattr(config, name) not in presets:
             raise ConfigError(f"{name} is one of {', '.join(presets)}, not {getattr(config, name)!r}")
-    return replace(config, venues=default_venues(config.rules, config.oracle))
+    assets = config.margin_trade.split()
+    unknown = [asset for asset in assets if asset not in SCALES or assets.count(asset) > 1]
+    if unknown:
+        raise ConfigError(f"margin_trade lists assets of {', '.join(SCALES)}, each once, not {unknown[0]!r}")
+    return replace(config, venues=default_venues(config.rules, config.oracle, assets))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -104,10 +104,17 @@ def test_venues_of_the_configuration_are_listed_once(tmp_path: Path) -> None:
         server = NodeServer(config_of(tmp_path))
         server.start()
         with Client(server.address, server.dev_keys["dev"], TIMEOUT_S) as client:
-            (venue,) = client.venues()
-            (market,) = client.list_markets()
+            listed = [
+                (
+                    venue.name,
+                    venue.version,
+                    [(market.symbol, market.version) for market in client.list_markets(venue.venue)],
+                )
+                for venue in client.venues()
+            ]
         server.stop()
-        assert (venue.name, venue.version, market.symbol, market.version) == ("twilight", 1, "BTC-PERP", 1)
+        books = [("BTC-PERP", 1), ("ETH-PERP", 1), ("SOL-PERP", 1)]
+        assert listed == [("twilight", 1, [("BTC-PERP", 1)]), ("margin-trade", 1, books)]
 
 
 def test_too_many_calls_in_a_second_are_refused(tmp_path: Path) -> None:
@@ -186,6 +193,15 @@ def test_settings_come_from_a_file_and_arguments(tmp_path: Path) -> None:
     assert config.venues == default_venues()
 
 
+def test_a_file_says_which_books_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text("margin_trade = 'XRP BTC'\n")
+    _, (venue, markets) = load_config(path, data_dir=tmp_path).venues
+    assert (venue.name, [market.symbol for market in markets]) == ("margin-trade", ["XRP-PERP", "BTC-PERP"])
+    path.write_text("margin_trade = ''\n")
+    assert load_config(path, data_dir=tmp_path).venues == [twilight_venue()]
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -196,6 +212,8 @@ def test_settings_come_from_a_file_and_arguments(tmp_path: Path) -> None:
         ("transport = 'pigeon'", "transport is ray or inline"),
         ("shards = ", "node.toml"),
         ("venues = 3", "venues is no setting"),
+        ("margin_trade = 'BTC DOGE'", "not 'DOGE'"),
+        ("margin_trade = 'BTC ETH BTC'", "not 'BTC'"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> None:

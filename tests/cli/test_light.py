@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("ray", "numba", "matplotlib", "structlog", "prometheus_client", "psutil")
+HEAVY = ("ray", "numba", "matplotlib", "structlog", "prometheus_client", "psutil", "pyarrow")
 CHECK = """
 import sys
 sys.modules.update(dict.fromkeys({blocked!r}))
@@ -46,6 +46,17 @@ def test_help_imports_nothing_heavy() -> None:
         ["deposit", "5"],
         ["open", "long", "--margin", "5", "--leverage", "2", "--account", "1"],
         ["close", "7", "--account", "1"],
+        ["order", "buy", "1", "--account", "1"],
+        ["amend", "7", "--size", "1", "--account", "1"],
+        ["cancel", "--account", "1"],
+        ["leverage", "5", "--account", "1"],
+        ["estimate", "sell", "1", "--account", "1"],
+        ["book"],
+        ["trades"],
+        ["margin", "--account", "1"],
+        ["vault"],
+        ["statement", "--account", "1", "--format", "parquet", "--out", "rows.parquet"],
+        ["liquidations"],
         ["watch", "marks"],
         ["publish"],
         ["receipt"],
