@@ -158,20 +158,14 @@ class CrossBook:
 
     def _add_to_sums(self, order: BookOrder, lots: int, step: int = 0) -> None:
         """Adds signed lots of an order to the sums of its side, linear so exact, and `step` to the row's counts."""
-        row = self.positions.read(order.account, order.market)
-        resting = row.resting + step
         if order.is_reduce_only:
-            self.positions.rewrite(row._replace(resting=resting, reduce_only=row.reduce_only + step))
-            return
-        value = lots * order.limit * self.k(order.market)
-        adverse = lots * self.adverse(order, 1)
-        if order.side > 0:
-            lots, value, adverse = row.buy_lots + lots, row.buy_value + value, row.buy_adverse + adverse
-            row = row._replace(buy_lots=lots, buy_value=value, buy_adverse=adverse, resting=resting)
+            deltas = (0, 0, 0, 0, 0, 0, step, step)
         else:
-            lots, value, adverse = row.sell_lots + lots, row.sell_value + value, row.sell_adverse + adverse
-            row = row._replace(sell_lots=lots, sell_value=value, sell_adverse=adverse, resting=resting)
-        self.positions.rewrite(row)
+            value = lots * order.limit * self.k(order.market)
+            adverse = lots * self.adverse(order, 1)
+            sums = (lots, value, adverse)
+            deltas = (*sums, 0, 0, 0, step, 0) if order.side > 0 else (0, 0, 0, *sums, step, 0)
+        self.positions.add_to_sums(order.account, order.market, deltas)
 
     def rows_of_account(self, account: int) -> list[tuple[Table, list[int], int | None]]:
         """What the account's digest covers beside its own row; sums over orders follow from the orders."""

@@ -4,7 +4,7 @@ Beside the position itself a row keeps sums over the account's resting orders in
 the risk scan read columns and no order. A free slot is all zero but for its keys: kernels may run over every slot.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,10 +97,10 @@ class CrossPositions:
         self.table.put(self.key(account, market), column, value)
         self._touch(account)
 
-    def rewrite(self, row: CrossPosition) -> None:
-        """Overwrites a row that is there; lots and cost must be the old ones."""
-        self.table.put_row(self.key(row.account, row.market), row)
-        self._touch(row.account)
+    def add_to_sums(self, account: int, market: int, deltas: Sequence[int]) -> None:
+        """Adds to the cells from buy_lots to reduce_only of a row that is there, in their order."""
+        self.table.add_cells(self.key(account, market), "buy_lots", deltas)
+        self._touch(account)
 
     def add(self, account: int, market: int, column: str, delta: int) -> int:
         """Adds to one cell of a row that is there and returns the new value; lots and cost go through `move`."""

@@ -138,6 +138,16 @@ class Table:
     def _put_row_raw(self, key: int, values: np.ndarray) -> None:
         self._data[:, self._slots[key]] = values
 
+    def add_cells(self, key: int, first: str, deltas: Sequence[int]) -> None:
+        """Adds to neighbouring cells of a row, from the column `first` on."""
+        place = self._place[first]
+        added = np.array(deltas, dtype=np.int64)
+        self._log.note(self._add_raw, key, place, -added)
+        self._add_raw(key, place, added)
+
+    def _add_raw(self, key: int, place: int, deltas: np.ndarray) -> None:
+        self._data[place : place + deltas.size, self._slots[key]] += deltas
+
     def add(self, key: int, name: str, delta: int) -> int:
         """Adds to one cell and returns the new value."""
         value = self.get(key, name) + delta
