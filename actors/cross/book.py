@@ -135,10 +135,13 @@ class CrossBook:
         return row
 
     def fill_order(self, order: int, lots: int) -> int:
-        """Lots of a resting order were filled; returns what is left, and takes the order out at 0."""
+        """Lots of a resting order were filled; returns what is left, and takes the order out at 0.
+
+        They may be more than are left: an amend took lots off in the block in which the book filled them.
+        """
         row = self.orders.read(order)
-        assert row.is_resting and 0 < lots <= row.remaining, f"order {order} cannot be filled by {lots} lots"
-        if lots == row.remaining:
+        assert row.is_resting and lots > 0, f"order {order} cannot be filled by {lots} lots"
+        if lots >= row.remaining:
             self.remove_order(order)
             return 0
         self.orders.set_remaining(order, row.remaining - lots)

@@ -108,11 +108,14 @@ class _Settling:
             self._sink.emit((SETTLE, book.venue << 8 | leg_class, command, leg), event)
 
     def _has_row(self, account: int, order: int) -> bool:
-        """It is an order of the account's own; the ladder's and the vault's have no row."""
-        known = order in self._book.orders
+        """It is an order of the account's own that still counts.
+
+        The ladder's and the vault's have no row; nor has one that was amended to fewer lots in the very block in which
+        the book filled it: its first fills have used the row up, the others only move the position.
+        """
         is_desks = order == 0 or order & LADDER_NUMBER != 0 or account == VAULT
-        assert known or is_desks, f"order {order} of account {account} is unknown"
-        return known
+        assert is_desks or order >> 20 <= self._book.height, f"order {order} of account {account} is of a later block"
+        return order in self._book.orders
 
     def tell(self) -> None:
         """One event for each position that moved, after all legs of the call."""

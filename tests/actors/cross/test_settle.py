@@ -100,8 +100,20 @@ def test_an_order_that_is_gone_takes_its_hold_with_it() -> None:
     book.add_order(7, order_row())
     assert settled(book, leg(1, GONE, order=7)) == ([], [])
     assert not book.positions.has(1, 1)
-    with pytest.raises(AssertionError, match="unknown"):
-        settled(book, leg(1, GONE, order=7))
+    with pytest.raises(AssertionError, match="of a later block"):
+        settled(book, leg(1, GONE, order=book.height + 1 << 20))
+
+
+def test_an_order_amended_below_what_the_book_filled_meanwhile_is_used_up() -> None:
+    """The shard took 5 lots off at once; the book had filled 9 of 12 by then, and said the rest is gone."""
+    book = cross_book()
+    book.add_order(7, order_row(limit=103, size=12))
+    book.change_order(7, size=7, remaining=7)
+    fills = (leg(1, FILL, order=7, lots=lots, quote=lots * 103) for lots in (4, 4, 1))
+    settled(book, *fills, leg(1, GONE, order=7))
+    assert 7 not in book.orders
+    assert book.positions.read(1, 1)[2:5] == (9, 927, 0)
+    assert_sums_follow(book)
 
 
 def test_a_ladder_order_that_was_not_filled_whole_marks_its_market_as_tried() -> None:
