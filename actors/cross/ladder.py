@@ -109,6 +109,7 @@ class _Ladder:
             partial_cooldown_ms=rules.cooldown_ms,
         )
         self._stamps = {market: book.mark_stamp(market) for market in book.marks}
+        self._marks = {market: (mark.mark_ticks, book.k(market)) for market, mark in book.marks.items()}
         self._usable = {market for market in book.markets if book.is_usable(market)}
 
     def reduce(self, case: _Case) -> None:
@@ -143,7 +144,7 @@ class _Ladder:
         self._offers.add(sequence, book.venue, account, equity, maintenance, is_direct)
         for market, lots, notional, required in standing.holdings:
             quote = notional if lots > 0 else -notional
-            mark = self._stamps[market].mark_ticks
+            mark, _ = self._marks[market]
             self._offer_positions.add(sequence, book.venue, market, account, lots, quote, required, mark)
         self._note_act(read_row(book, account), case.rung)
 
@@ -178,9 +179,8 @@ class _Ladder:
         )
         if lots == 0:
             return None
-        required = [holding.maintenance_atoms for holding in standing.holdings]
-        share = equity_shares_atoms(standing.equity_atoms, required)[standing.holdings.index(chosen)]
-        mark, k = self._stamps[chosen.market].mark_ticks, book.k(chosen.market)
+        share = _equity_share_atoms(standing, chosen)
+        mark, k = self._marks[chosen.market]
         whole = bankruptcy_quote_atoms(chosen.lots, mark, k, share)
         limit = bankruptcy_limit_ticks(chosen.lots, whole, k)
         # On rung 1 equity is not below zero, so at the mark itself the position is worth its share or more.
@@ -263,3 +263,11 @@ def _may_increase(order: BookOrder, sides: dict[int, int]) -> bool:
         return not order.is_reduce_only
     side = sides.get(order.market)
     return side is None or (side == order.side and not order.is_reduce_only)
+
+
+def _equity_share_atoms(standing: Standing, holding: Holding) -> int:
+    """The part of the account's equity that its position in one market may use up (MT-12, MT-15)."""
+    if len(standing.holdings) == 1:
+        return standing.equity_atoms
+    required = [one.maintenance_atoms for one in standing.holdings]
+    return equity_shares_atoms(standing.equity_atoms, required)[standing.holdings.index(holding)]

@@ -63,8 +63,8 @@ def write_row(book: CrossBook, row: LadderRow) -> None:
 
 def refreshed(row: LadderRow, height: int, now_ms: int) -> LadderRow:
     """The row without an act of an earlier block and without a cooldown that is over."""
-    if row.acted_height != height:
+    if row.acted_height and row.acted_height != height:
         row = row._replace(acted_height=0, acted_rung=0)
-    if row.cooldown_until_ms <= now_ms:
+    if row.cooldown_until_ms and row.cooldown_until_ms <= now_ms:
         row = row._replace(cooldown_until_ms=0, kept_equity=0, kept_maintenance=0)
     return row

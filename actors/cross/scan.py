@@ -113,10 +113,11 @@ def _remember(book: CrossBook) -> dict[int, LadderRow]:
                 kept_equity=standing.equity_atoms,
                 kept_maintenance=standing.maintenance_atoms,
             )
-        row = row._replace(partial_pending=0)
-        if row != before:
+        if row.partial_pending:
+            row = row._replace(partial_pending=0)
+        if row is not before:
             write_row(book, row)
-        rows[account] = row
+            rows[account] = row
     return rows
 
 
@@ -135,7 +136,7 @@ def _is_quiet(book: CrossBook, row: LadderRow, equity_atoms: int, maintenance_at
     in_cooldown = row.cooldown_until_ms and book.rules.partial_liquidation
     if in_cooldown and equity_atoms * row.kept_maintenance >= row.kept_equity * maintenance_atoms:
         return True
-    if row.acted_height != book.height:
+    if row.acted_height != book.height or row.acted_rung != Rung.LIQUIDATABLE:
         return False
     usable = [market for market in _held_markets(book, row.account) if book.is_usable(market)]
     return all(book.positions.get(row.account, market, "tried_height") == book.height for market in usable)

@@ -12,6 +12,7 @@ import numpy as np
 from actors.cross.book import CrossBook
 from actors.ledger.cross_positions import MARKET_BITS
 from actors.risk.cross_scan import (
+    Int64Array,
     MarketAtMark,
     MarketColumns,
     PositionColumns,
@@ -19,6 +20,7 @@ from actors.risk.cross_scan import (
     notionals_atoms,
     standing_of,
 )
+from actors.risk.slack_zones import POSITIONS_PER_SINGLE
 from actors.rulebooks import margin_trade
 
 
@@ -40,22 +42,37 @@ class Standing(NamedTuple):
 
 
 def standings(book: CrossBook, accounts: Sequence[int]) -> list[Standing]:
-    """The standing of each of these accounts, in their order."""
+    """The standing of each of these accounts, in their order; an account is named once."""
     if book.scalar:
         return [_scalar_standing(book, account) for account in accounts]
-    slots = [position_slots(book, account) for account in accounts]
-    counts = [len(own) for own in slots]
-    chosen = np.array([slot for own in slots for slot in own], dtype=np.int64)
-    owner = np.repeat(np.arange(len(accounts), dtype=np.int64), counts)
-    positions, markets = position_columns(book).rows(chosen)._replace(owner=owner), columns_of_markets(book)
+    if not accounts:
+        return []
     at = np.array([book.accounts.table.slot(account) for account in accounts], dtype=np.int64)
+    positions, markets = _positions_of(book, accounts, at), columns_of_markets(book)
     sums = standing_of(book.accounts.table.column("free")[at], positions, markets)
     columns = (positions.market, positions.lots, notionals_atoms(positions, markets))
     cells = zip(*(column.tolist() for column in (*columns, maintenance_ceil_atoms(positions, markets))), strict=True)
-    holdings = [Holding(*row) for row in cells]
-    ends = np.cumsum(counts).tolist()
-    held = [holdings[end - count : end] for end, count in zip(ends, counts, strict=True)]
+    holdings = list(map(Holding._make, cells))
+    counts = sums.positions
+    begins = (np.cumsum(counts) - counts).tolist()
+    held = [holdings[begin : begin + count] for begin, count in zip(begins, counts.tolist(), strict=True)]
     return list(map(Standing, sums.equity_atoms.tolist(), sums.maintenance_atoms.tolist(), held))
+
+
+def _positions_of(book: CrossBook, accounts: Sequence[int], at: Int64Array) -> PositionColumns:
+    """Their positions by (account, market), `owner` being the place in `accounts`; `at` are the accounts' slots."""
+    everybody = position_columns(book)
+    if len(accounts) * POSITIONS_PER_SINGLE < everybody.lots.size:
+        slots = [position_slots(book, account) for account in accounts]
+        owner = np.repeat(np.arange(at.size, dtype=np.int64), [len(own) for own in slots])
+        rows = np.array([slot for own in slots for slot in own], dtype=np.int64)
+        return everybody.rows(rows)._replace(owner=owner)
+    place = np.full(book.accounts.table.slots_made, -1, dtype=np.int64)
+    place[at] = np.arange(at.size)
+    rows = np.flatnonzero((place[everybody.owner] >= 0) & (everybody.lots != 0))
+    owner, market = place[everybody.owner[rows]], everybody.market[rows]
+    order = np.lexsort((market, owner))
+    return everybody.rows(rows[order])._replace(owner=owner[order])
 
 
 def _scalar_standing(book: CrossBook, account: int) -> Standing:

@@ -29,8 +29,8 @@ from actors.risk.cross_scan import (
 )
 from actors.units import PPM
 
-# Beyond one account in so many positions, looking at whole zones is cheaper than at the accounts that changed.
-_POSITIONS_PER_SINGLE = 512
+# Beyond one account in so many positions, reading whole columns is cheaper than looking accounts up.
+POSITIONS_PER_SINGLE = 512
 
 # Slot of the account, equity, maintenance margin.
 Below = tuple[int, int, int]
@@ -75,7 +75,7 @@ class SlackZones:
         stale = self._stale_zones(accounts, markets)
         self._markets = markets
         single = {slot for slot in self._changed | self._below if not stale[slot >> ZONE_BITS]}
-        if len(single) * _POSITIONS_PER_SINGLE > positions.lots.size:
+        if len(single) * POSITIONS_PER_SINGLE > positions.lots.size:
             stale[[slot >> ZONE_BITS for slot in single]] = True
             single = set()
         self._changed.clear()
