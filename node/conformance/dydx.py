@@ -12,6 +12,7 @@ from node.conformance.dydx_accounts import account_of, bankruptcy_quote_of_part,
 
 PPM_IN_E9 = 1_000
 FUNDING_PERIOD_SECONDS = 3_600
+LARGEST_EXPONENT = 100
 
 FILLABLE = "dYdX fillable prices: a liquidation order here is limited at the bankruptcy price (MT-12)"
 FINAL_SETTLEMENT = "dYdX final settlement of a market at the oracle price"
@@ -160,4 +161,7 @@ def _check_funding(document: Any, row: Row, checks: Checks) -> None:
 
 def _quote_per_quantum(row: Row) -> Fraction:
     """price * 10^exponent USD a unit, as quote quantums of 1e-6 USD for one base quantum of 10^atomic_resolution."""
-    return row.integer("price") * Fraction(10) ** (row.integer("exponent") + row.integer("atomic_resolution") + 6)
+    exponent = row.integer("exponent") + row.integer("atomic_resolution") + 6
+    if abs(exponent) > LARGEST_EXPONENT:
+        raise MalformedCase(f"{row.name}.exponent: no power of ten of any market")
+    return row.integer("price") * Fraction(10) ** exponent

@@ -28,10 +28,9 @@ UNITS = {"": 1, "k": 10**3, "M": 10**6}
 
 def premium_cases(document: Any, exact: bool) -> Iterator[CaseResult]:
     """One case per recorded market: the formula named, within the file's own tolerance (MT-10)."""
-    tolerance = Row(document, "file").number("tolerance")
     for index, case in enumerate(document["cases"]):
         dex = case.get("dex", "") if isinstance(case, dict) else ""
-        yield guarded(f"premium {index} {dex}", case, lambda row, checks: _check_premium(row, checks, tolerance))
+        yield guarded(f"premium {index} {dex}", case, lambda row, checks: _check_premium(document, row, checks))
 
 
 def example_cases(document: Any, exact: bool) -> Iterator[CaseResult]:
@@ -51,13 +50,13 @@ def _check_of(case: dict[str, Any]) -> Any:
     return _check_initial_margin if isinstance(inputs, dict) and "leverage" in inputs else None
 
 
-def _check_premium(row: Row, checks: Checks, tolerance: Fraction) -> None:
+def _check_premium(document: Any, row: Row, checks: Checks) -> None:
     formula = PREMIUMS[row.choice("formula", tuple(PREMIUMS))]
     oracle = row.ratio("oracle")
     if oracle <= 0:
         raise MalformedCase(f"{row.name}.oracle: must be positive")
     ours = formula(row.ratio("impact_bid"), row.ratio("impact_ask"), oracle)
-    checks.within("premium", ours, row.ratio("expect_premium"), tolerance)
+    checks.within("premium", ours, row.ratio("expect_premium"), Row(document, "file").number("tolerance"))
 
 
 def _check_funding(row: Row, checks: Checks) -> None:

@@ -46,8 +46,8 @@ def _check_losses(row: Row, checks: Checks) -> None:
     paid = sum(loser.integer("can_pay") for loser in row.rows("losers"))
     owed = sum(loser.integer("owed") for loser in row.rows("losers"))
     total, slack = sum(gains.values()), row.integer("remainder_units")
-    if total <= 0:
-        raise MalformedCase("case.winners: nobody gains")
+    if min(gains.values(), default=0) <= 0 or row.integer("insurance_fund") < 0 or owed < paid:
+        raise MalformedCase("case: winners gain, losers pay at most what they owe, a fund is not below zero")
     insurance = min(row.integer("insurance_fund"), owed - paid)
     payouts = dict(
         zip(gains, split_by_cumulative_floor(min(total, paid + insurance), list(gains.values())), strict=True)
@@ -79,7 +79,7 @@ def _check_payouts(
     if "check" in row.content:
         pairs = row.row("check")
         for party in pairs.content:
-            checks.equal(f"check.{party}", gains.get(party, 0) - floors.get(party, 0), pairs.items(party)[0])
+            checks.equal(f"check.{party}", [gains.get(party, 0) - floors.get(party, 0)], pairs.items(party)[:1])
 
 
 def _check_amounts(checks: Checks, row: Row, gains: dict[str, int], payouts: dict[str, int], insurance: int) -> None:

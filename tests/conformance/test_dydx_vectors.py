@@ -60,3 +60,8 @@ def test_a_market_that_cannot_be_ours_fails_its_cases(vectors: Path, change: dic
     document["perpetuals"]["0"].update(change)
     results = results_of({**document, "cases": document["cases"][:1]})
     assert [str(result.outcome) for result in results] == ["failed"]
+
+
+def test_an_exponent_of_no_market_fails_at_once(vectors: Path) -> None:
+    document = read(vectors / "funding_index.json")
+    assert failures({**document, "cases": [{**document["cases"][0], "exponent": 10**30}]}) == 1

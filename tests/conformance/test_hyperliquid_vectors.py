@@ -50,6 +50,11 @@ def test_a_premium_of_another_shape_fails(vectors: Path, change: dict[str, Any])
     assert failures({**document, "cases": [{**document["cases"][0], **change}]}) == 1
 
 
+def test_premiums_without_a_tolerance_fail(vectors: Path) -> None:
+    document = read(vectors / "premium_real.json")
+    assert failures({"cases": document["cases"][:3]}) == 3
+
+
 def test_published_tiers_are_the_ones_we_list() -> None:
     btc = tiers_of("BTC 0-150M 40x, >150M 20x")
     eth = tiers_of("ETH 0-100M 25x, >100M 15x")

@@ -81,6 +81,15 @@ def test_an_order_that_cannot_be_ours_fails_its_scenario(vectors: Path, field: s
     assert failures({**document, "cases": [{**case, "steps": steps}]}) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"winners": []}, {"winners": [{"party": "a", "gain": -1}]}, {"insurance_fund": -1}, {"check": {"party2": []}}],
+)
+def test_a_shortage_of_another_shape_fails(vectors: Path, change: dict[str, Any]) -> None:
+    document = read(vectors / "derived_loss_socialisation.json")
+    assert failures({**document, "cases": [{**document["cases"][0], **change}]}) == 1
+
+
 def order(number: int, side: int, price: int, size: int) -> Order:
     return Order(number, f"party{number}", side, price, size, GTC, 0)
 

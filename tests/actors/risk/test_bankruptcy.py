@@ -74,3 +74,9 @@ def test_parts_of_a_quote_add_up_and_never_leave_the_closed_account_short(
     assert sum(parts) == quote
     for at, cut in enumerate(cuts[1:], 1):
         assert sum(parts[:at]) * whole >= quote * cut
+
+
+def test_mt16a_the_fund_pays_fully_or_not_at_all() -> None:
+    assert bankruptcy.deficit_atoms(-7) == 7 and bankruptcy.deficit_atoms(0) == bankruptcy.deficit_atoms(7) == 0
+    assert bankruptcy.fund_can_pay(8, 7) and bankruptcy.fund_can_pay(7, 7) and not bankruptcy.fund_can_pay(6, 7)
+    assert bankruptcy.fund_can_pay(0, 0)
