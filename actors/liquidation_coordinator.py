@@ -92,8 +92,10 @@ class LiquidationCoordinator(Actor):
             equity_atoms=candidate.equity_atoms,
             maintenance_atoms=candidate.maintenance_atoms,
         )
-        place = {"venue": candidate.venue, "market": candidate.market, "account": candidate.account}
-        sink.emit((LADDER, LADDER_QUEUED, sequence, 0), events.Event(**place, ladder_queued=body))
+        event = events.Event(
+            venue=candidate.venue, market=candidate.market, account=candidate.account, ladder_queued=body
+        )
+        sink.emit((LADDER, LADDER_QUEUED, sequence, 0), event)
 
     def _forget_resolved(self, candidates: list[_Candidate], ladder_round: int) -> None:
         """Who was queued and is no candidate in the first round of a later block is resolved."""
