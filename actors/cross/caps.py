@@ -15,6 +15,8 @@ from actors.ledger.cross_positions import CrossPosition
 from actors.units import E9
 from breakwater.v1 import batches_pb2 as batches
 
+_FEE_STEP_ATOMS = 10**7
+
 
 def scan_caps(book: CrossBook, caps: RowGatherer[batches.PositionCaps]) -> None:
     """One row for every market in which a failing account has orders resting, or anybody reduce-only ones."""
@@ -65,7 +67,9 @@ def _surely_free_atoms(book: CrossBook) -> np.ndarray:
     for side in ("buy", "sell"):
         most = most + positions.column(f"{side}_lots")[:made]
         value = positions.column(f"{side}_value")[:made]
-        taken += -(-value // E9) * fee_e9[market] + positions.column(f"{side}_adverse")[:made]
+        # The fee in steps of 10^7 atoms of value: value * fee would leave 64 bits.
+        fee = -(-(-(-value // _FEE_STEP_ATOMS) * fee_e9[market]) // (E9 // _FEE_STEP_ATOMS))
+        taken += fee + positions.column(f"{side}_adverse")[:made]
     taken += most * per_lot[market] // leverage + 3
     taken -= np.where(gains[market] | (upnl < 0), upnl, 0)
     free = accounts.column("free")[: accounts.slots_made].copy()

@@ -90,6 +90,20 @@ class TestAmend:
         assert enter(book, amends=[amend(1, self.number, 41)]).ops
         assert book.health(1).free_margin == 0
 
+    def test_what_it_takes_or_gives_back_is_there_for_the_next_command(self):
+        """20 lots at 9,990 hold 1,009,990; 30 hold 1,514,985, 10 hold 504,995."""
+        book = self.book()
+        book.accounts.post(1, free=1_600_000 - CASH)
+        each = order(2, 1, BUY, 10, market=2)
+        told = enter(
+            book,
+            amends=[amend(1, self.number, 40), amend(3, self.number, 20)],
+            orders=[each, order(4, 1, BUY, 10, market=2)],
+        )
+        assert told.refusal(2) == (refusals.REFUSAL_BELOW_INITIAL_MARGIN, 505_000, 85_015)
+        assert [op[1] for op in told.ops] == [1, 3, 4]
+        assert book.health(1).free_margin == 1_600_000 - 504_995 - 505_000
+
     def test_less_is_always_taken_even_when_the_account_fails(self):
         book = self.book()
         book.accounts.post(1, free=-CASH)

@@ -1,5 +1,6 @@
 """Caps: who the books hear of after a scan, and what admission adds to it."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,9 +98,11 @@ def test_an_account_that_fails_is_told_in_every_market_with_its_orders():
     assert caps_of(book) == [(VENUE, 1, 1, 0, 1), (VENUE, 2, 1, -10, 1)]
 
 
-def test_by_one_atom():
+@pytest.mark.parametrize("chosen", [20, 10])
+def test_by_one_atom(chosen):
+    """At 10x, the leverage of the last tier, the rough bound is all but exact."""
     book = entry_book()
-    enter(book, orders=[order(0, 1, BUY, 10)])
+    enter(book, leverages=[(0, VENUE, 1, 1, chosen)], orders=[order(1, 1, BUY, 10)])
     book.accounts.post(1, free=book.health(1).holds - CASH)
     assert caps_of(book) == []
     book.accounts.post(1, free=-1)

@@ -119,7 +119,8 @@ def test_fired_it_is_an_order_with_a_hold_and_goes_to_the_book_before_the_comman
     ((key, event),) = told.events
     assert key == (9, -1, 0, 2 * FIRST)
     assert event.order_triggered == events.OrderTriggered(order=FIRST, trigger_ticks=10_100, mark_ticks=10_150)
-    assert book.orders.armed(1) == [] and book.orders.read(FIRST).is_resting
+    row = book.orders.read(FIRST)
+    assert book.orders.armed(1) == [] and (row.trigger, row.trigger_ticks) == (0, 0)
     worst = 10 * 10_200 * K
     assert book.health(1).holds == 10 * 10_150 * K // 20 + worst // 2_000 + 10 * 50 * K
     assert fire(book, 10_150).ops == []
