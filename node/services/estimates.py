@@ -1,6 +1,6 @@
 """What an order would do to a cross-margin account as it stands, by the scalar rulebook (MT-02, MT-17).
 
-Open interest is the one limit not looked at: only the book knows it.
+Not looked at: open interest, which only the book knows, and how many orders the account has.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from actors.risk.tiers import Tiers, tiers_of
 from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
 from actors.rulebooks import margin_trade as rules
 from actors.sinks import Refused
-from actors.units import LONG, SHORT, div_ceil, div_floor
+from actors.units import LONG, PPM, SHORT, div_ceil, div_floor
 from breakwater.v1 import batches_pb2, common_pb2, orders_pb2, parameters_pb2, refusals_pb2
 
 _REDUCE_ONLY: Final = 2
@@ -93,7 +93,7 @@ def estimate(
     liquidation = rules.liquidation_price_estimate_ticks(
         after.lots, mark.mark_ticks, after.k, equity, maintenance_after, after.tiers
     )
-    refused = _why_not(account, terms, mark, ask, worst, before, added, free) or _no_liquidity(book, ask, filled, worst)
+    refused = _why_not(account, terms, mark, ask, before, added, free) or _no_liquidity(book, ask, filled, worst)
     return orders_pb2.EstimatePositionResponse(
         mark_ticks=mark.mark_ticks,
         size_lots=ask.size_lots,
@@ -186,7 +186,6 @@ def _why_not(
     terms: parameters_pb2.MarketParameters,
     mark: common_pb2.Mark,
     ask: Ask,
-    worst_ticks: int,
     before: Market,
     added: int,
     free: int,
@@ -195,6 +194,8 @@ def _why_not(
     limits = terms.margin_trade
     reducible = max(0, -ask.side * before.lots)
     is_reducing = ask.reduce_only and ask.size_lots <= reducible
+    if ask.size_lots > limits.max_order_lots:
+        return Refused(refusals_pb2.REFUSAL_OVERFLOW, limits.max_order_lots, ask.size_lots)
     if account.frozen:
         return Refused(refusals_pb2.REFUSAL_ACCOUNT_FROZEN, 0, account.account)
     if ask.leverage > before.tiers.max_leverages[0] or ask.leverage < 0:
@@ -206,8 +207,12 @@ def _why_not(
     notional = rules.notional_atoms(ask.size_lots, ask.price_ticks or mark.mark_ticks, before.k)
     if not ask.reduce_only and notional < limits.min_notional_atoms:
         return Refused(refusals_pb2.REFUSAL_MIN_NOTIONAL, limits.min_notional_atoms, notional)
-    if ask.price_ticks and rules.price_outside_band(worst_ticks, mark.index_ticks, limits.price_band_ppm):
-        return Refused(refusals_pb2.REFUSAL_TOO_FAR_FROM_ORACLE, mark.index_ticks, ask.price_ticks)
+    oracle = mark.index_ticks or mark.mark_ticks
+    highest = div_floor(oracle * (PPM + limits.price_band_ppm), PPM)
+    lowest = div_ceil(oracle * (PPM - limits.price_band_ppm), PPM)
+    if ask.price_ticks and not lowest <= ask.price_ticks <= highest:
+        edge = highest if ask.price_ticks > highest else lowest
+        return Refused(refusals_pb2.REFUSAL_TOO_FAR_FROM_ORACLE, edge, ask.price_ticks)
     if halted and not is_reducing:
         return Refused(refusals_pb2.REFUSAL_MARKET_REDUCE_ONLY, 0, mark.age_ms)
     if ask.reduce_only and not is_reducing:
