@@ -136,7 +136,7 @@ def _is_quiet(book: CrossBook, row: LadderRow, equity_atoms: int, maintenance_at
     in_cooldown = row.cooldown_until_ms and book.rules.partial_liquidation
     if in_cooldown and equity_atoms * row.kept_maintenance >= row.kept_equity * maintenance_atoms:
         return True
-    if row.acted_height != book.height or row.acted_rung != Rung.LIQUIDATABLE:
+    if row.acted_height != book.height:
         return False
     usable = [market for market in _held_markets(book, row.account) if book.is_usable(market)]
     return all(book.positions.get(row.account, market, "tried_height") == book.height for market in usable)

@@ -151,9 +151,10 @@ def test_mt12_the_pair_is_that_of_the_scan_right_after_the_partial(book: CrossBo
     assert reported(book, ladder_round=2) == [(1, 1), (2, 1)]
 
 
-def test_mt12_who_tried_every_market_in_vain_waits_for_the_next_block(book: CrossBook) -> None:
+@pytest.mark.parametrize("acted_rung", [1, 2])
+def test_mt12_who_tried_every_market_in_vain_waits_for_the_next_block(book: CrossBook, acted_rung: int) -> None:
     place(book, 1, 700_000, m1=10, m2=20)
-    write_row(book, LadderRow(1, acted_height=HEIGHT, acted_rung=1))
+    write_row(book, LadderRow(1, acted_height=HEIGHT, acted_rung=acted_rung))
     book.positions.put(1, 2, "tried_height", HEIGHT)
     assert reported(book, ladder_round=1) == [(1, 1)]
     book.positions.put(1, 1, "tried_height", HEIGHT)
