@@ -38,6 +38,8 @@ _CAP_COLUMNS = slice(2, 5)
 def ops_in_order(ops: batches.OrderOps) -> np.ndarray:
     """The columns of `OrderOps` as a matrix, ordered by (class, command, order)."""
     matrix = read_columns(ops)
+    if matrix.shape[1] == 1:
+        return matrix
     order = np.lexsort(matrix[[ORDER, COMMAND, CLASS]])
     return matrix[:, order]
 
@@ -70,6 +72,8 @@ def kernel_caps(caps: batches.PositionCaps, matrix: np.ndarray) -> Caps:
     by the position, so it never turns it.
     """
     told = read_columns(caps)[_CAP_COLUMNS]
+    if not told.shape[1] and not (matrix[FLAGS] & REDUCE_ONLY).any():
+        return Caps.none()
     is_desks = (matrix[KIND] == PLACE) & (matrix[FLAGS] & (LADDER | VAULT_DEPTH) != 0)
     sized = is_desks & (matrix[FLAGS] & REDUCE_ONLY != 0) & ~np.isin(matrix[ACCOUNT], told[0])
     own = np.stack(

@@ -4,11 +4,14 @@ The bytes are those the protobuf library writes: fields in the order of their nu
 whose fields are all integers can be written this way; a test holds every one of them against the library.
 """
 
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from google.protobuf.message import Message
 from numba import njit
+
+from actors.columns import field_names
 
 M = TypeVar("M", bound=Message)
 
@@ -36,21 +39,27 @@ def columns_message(kind: type[M], matrix: np.ndarray) -> M:
     if not count:
         return kind()
     length = _varint(8 * count)
-    little = np.ascontiguousarray(matrix, dtype="<i8")
-    parts = []
-    fields: Any = kind.DESCRIPTOR.fields
-    for field, column in zip(fields, little, strict=True):
-        parts += [_varint(field.number << _TAG_BITS | _LENGTH_DELIMITED), length, column.tobytes()]
+    data, step = np.ascontiguousarray(matrix, dtype="<i8").tobytes(), 8 * count
+    tags = _tags(kind.DESCRIPTOR)
+    assert len(tags) == len(matrix), f"{len(matrix)} columns for the {len(tags)} of {kind.DESCRIPTOR.name}"
+    parts = [part for at, tag in enumerate(tags) for part in (tag, length, data[at * step : (at + 1) * step])]
     return kind.FromString(b"".join(parts))
 
 
 def read_columns(message: Any) -> np.ndarray:
     """The columns of a message as the rows of an int64 matrix, in field order."""
-    fields = message.DESCRIPTOR.fields
-    matrix = np.empty((len(fields), len(getattr(message, fields[0].name))), dtype=np.int64)
-    for row, field in zip(matrix, fields, strict=True):
-        row[:] = getattr(message, field.name)
+    columns = [getattr(message, name) for name in field_names(message)]
+    matrix = np.empty((len(columns), len(columns[0])), dtype=np.int64)
+    if matrix.shape[1]:
+        for row, column in enumerate(columns):
+            matrix[row] = column
     return matrix
+
+
+@cache
+def _tags(descriptor: Any) -> list[bytes]:
+    """Tag bytes of the columns, in field order."""
+    return [_varint(field.number << _TAG_BITS | _LENGTH_DELIMITED) for field in descriptor.fields]
 
 
 def event_bodies(rows: np.ndarray, venue: int, market: int) -> list[bytes]:
