@@ -52,7 +52,7 @@ class OrderBook(Actor):
         told = match_ops(self._book, self._market, call.ops, call.caps, call.open_interest_lots, self._trades)
         self._trades = told.trades
         venue, market = self._market.venue, self._market.market
-        reply.events.CopyFrom(book_events(told.bodies, venue, market, call.round))
+        reply.events.CopyFrom(book_events(told.events, venue, market, call.round))
         reply.legs.CopyFrom(told.legs)
         reply.outcomes.CopyFrom(told.outcomes)
 

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from numba import njit
 
 from actors.columns import field_names
+from breakwater.v1 import batches_pb2 as batches
 
 M = TypeVar("M", bound=Message)
 
@@ -24,26 +25,30 @@ EVENT_COLUMNS: Final = 15
 _VENUE_FIELD = 4
 _MARKET_FIELD = 5
 _ACCOUNT_FIELD = 6
+# The field of `PendingEvents` that holds them.
+_EVENT_FIELD = 5
 _LENGTH_DELIMITED = 2
 _TAG_BITS = 3
 _VARINT_BITS = 7
 _VARINT_MORE = 128
 _VARINT_MASK = 127
-# Tag and value of venue, market and account, then the body's tag and length, then its fields: 11 bytes at most each.
-_BYTES_MAX = 3 * 11 + 4 + 11 * (EVENT_COLUMNS - FIRST_FIELD)
+# Tag and length, venue, market and account, the body's tag and length, its fields: 11 bytes at most a field.
+_BYTES_MAX = 3 + 3 * 11 + 4 + 11 * (EVENT_COLUMNS - FIRST_FIELD)
 
 
-def columns_message(kind: type[M], matrix: np.ndarray) -> M:
-    """A column message whose columns, in field order, are the rows of an int64 matrix; all must be sfixed64."""
+def columns_message(kind: type[M], matrix: np.ndarray, rest: bytes = b"") -> M:
+    """A column message whose first columns, in field order, are the rows of an int64 matrix; they must be sfixed64.
+
+    `rest` is what follows them, serialised.
+    """
     count = matrix.shape[1]
     if not count:
         return kind()
     length = _varint(8 * count)
     data, step = np.ascontiguousarray(matrix, dtype="<i8").tobytes(), 8 * count
-    tags = _tags(kind.DESCRIPTOR)
-    assert len(tags) == len(matrix), f"{len(matrix)} columns for the {len(tags)} of {kind.DESCRIPTOR.name}"
+    tags = _tags(kind.DESCRIPTOR)[: len(matrix)]
     parts = [part for at, tag in enumerate(tags) for part in (tag, length, data[at * step : (at + 1) * step])]
-    return kind.FromString(b"".join(parts))
+    return kind.FromString(b"".join([*parts, rest]))
 
 
 def read_columns(message: Any) -> np.ndarray:
@@ -64,14 +69,22 @@ def _tags(descriptor: Any) -> list[bytes]:
 
 def event_bodies(rows: np.ndarray, venue: int, market: int) -> list[bytes]:
     """Serialised events of a market, one for each event row."""
-    if not len(rows):
-        return []
+    data, bounds = _encoded(rows, venue, market)
+    return [data[start:end] for start, end in bounds.tolist()]
+
+
+def pending_events(rows: np.ndarray, keys: np.ndarray, venue: int, market: int) -> batches.PendingEvents:
+    """Events of a market under their sort keys (phase, a, b, c), the columns of which are the rows of `keys`."""
+    data, _ = _encoded(rows, venue, market)
+    return columns_message(batches.PendingEvents, keys, data)
+
+
+def _encoded(rows: np.ndarray, venue: int, market: int) -> tuple[bytes, np.ndarray]:
+    """The events as the repeated field of `PendingEvents`, and where in it each begins and ends."""
     buffer = np.empty(len(rows) * _BYTES_MAX, dtype=np.uint8)
-    ends = np.empty(len(rows), dtype=np.int64)
-    used = _encode(rows, venue, market, buffer, ends)
-    data = buffer[:used].tobytes()
-    stops = ends.tolist()
-    return [data[start:stop] for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
+    bounds = np.empty((len(rows), 2), dtype=np.int64)
+    used = _encode(rows, venue, market, buffer, bounds)
+    return buffer[:used].tobytes(), bounds
 
 
 def _varint(number: int) -> bytes:
@@ -84,23 +97,34 @@ def _varint(number: int) -> bytes:
 
 
 @njit(cache=True)
-def _encode(rows: np.ndarray, venue: np.int64, market: np.int64, buffer: np.ndarray, ends: np.ndarray) -> np.int64:
+def _encode(rows: np.ndarray, venue: np.int64, market: np.int64, buffer: np.ndarray, bounds: np.ndarray) -> np.int64:
     place = np.int64(0)
+    head = _field_size(venue) + _field_size(market)
     for row in range(rows.shape[0]):
+        fields = rows[row, FIRST_FIELD:]
+        size = np.int64(0)
+        for value in fields:
+            size += _field_size(value)
+        body = np.int64(rows[row, BODY] << _TAG_BITS | _LENGTH_DELIMITED)
+        whole = head + _field_size(rows[row, ACCOUNT]) + _varint_size(body) + _varint_size(size) + size
+        buffer[place] = np.uint8(_EVENT_FIELD << _TAG_BITS | _LENGTH_DELIMITED)
+        place = _put_varint(buffer, place + 1, np.uint64(whole))
+        bounds[row, 0] = place
         place = _put_field(buffer, place, np.int64(_VENUE_FIELD), venue)
         place = _put_field(buffer, place, np.int64(_MARKET_FIELD), market)
         place = _put_field(buffer, place, np.int64(_ACCOUNT_FIELD), rows[row, ACCOUNT])
-        size = np.int64(0)
-        for column in range(FIRST_FIELD, EVENT_COLUMNS):
-            value = rows[row, column]
-            if value != 0:
-                size += 1 + _varint_size(value)
-        place = _put_varint(buffer, place, np.uint64(rows[row, BODY] << _TAG_BITS | _LENGTH_DELIMITED))
+        place = _put_varint(buffer, place, np.uint64(body))
         place = _put_varint(buffer, place, np.uint64(size))
-        for column in range(FIRST_FIELD, EVENT_COLUMNS):
-            place = _put_field(buffer, place, np.int64(column - FIRST_FIELD + 1), rows[row, column])
-        ends[row] = place
+        for number in range(fields.shape[0]):
+            place = _put_field(buffer, place, np.int64(number + 1), fields[number])
+        bounds[row, 1] = place
     return place
+
+
+@njit(cache=True)
+def _field_size(value: np.int64) -> np.int64:
+    """Bytes of a varint field with a tag of one byte; nothing for a zero."""
+    return np.int64(0) if value == 0 else 1 + _varint_size(value)
 
 
 @njit(cache=True)

@@ -7,7 +7,7 @@ import numpy as np
 from actors.booking.orders import kernel_caps, kernel_limits, kernel_operations, ops_in_order
 from actors.booking.pages import EVENTS, LEGS, OUTCOMES, TRADES, empty_pages
 from actors.booking.telling import STATE, tell
-from actors.booking.wire import columns_message, event_bodies
+from actors.booking.wire import columns_message, pending_events
 from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND, MarketTerms
 from actors.matching.book import MatchingBook
 from actors.matching.words import CANCEL_ACCOUNT, NO_OPEN_INTEREST_CAP, Caps, Limits
@@ -17,9 +17,9 @@ from breakwater.v1 import parameters_pb2 as parameters
 
 
 class Told(NamedTuple):
-    """What a batch came to."""
+    """What a batch came to; events as rows of `wire`."""
 
-    bodies: list[bytes]
+    events: np.ndarray
     legs: batches.CrossLegs
     outcomes: batches.Outcomes
     trades: int
@@ -76,19 +76,19 @@ def _match(
     tell(matrix, rows, terms_of(market), pages, np.zeros(STATE, dtype=np.int64))
     counts = pages.counts.tolist()
     return Told(
-        event_bodies(pages.events[: counts[EVENTS]], market.venue, market.market),
+        pages.events[: counts[EVENTS]],
         columns_message(batches.CrossLegs, pages.legs[: counts[LEGS]].T),
         columns_message(batches.Outcomes, pages.outcomes[: counts[OUTCOMES]].T),
         counts[TRADES],
     )
 
 
-def book_events(bodies: list[bytes], venue: int, market: int, ladder_round: int) -> batches.PendingEvents:
+def book_events(events: np.ndarray, venue: int, market: int, ladder_round: int) -> batches.PendingEvents:
     """The events of a batch under their keys: the order in which they happened counts."""
-    count, desk = len(bodies), venue << 32 | market
-    places, zeros = range(count), [0] * count
+    desk, places = venue << 32 | market, np.arange(len(events), dtype=np.int64)
+    keys = np.zeros((4, len(events)), dtype=np.int64)
     if ladder_round:
-        return batches.PendingEvents(
-            phase=[LADDER] * count, a=[ladder_round] * count, b=[LADDER_BOOK + desk] * count, c=places, event=bodies
-        )
-    return batches.PendingEvents(phase=[DESK] * count, a=[desk] * count, b=places, c=zeros, event=bodies)
+        keys[0], keys[1], keys[2], keys[3] = LADDER, ladder_round, LADDER_BOOK + desk, places
+    else:
+        keys[0], keys[1], keys[2] = DESK, desk, places
+    return pending_events(events, keys, venue, market)
