@@ -40,11 +40,17 @@ class Allocated(NamedTuple):
 
 
 class _Side(NamedTuple):
-    """The eligible candidates of one side in account order, lots unsigned; `order` lists their rows by rank."""
+    """The eligible candidates of one side in account order, lots unsigned; `order` lists their rows by rank.
+
+    `first` is where in the order the queue begins: everybody before it has nothing left. `taken` is all zeros
+    between demands.
+    """
 
     standing: Columns
     order: Int64Array
     rank: Int64Array
+    first: Int64Array
+    taken: Int64Array
 
 
 def deleverage_columns(
@@ -72,7 +78,7 @@ def _side(candidates: Columns, allowed: NDArray[np.bool_], side: int, lot_value:
     rank[order] = np.arange(order.size)
     np.abs(standing.lots, out=standing.lots)
     _assert_sums(standing.lots, standing.cost_atoms, lot_value)
-    return _Side(standing, order, rank)
+    return _Side(standing, order, rank, np.zeros(1, dtype=np.int64), np.zeros(order.size, dtype=np.int64))
 
 
 def _assert_sums(lots: Int64Array, cost_atoms: Int64Array, lot_value: int) -> None:
@@ -85,25 +91,29 @@ def _assert_sums(lots: Int64Array, cost_atoms: Int64Array, lot_value: int) -> No
 
 def _answer(demand: tuple[int, int, int, int], side: _Side, lot_value: int, policy: Policy) -> Allocated:
     _, lots, quote, deficit = demand
-    direction, needed = (1 if lots > 0 else -1), abs(lots)
-    standing = side.standing
-    rooms = _rooms(standing.lots, standing.equity_atoms, standing.budget_atoms, needed, quote - lots * lot_value)
-    taken = np.zeros(rooms.size, dtype=np.int64)
-    rows = side.order
-    if policy is not Policy.QUEUE:
-        rows = np.arange(rooms.size)
+    direction, standing, taken = (1 if lots > 0 else -1), side.standing, side.taken
+    if policy is Policy.QUEUE:
+        rows = _take_by_rank(side.order, side.first, *_limits(standing), abs(lots), quote - lots * lot_value, taken)
+    else:
+        rooms = _rooms(*_limits(standing), abs(lots), quote - lots * lot_value)
         profit = -direction * standing.lots * lot_value - standing.cost_atoms
         weights = standing.lots if policy is Policy.PRO_RATA_POSITION else np.maximum(profit, 0)
-        needed = _share_pro_rata(abs(lots), np.where(standing.equity_atoms > 0, weights, 0), rooms, taken)
-    _share_by_order(needed, rooms, side.order, taken)
-    rows = rows[taken[rows] > 0]
+        needed = _share_pro_rata(abs(lots), weights, rooms, taken)
+        _share_by_order(needed, rooms, side.order, taken)
+        rows = np.flatnonzero(taken)
     quotes, haircuts = np.empty(rows.size, dtype=np.int64), np.empty(rows.size, dtype=np.int64)
     done, lost, largest, closed = _settle(
         rows, taken, quotes, haircuts, lots, quote, lot_value, *standing[2:], standing.lots
     )
     figures = Figures(abs(lots), done, deficit, lost, max(0, lost - deficit), largest, closed)
     total = div_ceil(quote * done, abs(lots))
-    return Allocated(standing.account[rows], direction * taken[rows], quotes, haircuts, side.rank[rows], total, figures)
+    counts = taken[rows]
+    taken[rows] = 0
+    return Allocated(standing.account[rows], direction * counts, quotes, haircuts, side.rank[rows], total, figures)
+
+
+def _limits(standing: Columns) -> tuple[Int64Array, Int64Array, Int64Array]:
+    return standing.lots, standing.equity_atoms, standing.budget_atoms
 
 
 @njit(cache=True)
@@ -124,15 +134,46 @@ def _scores(lots: Int64Array, cost: Int64Array, equity: Int64Array, lot_value: i
 
 
 @njit(cache=True)
+def _room(size: int, equity: int, budget: int, needed: int, loss: int) -> int:
+    if equity <= 0:
+        return 0
+    return size if loss <= 0 else mul_div_floor_capped(max(0, budget), needed, loss, size)
+
+
+@njit(cache=True)
 def _rooms(size: Int64Array, equity: Int64Array, budget: Int64Array, needed: int, loss: int) -> Int64Array:
-    rooms = np.zeros(size.size, dtype=np.int64)
+    rooms = np.empty(size.size, dtype=np.int64)
     for row in range(size.size):
-        if equity[row] <= 0:
-            continue
-        rooms[row] = size[row]
-        if loss > 0:
-            rooms[row] = mul_div_floor_capped(max(0, budget[row]), needed, loss, size[row])
+        rooms[row] = _room(size[row], equity[row], budget[row], needed, loss)
     return rooms
+
+
+@njit(cache=True)
+def _take_by_rank(
+    order: Int64Array,
+    first: Int64Array,
+    size: Int64Array,
+    equity: Int64Array,
+    budget: Int64Array,
+    needed: int,
+    loss: int,
+    taken: Int64Array,
+) -> Int64Array:
+    """Fills `taken` from the first of the queue that has something left; returns the rows touched, by rank."""
+    while first[0] < order.size and (size[order[first[0]]] == 0 or equity[order[first[0]]] <= 0):
+        first[0] += 1
+    at, left, count = first[0], needed, 0
+    while at < order.size and left > 0:
+        row = order[at]
+        taken[row] = min(left, _room(size[row], equity[row], budget[row], needed, loss))
+        left -= taken[row]
+        at += 1
+    rows = np.empty(at - first[0], dtype=np.int64)
+    for place in range(first[0], at):
+        if taken[order[place]] > 0:
+            rows[count] = order[place]
+            count += 1
+    return rows[:count]
 
 
 @njit(cache=True)
