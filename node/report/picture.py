@@ -58,7 +58,7 @@ def _title(result: ReplayResult) -> str:
         ended = f"{steps}, bad debt {usdc(result.backstop.sums.shortfall_atoms)}"
     else:
         ended = f"{count(len(tally.liquidations))} liquidations, deficit {btc(result.pool.deficit_atoms)}"
-    return f"{options.venue}: {source}, {count(options.traders)} traders, {ended}"
+    return f"{options.venue}: {source}, {count(options.traders)} traders\n{ended}"
 
 
 def _draw_price(axes: Any, result: ReplayResult) -> None:

@@ -2,10 +2,13 @@
 
 import pytest
 
+from actors.columns import add_row
 from actors.liquidation_coordinator import LiquidationCoordinator
 from actors.risk.ladder import LADDER, MAX_ROUNDS, Action, Verdict, as_markdown, step
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import snapshots_pb2 as snapshots
 from tests.actors.calling import Caller
 from tests.building import parsed, venue
@@ -23,7 +26,16 @@ ROWS: list[Row] = [
 
 def candidates(rows: list[Row]) -> batches.Candidates:
     names = [field.name for field in batches.Candidates.DESCRIPTOR.fields]
-    return batches.Candidates(**{name: [row[place] for row in rows] for place, name in enumerate(names)})
+    full = [(*row, 0, 0, 0) for row in rows]  # equity, maintenance and ratio are of cross accounts
+    return batches.Candidates(**{name: [row[place] for row in full] for place, name in enumerate(names)})
+
+
+def cross_candidates(*rows: tuple[int, int, int, int]) -> batches.Candidates:
+    """(account, rung, equity, ratio) of venue 3."""
+    message = batches.Candidates()
+    for account, rung, equity, ratio in rows:
+        add_row(message, 3, 0, account, 0, rung, 0, equity, 100, ratio)
+    return message
 
 
 def caller() -> Caller:
@@ -31,6 +43,11 @@ def caller() -> Caller:
 
 
 VENUES = [venue(1), venue(2)]
+BOOK_VENUE = parameters.VenueParameters(
+    venue=3,
+    rulebook=common.RULEBOOK_MARGIN_TRADE,
+    margin_trade=parameters.MarginTradeParameters(ladder_rounds=2),
+)
 
 
 def test_tw_13_orders_are_by_venue_market_threshold_position_whoever_reported_them() -> None:
@@ -92,3 +109,40 @@ def test_the_ladder_is_one_table_that_prints_itself() -> None:
     lines = as_markdown().splitlines()
     assert len(lines) == len(LADDER) + 2
     assert "| Twilight | 1 | below | full close at mark | leaves | TW-11 |" in lines
+
+
+def test_mt_11_cross_accounts_go_by_ratio_then_account_each_to_its_rung() -> None:
+    rows = cross_candidates((9, 1, 80, 50), (4, 2, 10, 7), (3, 2, 10, 7), (8, 3, 5, 1))
+    reply = caller().block(round=1, candidates=rows, venues=[BOOK_VENUE])
+    assert list(reply.orders.account) == [8, 3, 4, 9]
+    steps = [Action.DELEVERAGE, Action.TAKEOVER_BY_VAULT, Action.TAKEOVER_BY_VAULT, Action.REDUCE_INTO_BOOK]
+    assert list(reply.orders.action) == steps
+
+
+def test_mt_16_who_was_demanded_and_is_still_below_zero_is_written_off() -> None:
+    calls = caller()
+    rows = cross_candidates((5, 2, -3, -1), (6, 2, 3, 1))
+    calls.block(round=1, candidates=rows, venues=[BOOK_VENUE])
+    demanded = batches.DeleverageDemands(sequence=[0, 1], venue=[3, 3], market=[1, 1], account=[5, 6])
+    demanded.lots.extend([1, 1])
+    demanded.quote_atoms.extend([1, 1])
+    reply = calls.again(round=2, candidates=rows, venues=[BOOK_VENUE], demanded=demanded)
+    assert list(zip(reply.orders.account, reply.orders.action, strict=True)) == [
+        (5, Action.WRITE_OFF),
+        (6, Action.TAKEOVER_BY_VAULT),
+    ]
+
+
+def test_after_a_venues_own_last_round_its_accounts_are_queued_once_and_others_go_on() -> None:
+    calls = caller()
+    mixed = cross_candidates((5, 1, 3, 1))
+    mixed.MergeFrom(candidates(ROWS[1:2]))
+    venues = [*VENUES, BOOK_VENUE]
+    calls.block(round=1, candidates=mixed, venues=venues)
+    calls.again(round=2, candidates=mixed, venues=venues)
+    third = calls.again(round=3, candidates=mixed, venues=venues)
+    (told,) = parsed(third.events.event)
+    assert (told.account, told.ladder_queued.reason, told.ladder_queued.rounds) == (5, events.QUEUE_REASON_ROUNDS, 2)
+    assert list(third.orders.position) == [30]
+    fourth = calls.again(round=4, candidates=mixed, venues=venues)
+    assert not fourth.events.event
