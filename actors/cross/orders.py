@@ -15,7 +15,7 @@ from actors.ledger.cross_positions import CrossPosition
 from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
 from actors.rulebooks import margin_trade
 from actors.sinks import Refused
-from actors.units import INT64_MAX, LONG, POSITION_LOTS_BOUND, PPM, SHORT, TOTAL_BOUND, div_ceil, div_floor
+from actors.units import INT64_MAX, LONG, POSITION_LOTS_BOUND, PPM, PRICE_BOUND, SHORT, TOTAL_BOUND, div_ceil, div_floor
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import refusals_pb2 as refusals
@@ -60,7 +60,7 @@ def market_rules(book: CrossBook, market: int) -> MarketRules:
         div_floor(oracle * (PPM + rules.price_band_ppm), PPM),
         rules.min_notional_atoms,
         rules.max_order_lots,
-        margin_trade.protection_price_ticks(LONG, mark.mark_ticks, rules.market_protection_ppm),
+        min(PRICE_BOUND - 1, margin_trade.protection_price_ticks(LONG, mark.mark_ticks, rules.market_protection_ppm)),
         margin_trade.protection_price_ticks(SHORT, mark.mark_ticks, rules.market_protection_ppm),
     )
 

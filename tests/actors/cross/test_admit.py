@@ -73,6 +73,16 @@ def test_a_market_order_carries_its_protection_price_and_is_ioc(side, worst):
     assert told.ops[0][6:13] == (PLACE, side, worst, 10, 0, IOC, MARKET_FLAG)
 
 
+def test_a_protection_price_stays_a_price():
+    """5% above the highest mark would be no price a book knows."""
+    book = entry_book()
+    highest = (1 << 40) - 1
+    set_mark(book, 1, highest, index=highest)
+    book.positions.move(1, 1, -1, -highest * K)
+    told = enter(book, orders=[order(0, 1, BUY, 1, 0, kind=MARKET, flags=REDUCE_ONLY)])
+    assert told.ops[0][8] == highest
+
+
 def refused(book, row) -> tuple[int, int, int]:
     """The refusal of one order, told once as an answer and once as an event, and nothing else changed."""
     before = state(book)

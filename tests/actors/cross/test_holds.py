@@ -14,6 +14,7 @@ from actors.cross.holds import (
     market_hold_ceil_atoms,
     with_order,
 )
+from actors.cross.settle import take_marks
 from actors.ledger.cross_positions import CrossPosition
 from actors.risk.tiers import tiers_of
 from actors.rulebooks import margin_trade
@@ -33,6 +34,7 @@ from tests.actors.cross.entering import (
     TAKE_PROFIT,
     TAKER_FEE_E9,
     TIERS,
+    VENUE,
     K,
     amend,
     enter,
@@ -108,9 +110,9 @@ def command_rows(drawn: list[tuple[str, int, int, int, int, int]]) -> dict[str, 
         elif kind == "amend":
             made["amends"].append(amend(command, order_number(size % (command + 1)), size, MARK + gap, account))
         elif kind == "leverage":
-            made["leverages"].append((command, 3, account, market, size % 24))
+            made["leverages"].append((command, VENUE, account, market, size % 24))
         else:
-            made["liquidity"].append((command, 3, account, 1, size * 100_000))
+            made["liquidity"].append((command, VENUE, account, 1, size * 100_000))
     return made
 
 
@@ -124,11 +126,23 @@ def stand(book: CrossBook, lots: list[int]) -> None:
 @settings(max_examples=120, deadline=None)
 @given(positions, commands, st.integers(-400, 400))
 def test_kept_sums_hold_what_the_rulebook_holds_for_the_orders(lots, drawn, gap):
-    """MT-02, over random blocks: row sums, lean arithmetic, scalar rulebook and book health agree."""
+    """MT-02, over random blocks and a mark that moves: row sums, lean arithmetic, scalar rulebook, health agree."""
     book = entry_book()
     stand(book, lots)
     set_mark(book, 2, MARK, common.MARK_STATE_FRESH if gap % 2 else common.MARK_STATE_REDUCE_ONLY)
     enter(book, **command_rows(drawn))
+    assert_holds_are_the_rulebooks(book)
+    moved = common.Mark(
+        venue=VENUE, market=1, mark_ticks=MARK + gap, version=2, state=common.MARK_STATE_FRESH, index_ticks=MARK
+    )
+    take_marks(book, [moved])
+    book.height += 1
+    enter(book)
+    assert book.orders.triggered(1, MARK + gap) == []
+    assert_holds_are_the_rulebooks(book)
+
+
+def assert_holds_are_the_rulebooks(book: CrossBook) -> None:
     for account in ACCOUNTS[:2]:
         for market in MARKETS:
             row = book.positions.read(account, market)
@@ -149,6 +163,26 @@ def test_a_block_of_orders_rolled_back_was_never_there(lots, drawn):
     enter(book, **command_rows(drawn))
     book.log.roll_back()
     assert state(book) == before
+
+
+@settings(max_examples=120, deadline=None)
+@given(positions, commands, st.integers(100_000_000, CASH))
+def test_a_block_is_its_commands_one_by_one(lots, drawn, cash):
+    """What is remembered inside a block (free margins, terms) is what a fresh look at every command finds."""
+    together, alone = entry_book(), entry_book()
+    for book in (together, alone):
+        stand(book, lots)
+        for account in ACCOUNTS[:2]:
+            book.accounts.post(account, free=cash - CASH)
+    columns = command_rows(drawn)
+    told = enter(together, **columns)
+    singly = [
+        enter(alone, **{name: [row]})
+        for row, name in sorted((row, name) for name, given_rows in columns.items() for row in given_rows)
+    ]
+    assert state(together) == state(alone)
+    assert told.ops == [op for one in singly for op in one.ops]
+    assert told.answers == {command: answer for one in singly for command, answer in one.answers.items()}
 
 
 @settings(max_examples=120, deadline=None)
