@@ -51,8 +51,9 @@ class Deleveraging:
         self._bodies += event_bodies(cancelled.events, self._market.venue, self._market.market)
         for demand, answer in zip(listed, answers, strict=True):
             self._tell(demand, answer, chosen, ladder_round)
-        cancelled.legs.MergeFrom(self._numbered(len(cancelled.legs.leg)))
-        return self._events(ladder_round), cancelled.legs
+        legs = batches.CrossLegs.FromString(cancelled.legs)
+        legs.MergeFrom(self._numbered(len(legs.leg)))
+        return self._events(ladder_round), legs
 
     def _share(
         self, listed: list[tuple[int, ...]], candidates: batches.DeleverageCandidates, policy: Policy

@@ -5,7 +5,7 @@ whose fields are all integers can be written this way; a test holds every one of
 """
 
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from google.protobuf.message import Message
@@ -13,8 +13,6 @@ from numba import njit
 
 from actors.columns import field_names
 from breakwater.v1 import batches_pb2 as batches
-
-M = TypeVar("M", bound=Message)
 
 # An event row: the number of its body in `Event`, the account, then the body's fields by number from 1.
 BODY: Final = 0
@@ -36,19 +34,19 @@ _VARINT_MASK = 127
 _BYTES_MAX = 3 + 3 * 11 + 4 + 11 * (EVENT_COLUMNS - FIRST_FIELD)
 
 
-def columns_message(kind: type[M], matrix: np.ndarray, rest: bytes = b"") -> M:
-    """A column message whose first columns, in field order, are the rows of an int64 matrix; they must be sfixed64.
+def columns_bytes(kind: type[Message], matrix: np.ndarray, rest: bytes = b"") -> bytes:
+    """A column message, serialised, whose first columns, in field order, are the rows of an int64 matrix.
 
-    `rest` is what follows them, serialised.
+    These must be sfixed64; `rest` is what follows them, serialised.
     """
     count = matrix.shape[1]
     if not count:
-        return kind()
+        return rest
     length = _varint(8 * count)
     data, step = np.ascontiguousarray(matrix, dtype="<i8").tobytes(), 8 * count
     tags = _tags(kind.DESCRIPTOR)[: len(matrix)]
     parts = [part for at, tag in enumerate(tags) for part in (tag, length, data[at * step : (at + 1) * step])]
-    return kind.FromString(b"".join([*parts, rest]))
+    return b"".join([*parts, rest])
 
 
 def read_columns(message: Any) -> np.ndarray:
@@ -73,10 +71,10 @@ def event_bodies(rows: np.ndarray, venue: int, market: int) -> list[bytes]:
     return [data[start:end] for start, end in bounds.tolist()]
 
 
-def pending_events(rows: np.ndarray, keys: np.ndarray, venue: int, market: int) -> batches.PendingEvents:
-    """Events of a market under their sort keys (phase, a, b, c), the columns of which are the rows of `keys`."""
+def pending_events(rows: np.ndarray, keys: np.ndarray, venue: int, market: int) -> bytes:
+    """`PendingEvents`, serialised: events of a market; the rows of `keys` are their sort keys (phase, a, b, c)."""
     data, _ = _encoded(rows, venue, market)
-    return columns_message(batches.PendingEvents, keys, data)
+    return columns_bytes(batches.PendingEvents, keys, data)
 
 
 def _encoded(rows: np.ndarray, venue: int, market: int) -> tuple[bytes, np.ndarray]:

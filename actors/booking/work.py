@@ -7,7 +7,7 @@ import numpy as np
 from actors.booking.orders import kernel_caps, kernel_limits, kernel_operations, ops_in_order
 from actors.booking.pages import EVENTS, LEGS, OUTCOMES, TRADES, empty_pages
 from actors.booking.telling import STATE, tell
-from actors.booking.wire import columns_message, pending_events
+from actors.booking.wire import columns_bytes, pending_events
 from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND, MarketTerms
 from actors.matching.book import MatchingBook
 from actors.matching.words import CANCEL_ACCOUNT, NO_OPEN_INTEREST_CAP, Caps, Limits
@@ -17,11 +17,11 @@ from breakwater.v1 import parameters_pb2 as parameters
 
 
 class Told(NamedTuple):
-    """What a batch came to; events as rows of `wire`."""
+    """What a batch came to: events as rows of `wire`, legs and answers as serialised columns."""
 
     events: np.ndarray
-    legs: batches.CrossLegs
-    outcomes: batches.Outcomes
+    legs: bytes
+    outcomes: bytes
     trades: int
 
 
@@ -77,14 +77,14 @@ def _match(
     counts = pages.counts.tolist()
     return Told(
         pages.events[: counts[EVENTS]],
-        columns_message(batches.CrossLegs, pages.legs[: counts[LEGS]].T),
-        columns_message(batches.Outcomes, pages.outcomes[: counts[OUTCOMES]].T),
+        columns_bytes(batches.CrossLegs, pages.legs[: counts[LEGS]].T),
+        columns_bytes(batches.Outcomes, pages.outcomes[: counts[OUTCOMES]].T),
         counts[TRADES],
     )
 
 
-def book_events(events: np.ndarray, venue: int, market: int, ladder_round: int) -> batches.PendingEvents:
-    """The events of a batch under their keys: the order in which they happened counts."""
+def book_events(events: np.ndarray, venue: int, market: int, ladder_round: int) -> bytes:
+    """The events of a batch, serialised, under their keys: the order in which they happened counts."""
     desk, places = venue << 32 | market, np.arange(len(events), dtype=np.int64)
     keys = np.zeros((4, len(events)), dtype=np.int64)
     if ladder_round:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.booking.wire import EVENT_COLUMNS, columns_message, event_bodies, read_columns
+from actors.booking.wire import EVENT_COLUMNS, columns_bytes, event_bodies, read_columns
 from actors.matching import words as w
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
@@ -182,6 +182,6 @@ def test_events_are_the_bytes_the_library_writes() -> None:
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 1_000])
 def test_columns_go_to_messages_and_back(count: int) -> None:
     matrix = np.random.default_rng(count).integers(-(1 << 62), 1 << 62, size=(14, count))
-    message = columns_message(batches.CrossLegs, matrix)
+    message = batches.CrossLegs.FromString(columns_bytes(batches.CrossLegs, matrix))
     assert list(message.reference) == matrix[13].tolist()
     assert (read_columns(message) == matrix).all()
