@@ -74,7 +74,8 @@ class MatchingBook:
         bind_caps(self._memory, *capped)
         for first in range(0, count, _CHUNK_OPS):
             end = min(count, first + _CHUNK_OPS)
-            self._make_room(end - first, 0)
+            if first > 0:
+                self._make_room(end - first, 0)
             run(self._memory, matrix, self._rows, first, end)
         unbind_caps(self._memory, capped[0])
         rows = self._rows[: self._memory[ROWS]].copy()

@@ -24,6 +24,7 @@ BATCH = 1_000
 FILLING_BATCHES = 10
 WARM_BATCHES = 10
 REACH_NS = 200.0
+_TURN_BATCHES = 20
 _SEED = 11
 _MIDDLE_TICKS = 100_000
 _MEAN_DISTANCE_TICKS = 40
@@ -50,16 +51,15 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def matching_row(batches: int) -> Row:
     """Nanoseconds an operation, the median over batches, for both books; they must end alike."""
-    flow = mixed_flow(batches + WARM_BATCHES)
-    ours, book, effective = _ours(flow)
     name = f"matching, mixed flow of {BATCH:,} operations, caps and self-trade prevention on"
     try:
         peer = import_module("limit_order_book").LimitOrderBook()
     except ImportError:
-        return Row(name, ours, "ns/op", REACH_NS, "limit-order-book not run: not installed")
-    theirs = _peer(flow, peer, effective)
-    _same_book(book, peer)
-    return Row(name, ours, "ns/op", REACH_NS, "limit-order-book, one call an operation", theirs)
+        peer = None
+    ours_ns, theirs_ns = _measured(mixed_flow(WARM_BATCHES + batches), peer)
+    if peer is None:
+        return Row(name, ours_ns, "ns/op", REACH_NS, "limit-order-book not run: not installed")
+    return Row(name, ours_ns, "ns/op", REACH_NS, "limit-order-book, one call an operation", theirs_ns)
 
 
 class _Draw:
@@ -134,34 +134,42 @@ def mixed_flow(batches: int) -> Flow:
     return Flow(filling + [draw.batch(0.6, 0.3) for _ in range(batches)], draw.caps)
 
 
-def _ours(flow: Flow) -> tuple[float, MatchingBook, list[np.ndarray]]:
-    """(ns an operation, the book at the end, for each batch the operations that had an effect)."""
+def _measured(flow: Flow, peer: Any) -> tuple[float, float]:
+    """(ours, the peer's or 0). They take turns, so that whatever else the machine does is in both."""
     book = MatchingBook()
-    taken_s = []
-    effective = []
-    for ops in flow.batches:
-        begun_s = time.perf_counter()
-        results = book.match(ops, flow.caps)
-        taken_s.append(time.perf_counter() - begun_s)
-        missed = results.op[results.type == UNKNOWN]
-        effective.append(np.delete(np.arange(BATCH), missed))
-    measured = taken_s[FILLING_BATCHES + WARM_BATCHES :]
-    return percentile(measured, 50) * 1e9 / BATCH, book, effective
+    ours_ns: list[float] = []
+    theirs_ns: list[float] = []
+    for first in range(0, len(flow.batches), _TURN_BATCHES):
+        turn = flow.batches[first : first + _TURN_BATCHES]
+        timed = [_ours(book, ops, flow.caps) for ops in turn]
+        ours_ns += [taken_ns for taken_ns, _ in timed]
+        if peer is not None:
+            theirs_ns += [_theirs(peer, ops, places) for ops, (_, places) in zip(turn, timed, strict=True)]
+    before = FILLING_BATCHES + WARM_BATCHES
+    if peer is None:
+        return percentile(ours_ns[before:], 50), 0.0
+    _same_book(book, peer)
+    return percentile(ours_ns[before:], 50), percentile(theirs_ns[before:], 50)
 
 
-def _peer(flow: Flow, peer: Any, effective: list[np.ndarray]) -> float:
+def _ours(book: MatchingBook, ops: Operations, caps: Caps) -> tuple[float, np.ndarray]:
+    """(ns an operation, the operations that found what they were about)."""
+    begun_ns = time.perf_counter_ns()
+    results = book.match(ops, caps)
+    taken_ns = time.perf_counter_ns() - begun_ns
+    return taken_ns / BATCH, np.delete(np.arange(BATCH), results.op[results.type == UNKNOWN])
+
+
+def _theirs(peer: Any, ops: Operations, places: np.ndarray) -> float:
     """Ns an operation. A cancel that finds nothing would abort the process, so those are left out.
 
     A crossing order is its market order, since what is left must not rest.
     """
-    taken_s = []
-    for ops, places in zip(flow.batches, effective, strict=True):
-        calls = _calls(peer, ops, places)
-        begun_s = time.perf_counter()
-        for call, arguments in calls:
-            call(*arguments)
-        taken_s.append((time.perf_counter() - begun_s) / len(calls))
-    return percentile(taken_s[FILLING_BATCHES + WARM_BATCHES :], 50) * 1e9
+    calls = _calls(peer, ops, places)
+    begun_ns = time.perf_counter_ns()
+    for call, arguments in calls:
+        call(*arguments)
+    return (time.perf_counter_ns() - begun_ns) / len(calls)
 
 
 def _calls(peer: Any, ops: Operations, places: np.ndarray) -> list[tuple[Any, tuple[int, ...]]]:
