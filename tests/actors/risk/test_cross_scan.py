@@ -166,6 +166,17 @@ def test_the_promise_is_worth_something() -> None:
     assert cross_scan.survivable_move_ppm(1_250_000, 1_250_000, 100_000_000, 1, 5, PPM) == 0
 
 
+def test_every_requirement_may_round_up_by_an_atom_of_its_own() -> None:
+    at = {number: MarketAtMark(10**6, 1, True, TIERS[0]) for number in range(4)}
+    account: Account = (5 + 100_000, [(number, -1, -(10**6)) for number in at])
+    health = scalar(account, at)
+    assert health.equity_atoms - health.maintenance_atoms == 5
+    # One millionth up costs four atoms and raises each of the four requirements by one.
+    after = scalar(account, {number: one._replace(mark_ticks=10**6 + 1) for number, one in at.items()})
+    assert after.equity_atoms - after.maintenance_atoms == -3
+    assert cross_scan.survivable_move_ppm(health.equity_atoms, health.maintenance_atoms, 4 * 10**6, 4, 5, PPM) == 0
+
+
 class Venue:
     """Accounts that trade and marks that move, held against looking at everybody by the scalar rulebook."""
 
