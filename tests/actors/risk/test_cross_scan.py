@@ -168,7 +168,7 @@ def test_the_promise_is_worth_something() -> None:
 
 def test_every_requirement_may_round_up_by_an_atom_of_its_own() -> None:
     at = {number: MarketAtMark(10**6, 1, True, TIERS[0]) for number in range(4)}
-    account: Account = (5 + 100_000, [(number, -1, -(10**6)) for number in at])
+    account: Account = (5 + 50_000, [(number, -1, -(10**6)) for number in at])
     health = scalar(account, at)
     assert health.equity_atoms - health.maintenance_atoms == 5
     # One millionth up costs four atoms and raises each of the four requirements by one.
