@@ -112,12 +112,9 @@ class Registry(Actor):
             state.venues.add(
                 parameters=venue.terms, next_account=venue.next_account, deposited_atoms=venue.deposited_atoms
             )
-            for market in sorted(venue.markets):
-                state.markets.append(venue.markets[market])
-                if (number, market) in directory.pending_markets:
-                    # A second entry waits; until it has a version, that field says from when it applies.
-                    effective_ms, waiting = directory.pending_markets[number, market]
-                    state.markets.add(version=effective_ms).MergeFrom(waiting)
+            state.markets.extend(venue.markets[market] for market in sorted(venue.markets))
+        for _, (effective_ms, market) in sorted(directory.pending_markets.items(), key=lambda entry: entry[0]):
+            state.pending_markets.add(parameters=market, effective_ms=effective_ms)
         for effective_ms, terms in directory.pending:
             state.pending.add(parameters=terms, effective_ms=effective_ms)
         for (venue_number, account), deadline_ms in sorted(directory.dead_men.items()):
@@ -143,11 +140,10 @@ class Registry(Actor):
                 entry.parameters, {}, entry.next_account, entry.deposited_atoms
             )
         for market in state.markets:
-            known = directory.venues[market.venue].markets
-            if market.market in known:
-                directory.pending_markets[market.venue, market.market] = (market.version, market)
-            else:
-                known[market.market] = market
+            directory.venues[market.venue].markets[market.market] = market
+        for waiting in state.pending_markets:
+            key = (waiting.parameters.venue, waiting.parameters.market)
+            directory.pending_markets[key] = (waiting.effective_ms, waiting.parameters)
         directory.pending = [(pending.effective_ms, pending.parameters) for pending in state.pending]
         directory.dead_men = {(man.venue, man.account): man.deadline_ms for man in state.dead_men}
         self._keys = {key.digest: (key.expires_ms, key.height) for key in state.keys}

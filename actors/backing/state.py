@@ -15,8 +15,6 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import snapshots_pb2 as snapshots
 
-_LENGTH_BYTES = 4
-
 
 class BackstopBook:
     """State of one backstop. Amounts in atoms; none of the three funds is ever negative."""
@@ -87,7 +85,7 @@ class BackstopBook:
         return view
 
     def save(self) -> bytes:
-        """Canonical: the length of the state, the state, then what the last calls showed: time, vault, marks."""
+        """Canonical."""
         state = snapshots.BackstopState(
             venue=self.terms,
             fees_atoms=self.fees_atoms,
@@ -97,23 +95,21 @@ class BackstopBook:
             high_nav_atoms=self.high_nav_atoms,
             shares=self.holdings.save(),
             published=self.published,
-        ).SerializeToString(deterministic=True)
-        marks = [self.marks[market] for market in sorted(self.marks)]
-        head = batches.CallHeader(block_time_ms=self.now_ms)
-        shown = batches.BackstopCall(header=head, marks=marks, vault=self.vault).SerializeToString(deterministic=True)
-        return len(state).to_bytes(_LENGTH_BYTES, "big") + state + shown
+            marks=[self.marks[market] for market in sorted(self.marks)],
+            vault=self.vault,
+            block_time_ms=self.now_ms,
+        )
+        return state.SerializeToString(deterministic=True)
 
     def load(self, body: bytes) -> None:
         """Takes what `save` gave."""
-        end = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "big")
-        saved = snapshots.BackstopState.FromString(body[_LENGTH_BYTES:end])
-        shown = batches.BackstopCall.FromString(body[end:])
+        saved = snapshots.BackstopState.FromString(body)
         self.terms.CopyFrom(saved.venue)
         self.fees_atoms, self.fund_atoms = saved.fees_atoms, saved.fund_atoms
         self.shortfall_atoms, self.deposited_atoms = saved.shortfall_atoms, saved.deposited_atoms
         self.high_nav_atoms = saved.high_nav_atoms
         self.holdings.load(saved.shares)
         self.published.CopyFrom(saved.published)
-        self.now_ms = shown.header.block_time_ms
-        self.vault.CopyFrom(shown.vault)
-        self.marks = {mark.market: mark for mark in shown.marks}
+        self.now_ms = saved.block_time_ms
+        self.vault.CopyFrom(saved.vault)
+        self.marks = {mark.market: mark for mark in saved.marks}

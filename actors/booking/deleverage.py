@@ -75,7 +75,10 @@ class Deleveraging:
             policy=policy.value,  # type: ignore[arg-type]
             needed_lots=figures.needed_lots,
             taken_lots=figures.taken_lots,
-            overshoot_lots=max(0, figures.taken_lots - figures.needed_lots),
+            needed_atoms=figures.needed_atoms,
+            taken_atoms=figures.taken_atoms,
+            overshoot_atoms=figures.overshoot_atoms,
+            closed_profit_atoms=figures.closed_profit_atoms,
             largest_haircut_ppm=figures.largest_haircut_ppm,
             quote_atoms=answer.total_quote_atoms,
             mark=stamp,

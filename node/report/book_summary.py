@@ -38,7 +38,8 @@ def book_facts(result: ReplayResult, tally: BookTally) -> dict[str, Any]:
             "runs": tally.deleverage_runs,
             "needed_lots": tally.needed_lots,
             "taken_lots": tally.taken_lots,
-            "overshoot_lots": tally.overshoot_lots,
+            "needed_atoms": tally.needed_atoms,
+            "overshoot_atoms": tally.overshoot_atoms,
             "quote_atoms": tally.deleveraged_atoms,
             "haircut_atoms": tally.haircut_atoms,
             "largest_haircut_ppm": tally.largest_haircut_ppm,
@@ -108,8 +109,8 @@ def book_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "",
-            f"overshoot {count(adl['overshoot_lots'])} lots, haircuts {usdc(adl['haircut_atoms'])} against the mark, "
-            f"the largest {adl['largest_haircut_ppm'] / 10_000:.2f}% of an equity",
+            f"deficits {usdc(adl['needed_atoms'])}, overshoot {usdc(adl['overshoot_atoms'])}, the largest haircut "
+            f"{adl['largest_haircut_ppm'] / 10_000:.2f}% of an equity",
         ),
         ("Vault NAV", " -> ".join(usdc(vault[at]["nav_marked_atoms"]) for at in ("start", "low", "end"))),
         ("", f"marked: at the start, at its lowest, at the end; it carried up to {_most(vault)}"),

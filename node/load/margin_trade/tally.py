@@ -56,7 +56,8 @@ class BookTally:
     deleverage_runs: int = 0
     needed_lots: int = 0
     taken_lots: int = 0
-    overshoot_lots: int = 0
+    needed_atoms: int = 0
+    overshoot_atoms: int = 0
     deleveraged_atoms: int = 0
     haircut_atoms: int = 0
     largest_haircut_ppm: int = 0
@@ -161,7 +162,8 @@ class BookTally:
         self.deleverage_runs += 1
         self.needed_lots += body.needed_lots
         self.taken_lots += body.taken_lots
-        self.overshoot_lots += body.overshoot_lots
+        self.needed_atoms += body.needed_atoms
+        self.overshoot_atoms += body.overshoot_atoms
         self.deleveraged_atoms += abs(body.quote_atoms)
         self.largest_haircut_ppm = max(self.largest_haircut_ppm, body.largest_haircut_ppm)
 
