@@ -1,6 +1,6 @@
 """What one run of a block keeps between its calls, and how what actors said is gathered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from actors.columns import join, row_count, rows, sort_rows, split_by_shard
@@ -54,6 +54,15 @@ class BlockRun:
         """Gathers what an actor said."""
         self.events.MergeFrom(events)
         self.outcomes.MergeFrom(outcomes)
+
+    def note_offered(self, offers: Iterable[batches.Offers]) -> None:
+        """Accounts the backstop decided on: whoever of them is below zero after it, nobody can carry (MT-16).
+
+        An account without positions is among them, though nothing is demanded of anybody for it.
+        """
+        for table in offers:
+            self.demanded.venue.extend(table.venue)
+            self.demanded.account.extend(table.account)
 
     def take_tops(self, tops: batches.BookTops) -> None:
         """Tops of a book after a call; the last of the block stands."""

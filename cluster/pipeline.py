@@ -125,9 +125,9 @@ def _ladder(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
 def _round_at_desks(run: BlockRun, acted: list[batches.ShardReply], ladder_round: int) -> _Shards:
     """Liquidation orders and takeovers, then deleveraging of what the vault refused, each settled at once."""
     desks = yield from carry_out_round(run, acted, ladder_round)
+    run.note_offered(reply.offers for reply in acted)
     legs, demands = in_leg_order(desks.cross_legs()), desks.demands()
     if row_count(demands):
-        run.demanded.MergeFrom(demands)
         fields = [{"cross_legs": part, "demands": demands} for part in split_by_shard(legs, run.state.shards)]
         ranked = yield from _shards(run, _RANK, fields, ladder_round)
         desks = yield from deleverage(run, demands, ranked, ladder_round)

@@ -84,6 +84,10 @@ def take_offers(desk: BackstopDesk, offers: batches.Offers, positions: batches.O
         if offer.venue != desk.book.venue:
             continue
         offered = listed.get((offer.sequence, offer.account), [])
+        if not offered and not offer.direct:
+            # Nothing to take over but a debt: that is the fund's, whole, or the shortfall's in the next round (MT-16a).
+            pay_deficit(desk, offer.sequence, offer.account, -offer.equity_atoms)
+            continue
         refused = _why_not_taken(desk.book, inventory, offer, offered)
         if refused is None:
             inventory.take(offered, offer.equity_atoms)

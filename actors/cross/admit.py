@@ -9,6 +9,7 @@ from typing import Any
 from actors.columns import RowGatherer, rows
 from actors.cross.book import CrossBook
 from actors.cross.holds import initial_margin_ceil_atoms, market_hold_ceil_atoms, with_order
+from actors.cross.losses import order_loss_ceil_atoms
 from actors.cross.orders import COMMAND, OrderEntry
 from actors.cross.triggers import arm, fire_triggers, side_of, why_not_armed
 from actors.cross.unwinding import unwind_vault
@@ -147,8 +148,14 @@ class Admission:
             refused = entry.why_not_added(after.account, added)
             if refused:
                 return refused
+        freed = order_loss_ceil_atoms(before, terms)
+        if order_loss_ceil_atoms(after, terms) > freed:
+            bounded = entry.spare.bounded(after, without, freed)
+            if isinstance(bounded, Refused):
+                return bounded
+            after = bounded
         self._book.change_order(number, size=after.size, remaining=after.remaining, limit=after.limit)
-        entry.note_admitted(after, added)
+        entry.note_admitted(after, added, freed)
         entry.send(batches.ORDER_OP_KIND_AMEND, COMMAND, command, number, after, before.remaining)
         return None
 
@@ -208,10 +215,11 @@ class Admission:
         if self._book.accounts.is_frozen(account):
             return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
         if direction == DEPOSIT:
-            free = self._entry.free.of(account)
+            free = min(self._entry.free.of(account), self._entry.spare.of(account))
             if amount > free:
                 return Refused(refusals.REFUSAL_INSUFFICIENT_BALANCE, amount, free)
             self._book.accounts.hold(account, amount)
             self._entry.free.take(account, amount)
+            self._entry.spare.take(account, amount)
         self._liquidity.add(command, venue, account, direction, amount)
         return None

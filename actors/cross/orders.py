@@ -10,6 +10,7 @@ from actors.columns import RowGatherer
 from actors.cross.book import CrossBook
 from actors.cross.caps import AddedCaps
 from actors.cross.holds import FreeMargins, MarginTerms, added_hold_atoms, margin_terms
+from actors.cross.losses import SpareEquities
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY, BookOrder
 from actors.ledger.cross_positions import CrossPosition
 from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
@@ -80,6 +81,7 @@ class OrderEntry:
     ) -> None:
         self.book = book
         self.free = FreeMargins(book, self.terms)
+        self.spare = SpareEquities(book, self.terms)
         self._ops = ops
         self._caps = AddedCaps(book, caps)
         self._rules: dict[int, MarketRules] = {}
@@ -199,14 +201,18 @@ class OrderEntry:
             refused = self.why_not_added(order.account, added)
             if refused:
                 return refused
-        self.book.add_order(number, order)
-        self.note_admitted(order, added)
-        self.send(batches.ORDER_OP_KIND_PLACE, work_class, command, number, order)
+        bounded = self.spare.bounded(order, row)
+        if isinstance(bounded, Refused):
+            return bounded
+        self.book.add_order(number, bounded)
+        self.note_admitted(bounded, added)
+        self.send(batches.ORDER_OP_KIND_PLACE, work_class, command, number, bounded)
         return None
 
-    def note_admitted(self, order: BookOrder, added_atoms: int) -> None:
-        """The order is in the tables and on its way to the book."""
+    def note_admitted(self, order: BookOrder, added_atoms: int, freed_atoms: int = 0) -> None:
+        """The order is in the tables and on its way to the book; an amended one could lose `freed_atoms` before."""
         self.free.take(order.account, added_atoms)
+        self.spare.note(order, freed_atoms)
         if order.flags & REDUCE_ONLY:
             self._caps.add(order.account, order.market, self.free)
 

@@ -4,6 +4,7 @@ from actors.columns import rows
 from actors.cross.book import CrossBook
 from actors.cross.health import Health
 from actors.cross.holds import increasing_atoms, margin_terms
+from actors.cross.losses import orders_loss_ceil_atoms
 from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
 from actors.sinks import PAY_OUT, AnswerSink, EventSink, Refused
 from actors.units import PPM, mul_div_ceil
@@ -52,9 +53,12 @@ def why_market_stops(book: CrossBook, market: int) -> Refused | None:
 
 
 def must_stay_ceil_atoms(book: CrossBook, account: int, health: Health) -> int:
-    """max(sum IM + holds, 10% of the notional of positions and of orders that would increase them), up (MT-04)."""
-    notional = 0
+    """The largest, rounded up, of: sum IM + holds, 10% of the notional of positions and of orders that would increase
+    them (MT-04), and what the live orders may lose against the mark.
+    """
+    notional = loss = 0
     for market in book.positions.of_account(account):
         row, terms = book.positions.read(account, market), margin_terms(book, market)
         notional += abs(row.lots) * terms.mark_ticks * terms.k + increasing_atoms(row, terms)
-    return max(health.initial_margin + health.holds, mul_div_ceil(notional, WITHDRAWAL_FLOOR_PPM, PPM))
+        loss += orders_loss_ceil_atoms(book, row, terms)
+    return max(health.initial_margin + health.holds, mul_div_ceil(notional, WITHDRAWAL_FLOOR_PPM, PPM), loss)

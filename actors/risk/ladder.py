@@ -29,7 +29,7 @@ class Action(IntEnum):
     WRITE_OFF = 5
 
 
-# A cross account demanded in an earlier round of the block and still below zero: nobody can carry its loss.
+# A cross account offered in an earlier round of the block and still below zero: nobody can carry its loss.
 WRITE_OFF_RUNG = 4
 
 
