@@ -3,11 +3,14 @@
 Every account is looked at, those without positions too: cash below zero alone is below every rung.
 """
 
+import numpy as np
+
 from actors.columns import RowGatherer
 from actors.cross.book import VAULT, CrossBook
 from actors.cross.ladder_rows import LadderRow, read_rows, refreshed, write_row
 from actors.cross.settle import PARTIAL_FILLED
 from actors.cross.standings import columns_of_markets, position_columns, position_slots, standings
+from actors.risk.cross_scan import standing_of
 from actors.rulebooks import margin_trade
 from actors.rulebooks.margin_trade import Rung
 from actors.sinks import LADDER, LADDER_QUEUED, LADDER_SETTLE, EventSink
@@ -15,6 +18,8 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
 VAULT_RUNG = 3
+# A validator's scalar rulebook has seen every account after so many blocks, those below in each of them.
+SCALAR_TURNS = 64
 
 
 def scan(book: CrossBook, candidates: RowGatherer[batches.Candidates], ladder_round: int, sink: EventSink) -> None:
@@ -49,12 +54,7 @@ def accounts_below(book: CrossBook) -> list[tuple[int, int, int]]:
     changed = [account for account in book.unscanned if account in accounts]  # or what opened it was undone
     book.unscanned.clear()
     if book.scalar:
-        numbers = accounts.keys()
-        found = [
-            (account, standing.equity_atoms, standing.maintenance_atoms)
-            for account, standing in zip(numbers, standings(book, numbers), strict=True)
-        ]
-        return [row for row in found if row[1] < row[2]]
+        return _checked_below(book)
     for account in changed:
         book.zones.touch(accounts.slot(account))
     slots = book.zones.scan(
@@ -64,6 +64,30 @@ def accounts_below(book: CrossBook) -> list[tuple[int, int, int]]:
         lambda slot: position_slots(book, accounts.key_at(slot)),
     )
     return sorted((accounts.key_at(slot), equity, maintenance) for slot, equity, maintenance in slots)
+
+
+def _checked_below(book: CrossBook) -> list[tuple[int, int, int]]:
+    """As a validator does it: no zone is skipped, and the scalar rulebook judges everybody who is below.
+
+    It also goes through the others, a part of them in every block; where it disagrees with the columns the block stops.
+    """
+    accounts = book.accounts.table
+    made = accounts.slots_made
+    columns = standing_of(accounts.column("free")[:made], position_columns(book), columns_of_markets(book))
+    numbers = accounts.column("account")[:made]
+    looked_at = columns.equity_atoms < columns.maintenance_atoms
+    looked_at |= numbers % SCALAR_TURNS == book.height % SCALAR_TURNS
+    slots = np.flatnonzero(looked_at)
+    slots = slots[np.argsort(numbers[slots])]
+    looked = numbers[slots].tolist()
+    found = []
+    for slot, account, standing in zip(slots.tolist(), looked, standings(book, looked), strict=True):
+        equity, maintenance = standing.equity_atoms, standing.maintenance_atoms
+        by_columns = (int(columns.equity_atoms[slot]), int(columns.maintenance_atoms[slot]))
+        assert (equity, maintenance) == by_columns, f"account {account}: {(equity, maintenance)}, not {by_columns}"
+        if equity < maintenance:
+            found.append((account, equity, maintenance))
+    return found
 
 
 def rung_of(book: CrossBook, account: int, equity_atoms: int, maintenance_atoms: int) -> int:
