@@ -9,14 +9,17 @@ from actors.isolated.book import IsolatedBook
 from actors.units import LONG, SHORT
 from breakwater.v1 import events_pb2 as events
 from cluster.commit import BlockResult
+from cluster.margin_invariants import nobody_left
 from cluster.replica import Replica
 
 
 def check_after_block(replica: Replica, result: BlockResult) -> list[str]:
     """What does not hold after the block: pool inventory = -traders, nobody liquidatable left over (2, 7, 8)."""
     faults = []
-    queued = _queued(result.events)
+    queued, waiting = _queued(result.events)
     for venue in sorted(replica.state.venues):
+        for cross_book in replica.cross_books(venue):
+            faults += nobody_left(cross_book, waiting)
         books = replica.books(venue)
         faults += _pool_faces_traders(replica, venue, books)
         for book in books:
@@ -24,10 +27,12 @@ def check_after_block(replica: Replica, result: BlockResult) -> list[str]:
     return faults
 
 
-def _queued(serialised: list[bytes]) -> frozenset[int]:
-    """Positions an event of this block says could not be acted on in it."""
+def _queued(serialised: list[bytes]) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
+    """Positions, and (venue, account) of cross accounts, that an event of this block says could not be acted on."""
     parsed = (events.Event.FromString(event) for event in serialised)
-    return frozenset(event.ladder_queued.position for event in parsed if event.HasField("ladder_queued"))
+    told = [event for event in parsed if event.HasField("ladder_queued")]
+    positions = frozenset(event.ladder_queued.position for event in told if event.ladder_queued.position)
+    return positions, frozenset((event.venue, event.account) for event in told if not event.ladder_queued.position)
 
 
 def _pool_faces_traders(replica: Replica, venue: int, books: list[IsolatedBook]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from blake3 import blake3
 
+from actors.cross.book import CrossBook
 from actors.isolated.book import IsolatedBook
 from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
@@ -98,6 +99,12 @@ class Replica:
         """The venue's columns on every shard, to be read between blocks."""
         shards = (self._transport.actor(shard_name(shard)) for shard in range(self._shards))
         books = (shard.book(venue) for shard in shards if isinstance(shard, PositionBook))
+        return [book for book in books if book is not None]
+
+    def cross_books(self, venue: int) -> list[CrossBook]:
+        """The same of a Margin Trade venue."""
+        shards = (self._transport.actor(shard_name(shard)) for shard in range(self._shards))
+        books = (shard.cross_book(venue) for shard in shards if isinstance(shard, PositionBook))
         return [book for book in books if book is not None]
 
     def accounts(self, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
