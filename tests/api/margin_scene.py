@@ -22,13 +22,18 @@ def move_marks(client: Client, ticks_by_market: dict[int, int], venue: int = VEN
     """Publishes a price by every source until it is the mark of each market; the height it was at."""
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
-        rows = [(market, source, ticks, now_ms()) for market, ticks in ticks_by_market.items() for source in _SOURCES]
-        client.publish(rows, venue)
+        publish_marks(client, ticks_by_market, venue)
         answers = [client.mark(market, venue) for market in ticks_by_market]
         if all(answer.mark.mark_ticks == ticks_by_market[answer.mark.market] for answer in answers):
             return max(answer.height for answer in answers)
         time.sleep(_STEP_S)
     raise AssertionError(f"the marks did not move to {ticks_by_market}")
+
+
+def publish_marks(client: Client, ticks_by_market: dict[int, int], venue: int = VENUE) -> None:
+    """One price by every source of each market."""
+    rows = [(market, source, ticks, now_ms()) for market, ticks in ticks_by_market.items() for source in _SOURCES]
+    client.publish(rows, venue)
 
 
 def funded(client: Client, atoms: int = FUNDS, venue: int = VENUE) -> int:
