@@ -25,12 +25,12 @@ def with_room(memory: np.ndarray, ops: int, caps: int) -> np.ndarray:
     if fits and order_rows == memory[ORDER_MAP + 1] + 1 and account_rows == memory[ACCOUNT_MAP + 1] + 1:
         return memory
     end = int(memory[WORDS_END]) if fits else max(words, 2 * int(memory[WORDS_END]))
-    larger = zeroed(end + 2 * order_rows + 2 * account_rows)
+    larger = zeroed(end + order_rows + account_rows)
     used = int(memory[WORDS_USED])
     larger[:used] = memory[:used]
     larger[WORDS_END] = end
     larger[[ORDER_MAP, ORDER_MAP + 1]] = end, order_rows - 1
-    larger[[ACCOUNT_MAP, ACCOUNT_MAP + 1]] = end + 2 * order_rows, account_rows - 1
+    larger[[ACCOUNT_MAP, ACCOUNT_MAP + 1]] = end + order_rows, account_rows - 1
     copy_map(memory, larger, ORDER_MAP)
     copy_map(memory, larger, ACCOUNT_MAP)
     return larger

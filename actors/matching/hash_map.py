@@ -1,6 +1,8 @@
-"""Open addressing for positive int64 keys: rows (key, place) with linear probing, no tombstones. Key 0 is empty.
+"""Open addressing from numbers to places: rows of one word, linear probing, no tombstones. An empty row is 0.
 
-A map is named by the head that says where it begins; the next head is its number of rows, a power of two, less one.
+A row holds the hash of its number in the upper half and, in the lower, the place where the number is the first word:
+a map is half as large as with its keys, and growing or moving rows never asks for them. A map is named by the head
+that says where it begins; the next head is its number of rows, a power of two up to 2**32, less one.
 """
 
 from typing import Final
@@ -8,62 +10,71 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-# The odd number nearest to 2**64 / golden ratio, as a signed word: consecutive keys spread evenly.
+# The odd number nearest to 2**64 / golden ratio, as a signed word: consecutive numbers spread evenly.
 _SPREAD: Final = -7046029254386353131
+_HALF: Final = 32
+_UPPER: Final = -(1 << _HALF)
 
 
 @njit(cache=True)
-def _home(key: np.int64, mask: np.int64) -> np.int64:
-    """The row where a key would like to be."""
-    spread = np.int64(key) * np.int64(_SPREAD)
-    return (spread ^ (spread >> 32)) & mask
+def _tag(number: np.int64) -> np.int64:
+    """The hash in the upper half of a word, the lower half 0."""
+    spread = np.int64(number) * np.int64(_SPREAD)
+    return (spread ^ (spread << 21)) & _UPPER
 
 
 @njit(cache=True)
-def find(memory: np.ndarray, head: np.int64, key: np.int64) -> np.int64:
-    """The place under a key, or 0."""
+def find(memory: np.ndarray, head: np.int64, number: np.int64) -> np.int64:
+    """The place of a number, or 0."""
     begin = memory[head]
     mask = memory[head + 1]
-    row = _home(key, mask)
-    while memory[begin + 2 * row] != 0:
-        if memory[begin + 2 * row] == key:
-            return memory[begin + 2 * row + 1]
+    tag = _tag(number)
+    row = (tag >> _HALF) & mask
+    while memory[begin + row] != 0:
+        # Equal hashes leave the place alone.
+        place = memory[begin + row] ^ tag
+        if place & _UPPER == 0 and memory[place] == number:
+            return place
         row = (row + 1) & mask
     return np.int64(0)
 
 
 @njit(cache=True)
-def put(memory: np.ndarray, head: np.int64, key: np.int64, place: np.int64) -> None:
-    """Adds a key that is not there; there must be an empty row left."""
-    begin = memory[head]
-    mask = memory[head + 1]
-    row = _home(key, mask)
-    while memory[begin + 2 * row] != 0:
-        row = (row + 1) & mask
-    memory[begin + 2 * row] = key
-    memory[begin + 2 * row + 1] = place
+def put(memory: np.ndarray, head: np.int64, number: np.int64, place: np.int64) -> None:
+    """Adds a number that is not there; there must be an empty row left."""
+    _put_row(memory, head, _tag(number) | place)
 
 
 @njit(cache=True)
-def remove(memory: np.ndarray, head: np.int64, key: np.int64) -> None:
-    """Takes a key out that is there. Keys behind it move up, so that no search ends too early."""
+def _put_row(memory: np.ndarray, head: np.int64, word: np.int64) -> None:
     begin = memory[head]
     mask = memory[head + 1]
-    hole = _home(key, mask)
-    while memory[begin + 2 * hole] != key:
+    row = (word >> _HALF) & mask
+    while memory[begin + row] != 0:
+        row = (row + 1) & mask
+    memory[begin + row] = word
+
+
+@njit(cache=True)
+def remove(memory: np.ndarray, head: np.int64, number: np.int64, place: np.int64) -> None:
+    """Takes a number out that is there. Rows behind it move up, so that no search ends too early."""
+    begin = memory[head]
+    mask = memory[head + 1]
+    word = _tag(number) | place
+    hole = (word >> _HALF) & mask
+    while memory[begin + hole] != word:
         hole = (hole + 1) & mask
     row = hole
     while True:
         row = (row + 1) & mask
-        moving = memory[begin + 2 * row]
+        moving = memory[begin + row]
         if moving == 0:
             break
-        # A key may move into the hole unless its home lies behind the hole.
-        if ((row - _home(moving, mask)) & mask) >= ((row - hole) & mask):
-            memory[begin + 2 * hole] = moving
-            memory[begin + 2 * hole + 1] = memory[begin + 2 * row + 1]
+        # A row may move into the hole unless its home lies behind the hole.
+        if ((row - (moving >> _HALF)) & mask) >= ((row - hole) & mask):
+            memory[begin + hole] = moving
             hole = row
-    memory[begin + 2 * hole] = 0
+    memory[begin + hole] = 0
 
 
 @njit(cache=True)
@@ -71,5 +82,5 @@ def copy_map(source: np.ndarray, target: np.ndarray, head: np.int64) -> None:
     """Fills an empty map from the one under the same head elsewhere."""
     begin = source[head]
     for row in range(source[head + 1] + 1):
-        if source[begin + 2 * row] != 0:
-            put(target, head, source[begin + 2 * row], source[begin + 2 * row + 1])
+        if source[begin + row] != 0:
+            _put_row(target, head, source[begin + row])

@@ -284,7 +284,7 @@ def _amend(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64, 
 @njit(cache=True)
 def _cancel_account(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64) -> None:
     """Orders of the account on one side or both, by number: the list itself is in the order of resting."""
-    account = find(memory, ACCOUNT_MAP, ops[_ACCOUNT, op] + 1)
+    account = find(memory, ACCOUNT_MAP, ops[_ACCOUNT, op])
     if account == 0 or memory[account + ORDERS] == 0:
         return
     numbers = np.empty(memory[account + ORDERS], dtype=np.int64)

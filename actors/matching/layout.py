@@ -26,6 +26,9 @@ ROWS: Final = 12
 BEST: Final = 14
 SIDE_LOTS: Final = 16
 ROOT: Final = 18
+# Where the walk to a level begins as long as the key's upper bits are the same: a node deep in the tree, or 0.
+NEAR_NODE: Final = 20
+NEAR_KEY: Final = 22
 HEADS: Final = 24
 
 # Orders, levels and accounts take 64 bytes each, a cache line. The first word of a free run links to the next.
@@ -81,6 +84,8 @@ WORD_MASK: Final = 63
 NODE_WORDS: Final = CHILDREN + (1 << WORD_BITS) + 6
 # Seven words of six bits reach beyond the key of the highest price.
 TREE_DEPTH: Final = 7
+# A near node has two words below it: 4,096 prices around the last one asked for.
+NEAR_SHIFT: Final = 2 * WORD_BITS
 # A bid's key counts down from here, so that on both sides the smaller key is the better price.
 KEY_TOP: Final = 1 << 41
 
@@ -93,12 +98,12 @@ _FIRST_MAP_ROWS: Final = 1 << 11
 
 def empty_memory() -> np.ndarray:
     """A book without orders."""
-    memory = zeroed(_FIRST_WORDS + 4 * _FIRST_MAP_ROWS)
+    memory = zeroed(_FIRST_WORDS + 2 * _FIRST_MAP_ROWS)
     memory[ROOT] = HEADS
     memory[ROOT + 1] = HEADS + NODE_WORDS
     memory[WORDS_USED] = HEADS + 2 * NODE_WORDS
     memory[WORDS_END] = _FIRST_WORDS
-    memory[[ORDER_MAP, ACCOUNT_MAP]] = _FIRST_WORDS, _FIRST_WORDS + 2 * _FIRST_MAP_ROWS
+    memory[[ORDER_MAP, ACCOUNT_MAP]] = _FIRST_WORDS, _FIRST_WORDS + _FIRST_MAP_ROWS
     memory[[ORDER_MAP + 1, ACCOUNT_MAP + 1]] = _FIRST_MAP_ROWS - 1
     return memory
 

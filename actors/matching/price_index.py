@@ -20,6 +20,9 @@ from actors.matching.layout import (
     LAST,
     LEAF,
     LOTS,
+    NEAR_KEY,
+    NEAR_NODE,
+    NEAR_SHIFT,
     NODE_FREE,
     NODE_WORDS,
     PARENT,
@@ -63,13 +66,19 @@ def free_run(memory: np.ndarray, run: np.int64) -> None:
 @njit(cache=True)
 def level_at(memory: np.ndarray, bid: np.int64, key: np.int64) -> np.int64:
     """The level with this key, made where there is none."""
-    node = memory[ROOT + bid]
-    shift = np.int64(WORD_BITS * (TREE_DEPTH - 1))
+    node = memory[NEAR_NODE + bid]
+    shift = np.int64(NEAR_SHIFT - WORD_BITS)
+    if node == 0 or memory[NEAR_KEY + bid] != key >> NEAR_SHIFT:
+        node = memory[ROOT + bid]
+        shift = np.int64(WORD_BITS * (TREE_DEPTH - 1))
     while shift > 0:
         bit = (key >> shift) & WORD_MASK
         if (memory[node + WORD] >> bit) & 1 == 0:
             _add_node(memory, node, bit)
         node = memory[node + CHILDREN + bit]
+        if shift == NEAR_SHIFT:
+            memory[NEAR_NODE + bid] = node
+            memory[NEAR_KEY + bid] = key >> NEAR_SHIFT
         shift -= WORD_BITS
     bit = key & WORD_MASK
     if (memory[node + WORD] >> bit) & 1 == 0:
@@ -147,6 +156,8 @@ def drop_level(memory: np.ndarray, bid: np.int64, level: np.int64) -> None:
         place = memory[node + PARENT]
         memory[node + PARENT] = memory[NODE_FREE]
         memory[NODE_FREE] = node
+        if node == memory[NEAR_NODE + bid]:
+            memory[NEAR_NODE + bid] = 0
         node = place >> WORD_BITS
         memory[node + WORD] ^= np.int64(1) << (place & WORD_MASK)
     free_run(memory, level)

@@ -35,8 +35,8 @@ from actors.matching.price_index import drop_level, free_run, level_at, new_run
 
 @njit(cache=True)
 def account_at(memory: np.ndarray, account: np.int64) -> np.int64:
-    """Where an account is, made known where it is not. Keys of the map are positive: the account plus one."""
-    place = find(memory, ACCOUNT_MAP, account + 1)
+    """Where an account is, made known where it is not."""
+    place = find(memory, ACCOUNT_MAP, account)
     if place == 0:
         place = new_run(memory)
         memory[ACCOUNTS_KNOWN] += 1
@@ -45,7 +45,7 @@ def account_at(memory: np.ndarray, account: np.int64) -> np.int64:
         memory[place + ORDERS] = 0
         memory[place + CAPPED] = 0
         memory[place + TRIAL] = 0
-        put(memory, ACCOUNT_MAP, account + 1, place)
+        put(memory, ACCOUNT_MAP, account, place)
     return place
 
 
@@ -113,7 +113,7 @@ def take_out(memory: np.ndarray, bid: np.int64, order: np.int64) -> None:
     memory[owner + ORDERS] -= 1
     memory[ORDERS_LIVE] -= 1
     memory[SIDE_LOTS + bid] -= lots
-    remove(memory, ORDER_MAP, memory[order + ORDER_ID])
+    remove(memory, ORDER_MAP, memory[order + ORDER_ID], order)
     free_run(memory, order)
     if memory[level + COUNT] == 0:
         drop_level(memory, bid, level)

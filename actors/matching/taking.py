@@ -1,4 +1,8 @@
-"""A taker meets resting orders: what it may fill, what happens on the way, and whether it could fill whole."""
+"""A taker meets resting orders: what it may fill, what happens on the way, and whether it could fill whole.
+
+Numba keeps compiled code by the file it stands in: after a change in a file that this one calls, the old code would
+stay inlined here until this file changes, too, or its cache is removed.
+"""
 
 import numpy as np
 from numba import njit
