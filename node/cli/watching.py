@@ -1,4 +1,4 @@
-"""`watch`: liquidations, marks or an account, as they happen."""
+"""`watch`: liquidations, marks, trades, depth, the vault or an account, as they happen."""
 
 import threading
 from collections.abc import Iterator
@@ -29,14 +29,22 @@ class Subject(StrEnum):
     LIQUIDATIONS = "liquidations"
     MARKS = "marks"
     ACCOUNT = "account"
+    TRADES = "trades"
+    DEPTH = "depth"
+    VAULT = "vault"
 
 
 def watch(
-    subject: Annotated[Subject, typer.Argument(help="liquidations, marks or account.")],
+    subject: Annotated[
+        Subject, typer.Argument(help="liquidations, marks, account; trades, depth or vault of a Margin Trade venue.")
+    ],
     account: Annotated[int | None, typer.Option("--account", min=1, help="Which account; for `account`.")] = None,
-    from_height: Annotated[int, typer.Option(min=0, help="Liquidations from this height on; 0: from now.")] = 0,
+    from_height: Annotated[
+        int, typer.Option(min=0, help="Liquidations and trades from this height on; 0: from now.")
+    ] = 0,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so many seconds.")] = None,
+    market: Annotated[int, typer.Option(min=1, help="Of which market; for `trades` and `depth`.")] = 1,
     venue: VenueOption = 1,
     address: AddressOption = None,
     api_key: ApiKeyOption = None,
@@ -52,7 +60,7 @@ def watch(
         raise Refusal("watch --json needs --count or --seconds: it prints one object at the end", EXIT_USAGE)
     seen: list[dict[str, Any]] = []
     with connected(address, api_key, data) as client:
-        for message in _until(client, _messages(client, subject, venue, account, from_height), seconds):
+        for message in _until(client, _messages(client, subject, venue, account, from_height, market), seconds):
             facts = plain(message)
             seen.append(facts)
             if not as_json:
@@ -64,12 +72,18 @@ def watch(
 
 
 def _messages(
-    client: "Client", subject: Subject, venue: int, account: int | None, from_height: int
+    client: "Client", subject: Subject, venue: int, account: int | None, from_height: int, market: int
 ) -> Iterator["Message"]:
     if subject is Subject.LIQUIDATIONS:
         return client.stream_liquidations(venue, from_height)
     if subject is Subject.MARKS:
         return client.stream_marks(venue)
+    if subject is Subject.TRADES:
+        return client.stream_trades(market, from_height, venue)
+    if subject is Subject.DEPTH:
+        return client.stream_depth(market, venue)
+    if subject is Subject.VAULT:
+        return client.stream_vault(venue)
     return client.stream_account(account or 0, venue)
 
 
