@@ -84,9 +84,10 @@ def status(
 
 
 def warm(as_json: JsonOption = False) -> None:
-    """Compile the kernels, so that the first block of a node does not wait for it."""
-    from node.load.rehearsal import rehearse
+    """Compile the kernels afresh, so that the first block of a node does not wait for it."""
+    from node.load.rehearsal import forget_compiled, rehearse
 
+    forget_compiled()
     facts = rehearse()
     if as_json:
         put_json(facts)

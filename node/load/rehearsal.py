@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import actors
 from breakwater.v1 import admin_pb2, batches_pb2
 from breakwater.v1 import answers_pb2 as ans
 from breakwater.v1 import commands_pb2 as cmd
@@ -52,6 +54,18 @@ class ReplicaSealer:
         assert height == self.replica.state.height, "a replica remembers its last block only"
         events = self._events
         return lambda: events
+
+
+def forget_compiled() -> int:
+    """Delete what Numba cached of the kernels; answers how many files.
+
+    Its cache knows the file a kernel is in, not the files of what the kernel calls: after a change there it would go
+    on with the old code.
+    """
+    cached = [path for kind in ("nbi", "nbc") for path in Path(actors.__file__).parent.rglob(f"__pycache__/*.{kind}")]
+    for path in cached:
+        path.unlink(missing_ok=True)
+    return len(cached)
 
 
 def rehearse() -> dict[str, Any]:
