@@ -68,7 +68,7 @@ def newest_position() -> int:
 
 def test_the_first_five_minutes_can_be_lived(around: None) -> None:
     texts = fences(ROOT / "README.md", "console", runnable=True)
-    assert len(texts) == 2
+    assert len(texts) == 5
     ran = []
     for words in (words for text in texts for words in commands(text)):
         assert words[0] == "breakwater"
@@ -76,8 +76,13 @@ def test_the_first_five_minutes_can_be_lived(around: None) -> None:
         assert result.exit_code == 0, f"{shlex.join(words)}: {result.stderr}"
         ran.append(words[1])
     assert {"publish", "deposit", "open", "positions", "pool", "status", "close"} <= set(ran)
+    assert {"order", "amend", "cancel", "leverage", "estimate", "book", "trades", "margin", "vault"} <= set(ran)
     closed = only_object(breakwater("positions", "--account", 2, "--json"))
     assert closed["positions"] == []
+    margin = only_object(breakwater("margin", "--account", 2, "--json"))
+    cross = margin["account"]["cross"]
+    assert [position["lots"] > 0 for position in cross["positions"]] == [True]
+    assert cross["orders"] == []
 
 
 def test_the_example_in_columns_runs(around: None, capsys: pytest.CaptureFixture[str]) -> None:

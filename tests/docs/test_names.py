@@ -1,4 +1,4 @@
-"""What the documentation names exists: functions with their files, files, links, and every rule of Twilight."""
+"""What the documentation names exists: functions with their files, files, links, and every rule of every rulebook."""
 
 import ast
 import re
@@ -13,7 +13,11 @@ from tests.docs.printing import PAGES, ROOT
 _DEFINED = re.compile(r"`(?P<name>\w+(?:\.\w+)?)`\s+\((?P<path>(?:actors|cluster|node|tests)/[\w/]+\.py)\)")
 _PATH = re.compile(r"`(?P<path>(?:actors|cluster|node|tests|protos|docs)/[\w/.-]+)`")
 _LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[\w-]+)?\)")
-_RULES = [f"TW-{number:02}" for number in range(1, 22)] + ["TW-15a"]
+_RULES = {
+    "rulebook-twilight.md": [f"TW-{number:02}" for number in range(1, 22)] + ["TW-15a"],
+    "rulebook-margin-trade.md": [f"MT-{number:02}" for number in range(1, 19)] + ["MT-16a"],
+}
+_ROW = re.compile(r"\| (?P<tag>[A-Z]{2}-\d\d[a-z]?) \|")
 
 
 @cache
@@ -53,22 +57,37 @@ def test_a_name_that_is_gone_is_seen() -> None:
     assert missing_names(text) == ["Pool.undecide (pool.py)", "judge (nowhere.py)"]
 
 
-def test_the_lives_in_the_readme_name_their_functions() -> None:
+@pytest.mark.parametrize(
+    ("life", "fewest"),
+    [
+        ("an order", 15),
+        ("an order on a book", 15),
+        ("a liquidation", 9),
+        ("a Margin Trade liquidation", 15),
+    ],
+)
+def test_the_lives_in_the_readme_name_their_functions(life: str, fewest: int) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    order, liquidation = (
-        text.split(f"## The life of {what}\n")[1].split("\n## ")[0] for what in ("an order", "a liquidation")
-    )
-    assert len(_DEFINED.findall(order)) >= 15
-    assert len(_DEFINED.findall(liquidation)) >= 9
+    told = text.split(f"## The life of {life}\n")[1].split("\n## ")[0]
+    assert len(_DEFINED.findall(told)) >= fewest
 
 
-def test_every_rule_has_a_function_and_a_test() -> None:
-    rows = {}
-    for line in (ROOT / "docs" / "rulebook-twilight.md").read_text(encoding="utf-8").splitlines():
-        if line.startswith("| TW-"):
+@pytest.mark.parametrize("page", sorted(_RULES))
+def test_every_rule_has_a_function_and_a_test(page: str) -> None:
+    rows: dict[str, tuple[str, str]] = {}
+    for line in (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines():
+        if _ROW.match(line):
             tag, _, where, tested = (cell.strip() for cell in line.strip("|").split("|"))
+            assert tag not in rows, f"{tag} is there twice"
             rows[tag] = (where, tested)
-    assert sorted(rows) == sorted(_RULES)
+    assert sorted(rows) == sorted(_RULES[page])
     for tag, (where, tested) in rows.items():
         assert "(actors/" in where, f"{tag} names no function"
         assert tested.startswith("`test_"), f"{tag} names no test"
+
+
+@pytest.mark.parametrize("page", sorted(_RULES))
+def test_the_tags_are_those_of_the_rulebook(page: str, shared_dir: Path) -> None:
+    rulebook = shared_dir / "rulebooks" / page.removeprefix("rulebook-")
+    tags = re.findall(r"^- ([A-Z]{2}-\d\d[a-z]?) ", rulebook.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(tags) == sorted(_RULES[page])
