@@ -238,7 +238,7 @@ class Scene:
         """Seals what was asked for at new prices, written as m1=9_500, and checks every invariant after it."""
         self.prices.update({int(name[1:]): price for name, price in ticks.items()})
         self.now_ms += step_ms
-        sealed = [*self._pending, self._ticks()]
+        sealed = [*self._pending, self._ticks()] if self.prices else self._pending
         for batch in sealed:
             batch.expires_ms = self.now_ms + _EXPIRES_MS
         self._pending = []
