@@ -147,11 +147,14 @@ class NodeServer:
             self._feed.close()
         if hasattr(self, "_server"):
             await self._server.stop(_GRACE_S)
-            await self._door.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        kept = self._door.unfinished if hasattr(self, "_door") else set()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task() and task not in kept]
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        if hasattr(self, "_door"):
+            # What ended streams leave behind: orders to be cancelled on disconnect.
+            await self._door.close()
 
     def _run(self, work: Any) -> None:
         done: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -9,8 +9,9 @@ from operator import attrgetter
 
 from breakwater.v1 import blocks_pb2, common_pb2, events_pb2
 
-# What a block decided about an account and the next one settles: a reading of the account at the block lacks it.
-_UNSETTLED = ("position_opened", "shares_minted", "shares_redeemed", "order_filled")
+# What a block decided about an account and the next one settles without a word of its own about it: a reading of the
+# account at the block lacks it.
+_UNSETTLED = ("position_opened", "shares_minted", "order_filled")
 
 
 class BlockEvents:
@@ -64,7 +65,12 @@ class BlockEvents:
 
     def unsettled_of_account(self, venue: int, account: int) -> list[events_pb2.Event]:
         """Events of one account that its state at the end of this block does not show yet."""
-        return [event for event in self.of_account(venue, account) if event.WhichOneof("body") in _UNSETTLED]
+        return [
+            event
+            for event in self.of_account(venue, account)
+            # An order the book expired is in the account until its leg has settled; one cancelled by its owner is not.
+            if event.WhichOneof("body") in _UNSETTLED or (event.HasField("order_done") and event.order_done.refusal)
+        ]
 
     def of_kinds(self, kinds: Iterable[str], venue: int, market: int = 0) -> list[events_pb2.Event]:
         """Events of some kinds in a venue and a market of it (0: in all), in their order."""

@@ -18,8 +18,9 @@ Answer = TypeVar("Answer")
 class BatchStream(Generic[Request, Answer]):
     """One stream. `work` begins with each request at once; the size of the queue holds back who is too fast."""
 
-    def __init__(self, work: Callable[[Request], Coroutine[Any, Any, Answer]], most_in_flight: int) -> None:
+    def __init__(self, door: Door, work: Callable[[Request], Coroutine[Any, Any, Answer]], most_in_flight: int) -> None:
         """Nothing is read before `answers`."""
+        self._door = door
         self._work = work
         self._queue: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(most_in_flight)
         self._running: set[asyncio.Task[Answer]] = set()
@@ -43,19 +44,14 @@ class BatchStream(Generic[Request, Answer]):
     async def _read(self, requests: AsyncIterator[Request]) -> None:
         try:
             async for request in requests:
-                task = asyncio.create_task(self._work(request))
+                task = self._door.begin(self._work(request))
                 self._running.add(task)
-                task.add_done_callback(self._done)
+                task.add_done_callback(self._running.discard)
                 await self._queue.put(task)
         except Exception:
             await self._queue.put(None)
             raise
         await self._queue.put(None)
-
-    def _done(self, task: asyncio.Task[Answer]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at, so that an answer nobody waits for is not complained of
 
 
 async def answer_of(door: Door, batch: commands_pb2.CommandBatch) -> answers_pb2.BatchOutcome:

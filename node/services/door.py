@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from node.metrics import Metrics
 _REFUSED = common_pb2.OUTCOME_STATUS_REFUSED
 _FINISH_S: Final = 5.0
 
+Result = TypeVar("Result")
+
 
 @dataclass
 class Door:
@@ -37,7 +39,7 @@ class Door:
     metrics: Metrics
     version: str
     started_s: float = field(default_factory=time.monotonic)
-    _unfinished: set[asyncio.Task[None]] = field(default_factory=set)
+    unfinished: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def command(
         self, key: answers_pb2.RequestKey, venue: int, from_faucet: bool = False, **body: Any
@@ -126,16 +128,22 @@ class Door:
             raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ACCOUNT, 0, account, "account")
         return views
 
-    def finish(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begins work that outlives the call it belongs to."""
+    def begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Begins work that may outlive the call it belongs to; a node that stops waits for it."""
         task = asyncio.create_task(work)
-        self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
+        self.unfinished.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self.unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that an answer nobody waits for is not complained of
 
     async def close(self) -> None:
         """Waits, a few seconds at most, for the work that outlived its calls."""
-        if self._unfinished:
-            await asyncio.wait(self._unfinished, timeout=_FINISH_S)
+        if self.unfinished:
+            await asyncio.wait(self.unfinished, timeout=_FINISH_S)
 
     def _count(self, outcome: answers_pb2.BatchOutcome, seconds: float) -> None:
         refused = int(np.count_nonzero(np.asarray(outcome.status) == _REFUSED))

@@ -22,7 +22,7 @@ class OracleService(oracle_pb2_grpc.OracleServiceServicer):
         self, request_iterator: AsyncIterator[oracle_pb2.PublishTicksRequest], context: Any
     ) -> AsyncIterator[oracle_pb2.PublishTicksResponse]:
         """Sequences batches as they come. A batch that reached no block is answered with height 0 in every row."""
-        stream = BatchStream(self._publish, self._door.config.limits.tick_batches_in_flight)
+        stream = BatchStream(self._door, self._publish, self._door.config.limits.tick_batches_in_flight)
         async with aclosing(stream.answers(request_iterator)) as outcomes:
             async for outcome in outcomes:
                 yield oracle_pb2.PublishTicksResponse(outcome=outcome)

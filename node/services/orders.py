@@ -100,7 +100,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         self, request_iterator: AsyncIterator[orders_pb2.StreamOrdersRequest], context: Any
     ) -> AsyncIterator[orders_pb2.StreamOrdersResponse]:
         """Sequences batches of columns as they come, and cancels on disconnect where the first message asks for it."""
-        stream = BatchStream(self._sequence, self._door.config.limits.order_batches_in_flight)
+        stream = BatchStream(self._door, self._sequence, self._door.config.limits.order_batches_in_flight)
         left = _Left()
         sequence = 0
         try:
@@ -110,7 +110,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
                     yield orders_pb2.StreamOrdersResponse(sequence=sequence, outcome=outcome)
         finally:
             if left.accounts:
-                self._door.finish(self._cancel_all(left, stream))
+                self._door.begin(self._cancel_all(left, stream))
 
     async def ListOrders(self, request: orders_pb2.ListOrdersRequest, context: Any) -> orders_pb2.ListOrdersResponse:
         """Live orders and triggers of an account; raises UNKNOWN_ACCOUNT."""

@@ -245,6 +245,96 @@ def test_a_reader_of_depth_that_falls_behind_is_dropped(tmp_path: Path) -> None:
         server.stop()
 
 
+async def test_an_account_is_followed_order_by_order(live: AsyncClient, dev: Client, account: int) -> None:
+    other = funded(dev)
+    await live.place_order(account, "long", "0.5", "99000")
+
+    async def trade() -> None:
+        for number in range(12):
+            await live.place_order(other, "short", "0.01", "99000", time_in_force="ioc")
+            placed = await live.place_order(account, "long", "0.02", f"{95_000 + number}")
+            if number % 3 == 0:
+                await live.amend_order(account, placed.reference, size="0.03")
+            elif number % 3 == 1:
+                await live.cancel_orders(account, placed.reference)
+        await live.place_order(account, "short", "0.01", "98000")
+        await live.place_order(account, "long", "0.01", trigger="stop", trigger_price="120000")
+
+    work = asyncio.create_task(trade())
+    known: dict[int, int] = {}
+    async with asyncio.timeout(TIMEOUT_S), aclosing(live.stream_account(account, VENUE)) as stream:
+        async for message in stream:
+            if message.HasField("snapshot"):
+                known = {order.order: order.remaining_lots for order in message.snapshot.cross.orders}
+            for event in message.events:
+                follow(known, event)
+            if any(event.HasField("order_armed") for event in message.events):
+                break
+    await work
+    settled(dev, account, (await live.margin(account)).height)
+    assert known == {order.order: order.remaining_lots for order in await live.open_orders(account)}
+    assert len(known) >= 9
+    clear_book(dev, [account, other])
+
+
+def follow(known: dict[int, int], event: events_pb2.Event) -> None:
+    """Carries the open lots of an account's orders on by one event."""
+    if event.HasField("order_placed"):
+        known[event.order_placed.order] = event.order_placed.remaining_lots
+    elif event.HasField("order_armed"):
+        known[event.order_armed.order] = event.order_armed.size_lots
+    elif event.HasField("order_amended"):
+        known[event.order_amended.order] = event.order_amended.remaining_lots
+    elif event.HasField("order_filled"):
+        known[event.order_filled.order] = event.order_filled.remaining_lots
+        if not event.order_filled.remaining_lots:
+            del known[event.order_filled.order]
+    elif event.HasField("order_done"):
+        known.pop(event.order_done.order, None)
+
+
+def test_what_a_reading_lacks_is_told_beside_it() -> None:
+    filled = events_pb2.OrderFilled(order=1, lots=5)
+    expired = events_pb2.OrderDone(order=2, refusal=refusals_pb2.REFUSAL_SELF_TRADE)
+    cancelled = events_pb2.OrderDone(order=3)
+    events = [
+        events_pb2.Event(venue=VENUE, account=9, order_filled=filled),
+        events_pb2.Event(venue=VENUE, account=9, order_done=expired),
+        events_pb2.Event(venue=VENUE, account=9, order_done=cancelled),
+        events_pb2.Event(venue=VENUE, account=8, order_filled=filled),
+    ]
+    block = BlockEvents(1, 0, b"", [event.SerializeToString() for event in events], [])
+    assert block.unsettled_of_account(VENUE, 9) == events[:2]
+
+
+async def test_a_node_that_stops_cancels_first(tmp_path: Path) -> None:
+    server = NodeServer(config_of(tmp_path))
+    await asyncio.to_thread(server.start)
+    dev = Client(server.address, server.dev_keys["dev"], TIMEOUT_S)
+    await asyncio.to_thread(move_marks, dev, {BTC: PRICE_TICKS})
+    account = await asyncio.to_thread(funded, dev)
+
+    async def silent() -> AsyncIterator[commands_pb2.CommandBatch]:
+        yield place_batch(account=[account] * 3)
+        await asyncio.sleep(TIMEOUT_S)
+
+    client = AsyncClient(server.address, server.dev_keys["dev"], TIMEOUT_S)
+    stream = client.order_stream(silent(), cancel_on_disconnect=[account])
+    assert list((await anext(stream)).outcome.status) == [common_pb2.OUTCOME_STATUS_RESTING] * 3
+    dev.close()
+    await asyncio.to_thread(server.stop)
+    await client.close()
+    again = NodeServer(config_of(tmp_path))
+    await asyncio.to_thread(again.start)
+    try:
+        async with AsyncClient(again.address, again.dev_keys["dev"], TIMEOUT_S) as reader:
+            assert await reader.open_orders(account) == []
+            done = [row async for row in reader.account_history(account)]
+            assert [row.event for row in done] == ["deposited"]
+    finally:
+        await asyncio.to_thread(again.stop)
+
+
 async def test_trades_are_listed_and_followed_without_names(live: AsyncClient, dev: Client, account: int) -> None:
     other = funded(dev)
     height = (await live.depth()).height
