@@ -1,12 +1,17 @@
 """One Margin Trade venue on one shard: accounts, positions, orders, and what the block told of the markets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from operator import add
+
+import numpy as np
 
 from actors.cross.health import Health, health
 from actors.ledger.accounts import Accounts
-from actors.ledger.book_orders import BookOrder, BookOrders
+from actors.ledger.book_orders import REDUCE_ONLY, BookOrder, BookOrders
+from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.cross_positions import KEPT_COLUMNS, CrossPosition, CrossPositions
+from actors.ledger.held_columns import HeldColumns, HeldOrder
 from actors.ledger.table import StagingLog, Table, dumped_rows
 from actors.risk.slack_zones import SlackZones
 from actors.risk.tiers import Tiers, tiers_of
@@ -50,6 +55,7 @@ class CrossBook:
         self.accounts = Accounts(log, self._touch_money, signed=True)
         self.positions = CrossPositions(log, self._touch_money, self.accounts.table.slot)
         self.orders = BookOrders(log, self.touched.add)
+        self._held = HeldColumns()
         self.ladder = Table(LADDER_COLUMNS, log)
         self.terms = parameters.VenueParameters()
         self.markets: dict[int, parameters.MarketParameters] = {}
@@ -115,6 +121,42 @@ class CrossBook:
         self.log.note(self.touched.add, account)
         self.touched.add(account)
 
+    def retake_adverse(self, moved: set[int]) -> None:
+        """`buy_adverse` and `sell_adverse` of every row in markets whose mark moved. Never while staging."""
+        table = self.positions.table
+        if self.scalar:
+            buys, sells = self._scalar_adverse(moved, table.slots_made)
+        else:
+            buys, sells = self._adverse_by_columns(moved, table.slots_made)
+        in_moved = np.isin(table.column("market")[: table.slots_made], list(moved))
+        for name, sums in (("buy_adverse", buys), ("sell_adverse", sells)):
+            slots = np.flatnonzero(in_moved & (table.column(name)[: table.slots_made] != sums))
+            table.put_column(name, slots, sums[slots])
+
+    def _adverse_by_columns(self, moved: set[int], slots: int) -> tuple[np.ndarray, np.ndarray]:
+        self._held.update({order: self._held_order(row) for order, row in self.orders.take_changed()})
+        width = max(self.markets, default=0) + 1
+        marks, k = np.zeros(width, dtype=np.int64), np.zeros(width, dtype=np.int64)
+        has_moved = np.zeros(width, dtype=np.bool_)
+        for market in moved & self.markets.keys():
+            marks[market], k[market], has_moved[market] = self.mark_ticks(market), self.k(market), True
+        return self._held.adverse_atoms(marks, k, has_moved, slots)
+
+    def _scalar_adverse(self, moved: set[int], slots: int) -> tuple[np.ndarray, np.ndarray]:
+        self.orders.take_changed()
+        buys, sells = np.zeros(slots, dtype=object), np.zeros(slots, dtype=object)
+        for row in map(self.orders.read, self.orders.numbers()):
+            held = self._held_order(row) if row.market in moved else None
+            if held:
+                (buys if row.side > 0 else sells)[held.position] += self.adverse(row, row.remaining)
+        return buys, sells
+
+    def _held_order(self, row: BookOrder | None) -> HeldOrder | None:
+        if row is None or row.trigger or row.flags & REDUCE_ONLY:
+            return None
+        slot = self.positions.table.slot(self.positions.key(row.account, row.market))
+        return HeldOrder(slot, row.market, row.side, row.limit, row.remaining)
+
     def _touch_money(self, account: int) -> None:
         self.touched.add(account)
         self.unscanned.add(account)
@@ -122,17 +164,31 @@ class CrossBook:
     def add_order(self, order: int, row: BookOrder) -> None:
         """Takes an order or a trigger in; a resting one joins the sums of its position's row."""
         self.orders.insert(order, row)
-        if row.is_resting:
+        if not row.trigger:
             self.positions.ensure(row.account, row.market)
             self._add_to_sums(row, row.remaining, 1)
 
     def remove_order(self, order: int) -> BookOrder:
         """Takes an order or a trigger out, its hold with it, and returns its row."""
         row = self.orders.remove(order)
-        if row.is_resting:
+        if not row.trigger:
             self._add_to_sums(row, -row.remaining, -1)
             self.positions.drop_if_empty(row.account, row.market)
         return row
+
+    def remove_orders(self, account: int, orders: Sequence[int]) -> list[BookOrder]:
+        """`remove_order` for several of an account: the row of a position is written once."""
+        rows = [self.orders.remove(order) for order in orders]
+        sums: dict[int, list[int]] = {}
+        for row in rows:
+            if not row.trigger:
+                deltas = self._deltas(row, -row.remaining, -1)
+                before = sums.get(row.market)
+                sums[row.market] = deltas if before is None else list(map(add, before, deltas))
+        for market, deltas in sums.items():
+            self.positions.add_to_sums(account, market, deltas)
+            self.positions.drop_if_empty(account, market)
+        return rows
 
     def fill_order(self, order: int, lots: int) -> int:
         """Lots of a resting order were filled; returns what is left, and takes the order out at 0.
@@ -140,12 +196,12 @@ class CrossBook:
         They may be more than are left: an amend took lots off in the block in which the book filled them.
         """
         row = self.orders.read(order)
-        assert row.is_resting and lots > 0, f"order {order} cannot be filled by {lots} lots"
+        assert not row.trigger and lots > 0, f"order {order} cannot be filled by {lots} lots"
         if lots >= row.remaining:
             self.remove_order(order)
             return 0
         self.orders.set_remaining(order, row.remaining - lots)
-        self._add_to_sums(row, -lots)
+        self._add_to_sums(row, -lots, 0)
         return row.remaining - lots
 
     def change_order(self, order: int, **changes: int) -> BookOrder:
@@ -159,23 +215,24 @@ class CrossBook:
         mark = self.mark_ticks(row.market)
         return margin_trade.adverse_atoms(row.side, row.limit, mark, lots, self.k(row.market))
 
-    def _add_to_sums(self, order: BookOrder, lots: int, step: int = 0) -> None:
-        """Adds signed lots of an order to the sums of its side, linear so exact, and `step` to the row's counts."""
-        if order.is_reduce_only:
-            deltas = (0, 0, 0, 0, 0, 0, step, step)
-        else:
-            value = lots * order.limit * self.k(order.market)
-            adverse = lots * self.adverse(order, 1)
-            sums = (lots, value, adverse)
-            deltas = (*sums, 0, 0, 0, step, 0) if order.side > 0 else (0, 0, 0, *sums, step, 0)
-        self.positions.add_to_sums(order.account, order.market, deltas)
+    def _add_to_sums(self, order: BookOrder, lots: int, step: int) -> None:
+        self.positions.add_to_sums(order.account, order.market, self._deltas(order, lots, step))
 
-    def rows_of_account(self, account: int) -> list[tuple[Table, list[int], int | None]]:
+    def _deltas(self, order: BookOrder, lots: int, step: int) -> list[int]:
+        """Signed lots of an order in the sums of its side, linear so exact, and `step` in the row's counts."""
+        if order.flags & REDUCE_ONLY:
+            return [0, 0, 0, 0, 0, 0, step, step]
+        k, side = self.k(order.market), order.side
+        gap = side * (order.limit - self.mark_ticks(order.market))
+        value, adverse = lots * order.limit * k, lots * gap * k if gap > 0 else 0
+        return [lots, value, adverse, 0, 0, 0, step, 0] if side > 0 else [0, 0, 0, lots, value, adverse, step, 0]
+
+    def rows_of_account(self, account: int) -> list[tuple[DigestedRows, list[int], int | None]]:
         """What the account's digest covers beside its own row; sums over orders follow from the orders."""
         positions = [self.positions.key(account, market) for market in self.positions.of_account(account)]
         return [
             (self.positions.table, positions, KEPT_COLUMNS),
-            (self.orders.table, self.orders.of_account(account), None),
+            (self.orders, self.orders.of_account(account), None),
             (self.accounts.withdrawals, self.accounts.withdrawals_of(account), None),
             (self.ladder, [account] if account in self.ladder else [], None),
         ]

@@ -6,11 +6,10 @@ import numpy as np
 
 from actors.columns import RowGatherer, add_row, rows
 from actors.cross.book import VAULT, CrossBook
-from actors.ledger.book_orders import REDUCE_ONLY
 from actors.risk.cross_funding import funding_payments_ceil_atoms
 from actors.rulebooks import margin_trade
 from actors.sinks import FUND, LADDER, LADDER_SETTLE, SETTLE, EventSink
-from actors.units import INT64_MAX, mul_div_floor
+from actors.units import mul_div_floor
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -181,54 +180,14 @@ def _owe(book: CrossBook, dues: RowGatherer[batches.CrossDues], kind: "batches.C
 
 def take_marks(book: CrossBook, marks: Iterable[common.Mark]) -> None:
     """The marks of the block; where one moved, what resting orders would lose against it is taken anew (MT-02)."""
+    moved = set()
     for mark in marks:
         if mark.venue == book.venue:
-            before = book.mark_ticks(mark.market)
+            if mark.mark_ticks != book.mark_ticks(mark.market):
+                moved.add(mark.market)
             book.marks[mark.market] = mark
-            if mark.mark_ticks != before:
-                _retake_adverse(book, mark.market)
-
-
-def _retake_adverse(book: CrossBook, market: int) -> None:
-    """`buy_adverse` and `sell_adverse` of every row of the market. Never while staging."""
-    orders, positions = book.orders.table, book.positions.table
-    made = orders.slots_made
-    holds = (orders.column("market")[:made] == market) & (orders.column("trigger")[:made] == 0)
-    holds &= (orders.column("remaining")[:made] > 0) & (orders.column("flags")[:made] & REDUCE_ONLY == 0)
-    slots = np.flatnonzero(holds)
-    if not slots.size:
-        return
-    accounts, owner = np.unique(orders.column("account")[slots], return_inverse=True)
-    side = orders.column("side")[slots]
-    amounts = _adverse(
-        side,
-        orders.column("limit")[slots],
-        orders.column("remaining")[slots],
-        book.mark_ticks(market),
-        book.k(market),
-        book.scalar,
-    )
-    at = [positions.slot(book.positions.key(account, market)) for account in accounts.tolist()]
-    for name, mine in (("buy_adverse", side > 0), ("sell_adverse", side < 0)):
-        sums = np.zeros(accounts.size, dtype=amounts.dtype)
-        np.add.at(sums, owner[mine], amounts[mine])
-        positions.column(name)[at] = sums
-
-
-def _adverse(
-    side: np.ndarray, limit: np.ndarray, lots: np.ndarray, mark_ticks: int, quote_atoms_per_tick_lot: int, scalar: bool
-) -> np.ndarray:
-    """`margin_trade.adverse_atoms` of every order: int64 where even the sum of all fits, else Python integers."""
-    gap = np.maximum(side * (limit - mark_ticks), 0)
-    bound = int(gap.max()) * int(lots.max()) * quote_atoms_per_tick_lot * gap.size
-    if not scalar and bound <= INT64_MAX:
-        return gap * lots * quote_atoms_per_tick_lot
-    columns = zip(side.tolist(), limit.tolist(), lots.tolist(), strict=True)
-    exact = [
-        margin_trade.adverse_atoms(one, price, mark_ticks, size, quote_atoms_per_tick_lot)
-        for one, price, size in columns
-    ]
-    return np.array(exact, dtype=object)
+    if moved:
+        book.retake_adverse(moved)
 
 
 def fund(book: CrossBook, nets: batches.FundingNets, dues: RowGatherer[batches.CrossDues], sink: EventSink) -> None:

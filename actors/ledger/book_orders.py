@@ -1,13 +1,15 @@
 """Orders of the accounts of one venue on one shard: those that rest at a book and triggers that wait for the mark.
 
 Rows by order number. The shard knows of an order what its hold and its owner need; place in the queue is the book's.
-While staging, a row is undone as a whole (row, owners, client id, trigger index), so the table inside keeps no log.
+While staging, a row is undone as a whole (row, owners, client id, trigger index).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+import numpy as np
+
+from actors.ledger.table import Owners, StagingLog, dumped_rows
 from actors.risk.liquidation_index import LiquidationIndex
 from breakwater.v1 import common_pb2 as common
 
@@ -50,25 +52,39 @@ class BookOrders:
     def __init__(self, log: StagingLog, touched: Callable[[int], None]) -> None:
         self._log = log
         self._touched = touched
-        self.table = Table(BookOrder._fields, StagingLog())
+        self._rows: dict[int, BookOrder] = {}
         self._owners = Owners()
         self._clients: dict[tuple[int, int], int] = {}
         self._armed = Owners()
-        self._triggers: dict[int, LiquidationIndex] = {}
+        self._triggers: dict[int, TriggerIndex] = {}
+        # Orders inserted, removed or filled since `take_changed`.
+        self._changed: set[int] = set()
 
     def __contains__(self, order: int) -> bool:
-        return order in self.table
+        return order in self._rows
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self._rows)
 
     def numbers(self) -> list[int]:
         """All orders, ascending."""
-        return self.table.keys()
+        return sorted(self._rows)
 
     def read(self, order: int) -> BookOrder:
         """The row of an order."""
-        return BookOrder(*self.table.row(order))
+        return self._rows[order]
+
+    row = read
+
+    def find(self, order: int) -> BookOrder | None:
+        """The row of an order, if there is one."""
+        return self._rows.get(order)
+
+    def take_changed(self) -> Iterable[tuple[int, BookOrder | None]]:
+        """What changed since the last call: order and row, None where it is gone."""
+        changed = [(order, self._rows.get(order)) for order in self._changed]
+        self._changed.clear()
+        return changed
 
     def of_account(self, account: int) -> list[int]:
         """Its orders and triggers, ascending."""
@@ -80,7 +96,7 @@ class BookOrders:
 
     def of_account_in(self, account: int, market: int) -> list[int]:
         """Its orders and triggers in a market, ascending."""
-        return [order for order in self.of_account(account) if self.table.get(order, "market") == market]
+        return [order for order in self.of_account(account) if self._rows[order].market == market]
 
     def by_client(self, account: int, client_id: int) -> int:
         """The live order of the account under this client id, or 0."""
@@ -92,50 +108,55 @@ class BookOrders:
 
     def triggered(self, market: int, mark_ticks: int) -> list[int]:
         """Armed orders that this mark fires (MT-05), ascending."""
-        if market not in self._triggers:
-            return []
-        return sorted(self.table.key_at(slot) for slot in self._triggers[market].scan(mark_ticks).tolist())
+        index = self._triggers.get(market)
+        return index.met(mark_ticks) if index else []
 
     def insert(self, order: int, row: BookOrder) -> None:
         """Adds an order. The client id must be free among the account's live orders."""
-        self._log.note(self.remove, order)
-        slot = self.table.insert(order, *row)
-        self._owners.add(row.account, order)
+        assert order not in self._rows, f"order {order} exists"
+        if self._log.is_open:
+            self._log.note(self.remove, order)
+        account = row.account
+        self._rows[order] = row
+        self._changed.add(order)
+        self._owners.add(account, order)
         if row.client_id:
-            assert (row.account, row.client_id) not in self._clients, f"client id {row.client_id} is in use"
-            self._clients[row.account, row.client_id] = order
-        if not row.is_resting:
+            assert (account, row.client_id) not in self._clients, f"client id {row.client_id} is in use"
+            self._clients[account, row.client_id] = order
+        if row.trigger:
             self._armed.add(row.market, order)
-            index = self._triggers.setdefault(row.market, LiquidationIndex())
-            index.set(slot, _index_side(row), row.trigger_ticks)
-        self._touched(row.account)
+            self._triggers.setdefault(row.market, TriggerIndex()).add(order, _index_side(row), row.trigger_ticks)
+        self._touched(account)
 
     def remove(self, order: int) -> BookOrder:
         """Takes an order out and returns its row."""
-        row = self.read(order)
-        self._log.note(self.insert, order, row)
-        if not row.is_resting:
-            self._armed.discard(row.market, order)
-            self._triggers[row.market].clear(self.table.slot(order))
-        # A free slot has nothing left: sums over the column need no mask.
-        self.table.put(order, "remaining", 0)
-        self.table.remove(order)
-        self._owners.discard(row.account, order)
+        row = self._rows.pop(order)
+        if self._log.is_open:
+            self._log.note(self.insert, order, row)
+        account = row.account
+        self._changed.add(order)
+        self._owners.discard(account, order)
         if row.client_id:
-            del self._clients[row.account, row.client_id]
-        self._touched(row.account)
+            del self._clients[account, row.client_id]
+        if row.trigger:
+            self._armed.discard(row.market, order)
+            self._triggers[row.market].discard(order)
+        self._touched(account)
         return row
 
     def set_remaining(self, order: int, remaining_lots: int) -> None:
         """Lots still open, above zero."""
         assert remaining_lots > 0, f"order {order} would have {remaining_lots} lots"
-        self._log.note(self.set_remaining, order, self.table.get(order, "remaining"))
-        self.table.put(order, "remaining", remaining_lots)
-        self._touched(self.table.get(order, "account"))
+        row = self._rows[order]
+        self._log.note(self.set_remaining, order, row.remaining)
+        self._rows[order] = row._replace(remaining=remaining_lots)
+        self._changed.add(order)
+        self._touched(row.account)
 
     def dump(self) -> bytes:
-        """All rows."""
-        return self.table.dump()
+        """All rows by number, in the form of `Table.dump`."""
+        cells = [(order, *self._rows[order]) for order in self.numbers()]
+        return np.array(cells, dtype="<i8").reshape(-1, 1 + len(BookOrder._fields)).T.tobytes()
 
     def rows_of(self, dumped: bytes, owns: Callable[[int], bool]) -> list[tuple[int, BookOrder]]:
         """The owned rows of a dump, by number."""
@@ -145,3 +166,34 @@ class BookOrders:
 def _index_side(row: BookOrder) -> int:
     """The side under which a `LiquidationIndex` (long: mark <= level, short: mark >= level) fires the trigger."""
     return row.side if row.trigger == common.TRIGGER_KIND_TAKE_PROFIT else -row.side
+
+
+class TriggerIndex:
+    """The triggers of one market by the mark that fires them, in slots of their own."""
+
+    def __init__(self) -> None:
+        self._levels = LiquidationIndex()
+        self._slots: dict[int, int] = {}
+        self._orders: list[int] = []
+        self._free: list[int] = []
+
+    def add(self, order: int, side: int, trigger_ticks: int) -> None:
+        """An armed order; side as in `LiquidationIndex`."""
+        if self._free:
+            slot = self._free.pop()
+            self._orders[slot] = order
+        else:
+            slot = len(self._orders)
+            self._orders.append(order)
+        self._slots[order] = slot
+        self._levels.set(slot, side, trigger_ticks)
+
+    def discard(self, order: int) -> None:
+        """The order is armed no more."""
+        slot = self._slots.pop(order)
+        self._free.append(slot)
+        self._levels.clear(slot)
+
+    def met(self, mark_ticks: int) -> list[int]:
+        """Orders this mark fires, ascending."""
+        return sorted(self._orders[slot] for slot in self._levels.scan(mark_ticks).tolist())

@@ -14,9 +14,15 @@ from blake3 import blake3
 
 from actors.columns import BUCKETS
 from actors.ledger.accounts import Accounts
-from actors.ledger.table import Table
 
 EMPTY_BUCKET = bytes(32)
+
+
+class DigestedRows(Protocol):
+    """A table as digests see it."""
+
+    def row(self, key: int, /) -> Sequence[int]:
+        """The cells of a row, in column order."""
 
 
 class DigestedBook(Protocol):
@@ -26,7 +32,7 @@ class DigestedBook(Protocol):
     touched: set[int]
     accounts: Accounts
 
-    def rows_of_account(self, account: int) -> Iterable[tuple[Table, Sequence[int], int | None]]:
+    def rows_of_account(self, account: int) -> Iterable[tuple[DigestedRows, Sequence[int], int | None]]:
         """Tables beside the account's own, in a fixed order: table, keys ascending, leading columns (None: all)."""
 
 
@@ -69,5 +75,5 @@ def _account_image(book: DigestedBook, account: int) -> bytes:
         cells.append(len(keys))
         for key in keys:
             cells.append(key)
-            cells.extend(table.row(key)[:width])
+            cells += table.row(key) if width is None else table.row(key)[:width]
     return struct.pack(f"<{len(cells)}q", *cells)

@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+from actors.ledger.hot_table import HotTable
+from actors.ledger.table import Owners, StagingLog, dumped_rows
 
 MARKET_BITS = 16
 _MARKET_MASK = (1 << MARKET_BITS) - 1
 # What a snapshot keeps of a row; the rest follows from the orders, the accounts and the block.
 KEPT_COLUMNS = 5
+# Places of cells in a row (`CrossPosition`).
+LOTS, COST, LEVERAGE, FIRST_SUM, RESTING, TRIED_HEIGHT = 2, 3, 4, 5, 11, 13
 
 
 class CrossPosition(NamedTuple):
@@ -57,7 +60,7 @@ class CrossPositions:
         self._log = log
         self._touched = touched
         self._owner_slot = owner_slot
-        self.table = Table(CrossPosition._fields, log)
+        self.table = HotTable(CrossPosition._fields, log, named=2)
         self._markets = Owners()
         self.interest: dict[int, MarketInterest] = {}
         self.cost_atoms = 0
@@ -99,7 +102,10 @@ class CrossPositions:
 
     def add_to_sums(self, account: int, market: int, deltas: Sequence[int]) -> None:
         """Adds to the cells from buy_lots to reduce_only of a row that is there, in their order."""
-        self.table.add_cells(self.key(account, market), "buy_lots", deltas)
+        row = self.table.changing(account << MARKET_BITS | market)
+        for place, delta in enumerate(deltas, FIRST_SUM):
+            if delta:
+                row[place] += delta
         self._touch(account)
 
     def add(self, account: int, market: int, column: str, delta: int) -> int:
@@ -110,14 +116,14 @@ class CrossPositions:
 
     def move(self, account: int, market: int, lots: int, cost: int) -> None:
         """The position becomes (lots, cost); makes the row where there is none, drops it where nothing is left."""
-        key = self.ensure(account, market)
-        lots_before, cost_before = self.table.get(key, "lots"), self.table.get(key, "cost")
-        self.table.put(key, "lots", lots)
-        self.table.put(key, "cost", cost)
+        row = self.table.changing(self.ensure(account, market))
+        lots_before, cost_before = row[LOTS], row[COST]
+        row[LOTS], row[COST] = lots, cost
         self._move_totals(market, lots_before, lots, cost - cost_before)
         self._log.note(self._move_totals, market, lots, lots_before, cost_before - cost)
         self._touch(account)
-        self.drop_if_empty(account, market)
+        if not lots:
+            self.drop_if_empty(account, market)
 
     def ensure(self, account: int, market: int) -> int:
         """Makes an empty row where there is none; returns its key."""
@@ -131,29 +137,30 @@ class CrossPositions:
 
     def drop_if_empty(self, account: int, market: int) -> None:
         """Removes a row without lots, resting orders and a chosen leverage."""
-        key = self.key(account, market)
+        key = account << MARKET_BITS | market
         if key not in self.table:
             return
-        row = CrossPosition(*self.table.row(key))
-        if row.lots or row.resting or row.leverage:
+        row = self.table.cells(key)
+        if row[LOTS] or row[RESTING] or row[LEVERAGE]:
             return
-        assert not any(row[3:-2]), f"an empty row keeps something: {row}"
-        self.table.put(key, "tried_height", 0)
-        self.table.put(key, "owner_slot", 0)
+        assert not any(row[LOTS:TRIED_HEIGHT]), f"an empty row keeps something: {row}"
         self.table.remove(key)
         self._markets.discard(account, market)
         self._log.note(self._markets.add, account, market)
         self._touch(account)
 
     def _move_totals(self, market: int, lots_before: int, lots: int, cost_delta: int) -> None:
-        interest = self.interest.setdefault(market, MarketInterest())
-        interest.long_lots += max(lots, 0) - max(lots_before, 0)
-        interest.short_lots += max(-lots, 0) - max(-lots_before, 0)
+        interest = self.interest.get(market)
+        if interest is None:
+            interest = self.interest[market] = MarketInterest()
+        interest.long_lots += (lots if lots > 0 else 0) - (lots_before if lots_before > 0 else 0)
+        interest.short_lots += (-lots if lots < 0 else 0) - (-lots_before if lots_before < 0 else 0)
         self.open_count += (lots != 0) - (lots_before != 0)
         self.cost_atoms += cost_delta
 
     def _touch(self, account: int) -> None:
-        self._log.note(self._touched, account)
+        if self._log.is_open:
+            self._log.note(self._touched, account)
         self._touched(account)
 
     def dump(self) -> bytes:

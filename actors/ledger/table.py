@@ -18,26 +18,26 @@ class StagingLog:
 
     def __init__(self) -> None:
         self._inverses: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
-        self._is_open = False
+        self.is_open = False
 
     def open(self) -> None:
         """From here on changes are staged."""
-        assert not self._is_open, "staging is open already"
-        self._is_open = True
+        assert not self.is_open, "staging is open already"
+        self.is_open = True
 
     def note(self, inverse: Callable[..., Any], *arguments: Any) -> None:
         """Remembers how to undo a change that is about to be made."""
-        if self._is_open:
+        if self.is_open:
             self._inverses.append((inverse, arguments))
 
     def keep(self) -> None:
         """What was staged stands."""
         self._inverses.clear()
-        self._is_open = False
+        self.is_open = False
 
     def roll_back(self) -> None:
         """Undoes everything staged."""
-        self._is_open = False
+        self.is_open = False
         for inverse, arguments in reversed(self._inverses):
             inverse(*arguments)
         self._inverses.clear()
@@ -88,6 +88,12 @@ class Table:
 
     def insert(self, key: int, *values: int) -> int:
         """Adds a row and returns its slot; the key must be new, the values one a column."""
+        slot = self._take_slot(key)
+        self._data[:, slot] = values
+        self._log.note(self._discard, key)
+        return slot
+
+    def _take_slot(self, key: int) -> int:
         assert key not in self._slots, f"row {key} exists"
         if self._free:
             slot = self._free.pop()
@@ -97,9 +103,7 @@ class Table:
             self._keys.append(key)
             if slot == self._data.shape[1]:
                 self._data = np.concatenate([self._data, np.zeros_like(self._data)], axis=1)
-        self._data[:, slot] = values
         self._slots[key] = slot
-        self._log.note(self._discard, key)
         return slot
 
     def remove(self, key: int) -> tuple[int, ...]:
@@ -137,16 +141,6 @@ class Table:
 
     def _put_row_raw(self, key: int, values: np.ndarray) -> None:
         self._data[:, self._slots[key]] = values
-
-    def add_cells(self, key: int, first: str, deltas: Sequence[int]) -> None:
-        """Adds to neighbouring cells of a row, from the column `first` on."""
-        place = self._place[first]
-        added = np.array(deltas, dtype=np.int64)
-        self._log.note(self._add_raw, key, place, -added)
-        self._add_raw(key, place, added)
-
-    def _add_raw(self, key: int, place: int, deltas: np.ndarray) -> None:
-        self._data[place : place + deltas.size, self._slots[key]] += deltas
 
     def add(self, key: int, name: str, delta: int) -> int:
         """Adds to one cell and returns the new value."""

@@ -1,0 +1,98 @@
+"""A table whose rows are worked on as lists and reach the columns when somebody reads a column.
+
+A block touches few rows of many, each of them often, cell by cell; a cell of an array costs ten times that of a list.
+So a row is taken out of the columns at the first question and written back with all others that changed, in one go.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from actors.ledger.table import StagingLog, Table
+
+# So many rows stay lists; then all of them are columns alone again.
+_HOT_ROWS = 1 << 15
+
+
+class HotTable(Table):
+    """Like `Table`; a free slot is zero but for its first `named` columns. `put_column` alone writes columns."""
+
+    def __init__(self, columns: Sequence[str], log: StagingLog, named: int) -> None:
+        super().__init__(columns, log)
+        self._named = named
+        self._hot: dict[int, list[int]] = {}
+        self._changed: set[int] = set()
+
+    def cells(self, key: int) -> list[int]:
+        """The row to be read, in column order; a later change shows in it."""
+        row = self._hot.get(key)
+        if row is None:
+            row = self._hot[key] = self._data[:, self._slots[key]].tolist()
+        return row
+
+    def changing(self, key: int) -> list[int]:
+        """The row to be written to; while staging it comes back as it was before."""
+        row = self.cells(key)
+        if self._log.is_open:
+            self._log.note(self._set_row, key, row.copy())
+        self._changed.add(key)
+        return row
+
+    def column(self, name: str) -> np.ndarray:
+        """The column over all slots as it stands, to be read at once."""
+        self._write_back()
+        return super().column(name)
+
+    def put_column(self, name: str, slots: np.ndarray, values: np.ndarray) -> None:
+        """Overwrites a cell of each of these slots; never while staging."""
+        assert not self._log.is_open, "columns are not staged"
+        self._write_back()
+        self._data[self._place[name], slots] = values
+        for slot in slots.tolist():
+            self._hot.pop(self._keys[slot], None)
+
+    def insert(self, key: int, *values: int) -> int:
+        """See `Table`."""
+        slot = self._take_slot(key)
+        self._set_row(key, values)
+        self._log.note(self._discard, key)
+        return slot
+
+    def _discard(self, key: int) -> None:
+        self._hot.pop(key, None)
+        self._changed.discard(key)
+        self._data[self._named :, self._slots[key]] = 0
+        super()._discard(key)
+
+    def row(self, key: int) -> tuple[int, ...]:
+        """See `Table`."""
+        return tuple(self.cells(key))
+
+    def get(self, key: int, name: str) -> int:
+        """See `Table`."""
+        return self.cells(key)[self._place[name]]
+
+    def put(self, key: int, name: str, value: int) -> None:
+        """See `Table`."""
+        self.changing(key)[self._place[name]] = value
+
+    def put_row(self, key: int, values: Sequence[int]) -> None:
+        """See `Table`."""
+        self.changing(key)[:] = values
+
+    def _set_row(self, key: int, values: Sequence[int]) -> None:
+        self._hot[key] = list(values)
+        self._changed.add(key)
+
+    def dump(self, columns: int | None = None) -> bytes:
+        """See `Table`."""
+        self._write_back()
+        return super().dump(columns)
+
+    def _write_back(self) -> None:
+        if self._changed:
+            slots = [self._slots[key] for key in self._changed]
+            self._data[:, slots] = np.array([self._hot[key] for key in self._changed], dtype=np.int64).T
+            self._changed.clear()
+        if len(self._hot) > _HOT_ROWS:
+            self._hot.clear()
