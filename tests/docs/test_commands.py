@@ -85,10 +85,24 @@ def test_the_first_five_minutes_can_be_lived(around: None) -> None:
     assert cross["orders"] == []
 
 
+def run_example(number: int) -> None:
+    """A runnable Python fence of the page of the API, counted from 0."""
+    texts = fences(ROOT / "docs" / "api.md", "python", runnable=True)
+    assert len(texts) == 2
+    exec(compile(texts[number], "docs/api.md", "exec"), {"__name__": "docs"})
+
+
 def test_the_example_in_columns_runs(around: None, capsys: pytest.CaptureFixture[str]) -> None:
-    (text,) = fences(ROOT / "docs" / "api.md", "python", runnable=True)
-    exec(compile(text, "docs/api.md", "exec"), {"__name__": "docs"})
+    run_example(0)
     assert re.search(r"^100 of 100 filled at \d+, durable at height \d+$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_the_example_of_a_stream_runs(around: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert breakwater("publish", "--venue", 2, "--points", 1).exit_code == 0
+    run_example(1)
+    quoted, gone = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"4 quotes at height \d+, best bid 73550", quoted)
+    assert re.fullmatch(r"at height \d+ best bid (none|73500)", gone)
 
 
 def test_every_runnable_fence_is_run_somewhere() -> None:
