@@ -8,6 +8,7 @@ zero-knowledge.
 from collections.abc import Iterable, Mapping
 
 from actors.chain.liquidation_check import liquidation_fault
+from actors.chain.margin_check import deleveraging_faults, header_marks, ladder_fault
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
@@ -40,10 +41,12 @@ def judge(
     ]
     if list(claimed.marks) != list(found.marks):
         faults.append("marks differ")
-    for serialised in numbered_events:
-        event = events.Event.FromString(serialised)
+    told, marks = [events.Event.FromString(serialised) for serialised in numbered_events], header_marks(found.marks)
+    for event in told:
         if event.HasField("position_liquidated"):
             fault = liquidation_fault(event, venues[event.venue])
-            if fault:
-                faults.append(f"event {event.index}: {fault}")
-    return faults
+        else:
+            fault = ladder_fault(event, venues[event.venue], marks) if event.venue in venues else None
+        if fault:
+            faults.append(f"event {event.index}: {fault}")
+    return faults + deleveraging_faults(told)

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from actors.chain import merkle
 from actors.chain.liquidation_check import liquidation_fault
+from actors.chain.margin_check import header_marks, ladder_facts, ladder_fault
 from actors.chain.roots import header_hash
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import events_pb2 as events
@@ -72,7 +73,10 @@ def check_receipt(receipt: blocks.Receipt, public_key: bytes, verify: VerifySign
         fault = _mark_fault(event, header) or _rules_fault(event, receipt.parameters)
         if fault:
             return ReceiptVerdict(False, fault, [])
-    return ReceiptVerdict(True, "", _facts(event, header))
+    fault = ladder_fault(event, receipt.parameters, header_marks(header.marks))
+    if fault:
+        return ReceiptVerdict(False, fault, [])
+    return ReceiptVerdict(True, "", _facts(event, header) + ladder_facts(event))
 
 
 def _mark_fault(event: events.Event, header: blocks.BlockHeader) -> str | None:

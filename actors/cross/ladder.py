@@ -30,7 +30,7 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 
 LADDER_CLASS = 2
-_HEIGHT_SHIFT, _ROUND_SHIFT, _SEQUENCE_MASK = 20, 16, (1 << 16) - 1
+_HEIGHT_SHIFT, _ROUND_SHIFT, _ROUND_MASK, _SEQUENCE_MASK = 20, 16, 7, (1 << 16) - 1
 
 
 class _Case(NamedTuple):
@@ -125,7 +125,7 @@ class _Ladder:
         number = (
             self._book.height << _HEIGHT_SHIFT
             | LADDER_NUMBER
-            | self._round << _ROUND_SHIFT
+            | (self._round & _ROUND_MASK) << _ROUND_SHIFT
             | case.sequence & _SEQUENCE_MASK
         )
         self._send(case, target, number)
