@@ -37,7 +37,7 @@ def admit(state: State, block: Block) -> None:
         "liquidity_deposits": _liquidity_deposit,
         "liquidity_withdrawals": _liquidity_withdrawal,
     }
-    rows = [command for body in handlers for command in block.of(body)]
+    rows = [command for body in handlers for command in block.of(body) if command.venue in state.pools]
     for command in sorted(rows, key=lambda command: command.index):
         handlers[command.body](state, block, command)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from actors.units import BALANCE_BOUND, PRICE_BOUND
 from breakwater.v1 import commands_pb2, common_pb2
+from tests.engine.margin.rows import BOOK_COLUMNS, price_bound, waits_for_validator, why_not_book_row
 from tests.engine.state import LIMIT, MARKET, TAKE_PROFIT, Command, R, Refusal, State
 
 MAX_KEY_BYTES = 64
@@ -24,9 +25,11 @@ COLUMNS = {
     "ticks": ("market", "publisher", "price_ticks", "published_ms"),
     "freeze_accounts": ("account", "frozen"),
     "cancel_all_after": ("account", "after_ms"),
+    **BOOK_COLUMNS,
 }
 WITHOUT_VENUE = ("create_venue", "validator_progress", "void_command")
-TWILIGHT_ONLY = ("open_positions", "close_positions", "cancel_orders", "liquidity_deposits", "liquidity_withdrawals")
+TWILIGHT_ONLY = ("open_positions", "close_positions", "cancel_orders")
+MARGIN_ONLY = (*BOOK_COLUMNS, "insurance_deposit")
 LAGGED = ("open_positions", "withdrawals")
 
 
@@ -47,6 +50,8 @@ def commands_of(batch: commands_pb2.CommandBatch, first: int, count: int) -> Ite
     body = batch.WhichOneof("body") or ""
     for row in range(count):
         values = {name: getattr(getattr(batch, body), name)[row] for name in COLUMNS.get(body, ())}
+        if body == "insurance_deposit":
+            values["amount_atoms"] = batch.insurance_deposit.amount_atoms
         yield Command(first + row, batch.venue, body, values)
 
 
@@ -76,6 +81,8 @@ def body_refusal(state: State, batch: commands_pb2.CommandBatch) -> Refusal | No
     rulebook = state.venues[batch.venue].rulebook
     if body in TWILIGHT_ONLY and rulebook != common_pb2.RULEBOOK_TWILIGHT:
         return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_TWILIGHT, rulebook)
+    if body in MARGIN_ONLY and rulebook != common_pb2.RULEBOOK_MARGIN_TRADE:
+        return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_MARGIN_TRADE, rulebook)
     return None
 
 
@@ -93,22 +100,16 @@ def shape_refusal(batch: commands_pb2.CommandBatch) -> Refusal | None:
 
 def row_refusal(state: State, command: Command, height: int) -> Refusal | None:
     """The first reason to refuse one row: names, side, kind, sign, bound, leverage, cap, lag."""
-    checks = (
-        _unknown_account,
-        _unknown_market,
-        _bad_side,
-        _bad_kind,
-        _not_positive,
-        _overflow,
-        _leverage,
-        _margin_cap,
-        _no_flag,
-    )
+    checks = (_unknown_account, why_not_book_row) if command.body in BOOK_COLUMNS else CHECKS
     for check in checks:
         if (why := check(state, command)) is not None:
             return why
     lag = height - (state.validated_height or 0)
-    if command.body in LAGGED and state.validated_height is not None and lag > MAX_VALIDATOR_LAG_BLOCKS:
+    if (
+        (command.body in LAGGED or waits_for_validator(command))
+        and state.validated_height is not None
+        and lag > MAX_VALIDATOR_LAG_BLOCKS
+    ):
         return Refusal(R.REFUSAL_VALIDATOR_LAGGING, MAX_VALIDATOR_LAG_BLOCKS, lag)
     return None
 
@@ -150,7 +151,7 @@ def _bounded(command: Command) -> list[tuple[str, int, int]]:
         "amount_atoms": (1, BALANCE_BOUND),
         "micro_shares": (1, BALANCE_BOUND),
         "margin_atoms": (1, BALANCE_BOUND),
-        "price_ticks": (1, PRICE_BOUND),
+        "price_ticks": (1, 1 << 63),
         "published_ms": (1, 1 << 63),
         "after_ms": (0, DAY_MS + 1),
     }
@@ -183,7 +184,11 @@ def _overflow(state: State, command: Command) -> Refusal | None:
     for name, _, bound in _bounded(command):
         if command[name] >= bound:
             return Refusal(R.REFUSAL_OVERFLOW, bound, command[name])
-    if command.body == "deposits":
+    if command.body == "ticks":
+        bound = price_bound(state.markets[command.venue, command["market"]])
+        if command["price_ticks"] >= bound:
+            return Refusal(R.REFUSAL_OVERFLOW, bound, command["price_ticks"])
+    if command.body in ("deposits", "insurance_deposit"):
         total = state.deposited.get(command.venue, 0) + command["amount_atoms"]
         if total >= BALANCE_BOUND:
             return Refusal(R.REFUSAL_OVERFLOW, BALANCE_BOUND, total)
@@ -207,3 +212,16 @@ def _margin_cap(state: State, command: Command) -> Refusal | None:
         if command["margin_atoms"] > cap:
             return Refusal(R.REFUSAL_ABOVE_MARGIN_CAP, cap, command["margin_atoms"])
     return None
+
+
+CHECKS = (
+    _unknown_account,
+    _unknown_market,
+    _bad_side,
+    _bad_kind,
+    _not_positive,
+    _overflow,
+    _leverage,
+    _margin_cap,
+    _no_flag,
+)

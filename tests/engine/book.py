@@ -45,7 +45,7 @@ def settle(state: State, block: Block) -> None:
 def fund(state: State, block: Block) -> None:
     """At a boundary: the rate from the totals the desk left, payments from the margin held (TW-08)."""
     for key, mark in sorted(block.marks.items()):
-        if not mark.funding_boundary_ms:
+        if not mark.funding_boundary_ms or key[0] not in state.pools:
             continue
         pool, rules = state.pools[key[0]], state.venues[key[0]].twilight
         totals = pool.totals.get(key[1])
@@ -96,6 +96,8 @@ def take(state: State, block: Block) -> None:
         block.say((TAKE, 3, command.index, 0), command.venue, 0, command.account, account_frozen=frozen)
         block.answer(command, DONE, reference=command.account)
     for venue, number in block.cancel_all:
+        if venue not in state.pools:
+            continue
         _cancel_all(state, block, venue, number, -1)
     for command in block.of("cancel_orders"):
         _cancel(state, block, command)
@@ -174,19 +176,23 @@ def _take_off(block: Block, position: Position, kind: int, index: int) -> None:
     block.say(key, position.venue, position.market, position.account, level_set=level)
 
 
-def scan_and_ladder(state: State, block: Block) -> None:
-    """All whose threshold the mark meets, by (venue, market, threshold, position): closed whole (TW-10, TW-11)."""
+def positions_below(state: State, block: Block) -> list[Position]:
+    """All whose threshold the mark meets, by (venue, market, threshold, position): TW-10, TW-13."""
     candidates = []
     for position in state.positions.values():
         mark = block.marks[position.venue, position.market]
         if usable(mark) and liquidatable(state, position, mark.mark_ticks):
             candidates.append((position.venue, position.market, threshold(state, position), position.number))
-    for sequence, (_, _, _, number) in enumerate(sorted(candidates)):
-        position = state.positions.pop(number)
-        event, deficit = liquidated(state, block, position, 1)
-        block.seizures.append(position)
-        block.deficits[number] = deficit
-        block.say((7, 1, sequence, 0), position.venue, position.market, position.account, position_liquidated=event)
+    return [state.positions[number] for *_, number in sorted(candidates)]
+
+
+def close_at_mark(state: State, block: Block, position: Position, sequence: int) -> None:
+    """Closed whole (TW-11)."""
+    del state.positions[position.number]
+    event, deficit = liquidated(state, block, position, 1)
+    block.seizures.append(position)
+    block.deficits[position.number] = deficit
+    block.say((7, 1, sequence, 0), position.venue, position.market, position.account, position_liquidated=event)
 
 
 def maintenance_e9(state: State, position: Position) -> int:
@@ -266,6 +272,8 @@ def side_name(side: int) -> int:
 
 def pay_out(state: State, block: Block) -> None:
     for command in block.of("withdrawals"):
+        if command.venue not in state.pools:
+            continue
         account, amount, number = state.accounts[command.venue, command.account], command["amount_atoms"], 0
         key = (8, command.index, 0, 0)
         if account.frozen:

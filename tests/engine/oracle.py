@@ -2,6 +2,7 @@
 
 from actors.units import PPM
 from breakwater.v1 import common_pb2, events_pb2, parameters_pb2
+from tests.engine.margin.oracle import book_feeds, mark_book_market, take_tick
 from tests.engine.state import (
     DONE,
     FRESH,
@@ -21,16 +22,23 @@ from tests.engine.state import (
 
 
 def mark(state: State, block: Block) -> None:
+    book_feeds(state)
     for key, parameters in sorted(state.markets.items()):
+        if key in state.book_feeds:
+            continue
         if key not in state.feeds:
             state.feeds[key] = Feed(seen_ms=block.time_ms)
         listed = [source.publisher for source in parameters.oracle.sources]
         feed = state.feeds[key]
         feed.sources = {publisher: tick for publisher, tick in feed.sources.items() if publisher in listed}
     for command in block.of("ticks"):
-        _take_tick(state, block, command)
+        take = take_tick if (command.venue, command["market"]) in state.book_feeds else _take_tick
+        take(state, block, command)
     for key, parameters in sorted(state.markets.items()):
-        _market(state, block, key, parameters)
+        if key in state.book_feeds:
+            mark_book_market(state, block, key)
+        else:
+            _market(state, block, key, parameters)
 
 
 def _take_tick(state: State, block: Block, command: Command) -> None:

@@ -1,10 +1,13 @@
 """Venues and markets: creating them, changing them inside their bounds, halting a market."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from actors.units import E9, PPM
 from breakwater.v1 import commands_pb2, common_pb2, events_pb2, parameters_pb2
-from tests.engine.state import Block, Command, Pool, R, Refusal, State
+from tests.engine.margin.bounds import margin_market_bounds, margin_venue_bounds, raises_margin
+from tests.engine.margin.state import VAULT, MarginVenue
+from tests.engine.state import Account, Block, Command, Pool, R, Refusal, State
 
 DAY_MS = 24 * 3_600_000
 MAX_VENUE = 1_023
@@ -38,6 +41,9 @@ ORACLE_BOUNDS = {
     "breaker_window_ms": (0, DAY_MS),
     "breaker_hold_ms": (0, DAY_MS),
     "funding_interval_ms": (60_000, 7 * DAY_MS),
+    "min_fresh_sources": (0, MAX_SOURCES),
+    "mark_rule": (0, common_pb2.MARK_RULE_MEDIAN_OF_THREE),
+    "reduce_only_age_ms": (0, DAY_MS),
 }
 MALFORMED = Refusal(R.REFUSAL_MALFORMED, 0, 0)
 
@@ -66,15 +72,17 @@ def _create_venue(state: State, block: Block, wanted: parameters_pb2.VenueParame
     for number, known in sorted(state.venues.items()):
         if number == wanted.venue or known.name == wanted.name:
             return Refusal(R.REFUSAL_NAME_TAKEN, 0, number)
-    if wanted.rulebook != common_pb2.RULEBOOK_TWILIGHT:
-        return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_TWILIGHT, wanted.rulebook)
-    if (why := _venue_bounds(wanted.twilight)) is not None:
+    if (why := _terms(wanted)) is not None:
         return why
     parameters = parameters_pb2.VenueParameters()
     parameters.CopyFrom(wanted)
     parameters.version = 0
     state.next_account[wanted.venue] = 1
-    state.pools[wanted.venue] = Pool()
+    if wanted.rulebook == common_pb2.RULEBOOK_TWILIGHT:
+        state.pools[wanted.venue] = Pool()
+    else:
+        state.margin[wanted.venue] = MarginVenue(wanted.venue)
+        state.accounts[wanted.venue, VAULT] = Account(wanted.venue, VAULT)
     put_venue(state, block, command.index, parameters)
     return wanted.venue
 
@@ -85,7 +93,7 @@ def _create_market(state: State, block: Block, wanted: parameters_pb2.MarketPara
     for (venue, number), known in sorted(state.markets.items()):
         if venue == command.venue and (number == wanted.market or known.symbol == wanted.symbol):
             return Refusal(R.REFUSAL_NAME_TAKEN, 0, number)
-    if (why := _market_bounds(wanted)) is not None:
+    if (why := _market_bounds(wanted, state.venues[command.venue])) is not None:
         return why
     parameters = parameters_pb2.MarketParameters()
     parameters.CopyFrom(wanted)
@@ -102,6 +110,8 @@ def _set_parameters(state: State, block: Block, body: commands_pb2.SetParameters
 
 def _set_venue(state: State, block: Block, body: commands_pb2.SetParameters, command: Command) -> Answer:
     """Only what the rulebook names can be changed; an increase of the maintenance ratio waits for its notice."""
+    if command.venue in state.margin:
+        return _set_margin_venue(state, block, body, command)
     now, wanted = state.venues[command.venue], body.venue.twilight
     why = _other_version(now.version, body.expected_version) or _venue_bounds(wanted)
     if why is not None:
@@ -125,11 +135,61 @@ def _set_market(state: State, block: Block, body: commands_pb2.SetParameters, co
     parameters = parameters_pb2.MarketParameters()
     parameters.CopyFrom(now)
     parameters.oracle.CopyFrom(body.market.oracle)
-    why = _other_version(now.version, body.expected_version) or _market_bounds(parameters)
+    if command.venue in state.margin:
+        parameters.margin_trade.CopyFrom(body.market.margin_trade)
+    venue = state.venues[command.venue]
+    why = _other_version(now.version, body.expected_version) or _market_bounds(parameters, venue)
+    lot = now.margin_trade.lot_size_e9
+    if why is None and parameters.margin_trade.lot_size_e9 != lot:
+        why = Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, lot, parameters.margin_trade.lot_size_e9)
     if why is not None:
         return why
+    if command.venue in state.margin:
+        _let_tiers_wait(state, block, now, parameters)
     _put_market(state, block, command.index, parameters)
     return parameters.version
+
+
+def _set_margin_venue(state: State, block: Block, body: commands_pb2.SetParameters, command: Command) -> Answer:
+    """All of it applies at once."""
+    now, parameters = state.venues[command.venue], parameters_pb2.VenueParameters()
+    parameters.CopyFrom(now)
+    parameters.margin_trade.CopyFrom(body.venue.margin_trade)
+    why = _other_version(now.version, body.expected_version) or _terms(parameters)
+    if why is not None:
+        return why
+    put_venue(state, block, command.index, parameters)
+    return parameters.version
+
+
+def _let_tiers_wait(
+    state: State, block: Block, now: parameters_pb2.MarketParameters, wanted: parameters_pb2.MarketParameters
+) -> None:
+    """Tiers that ask for more at any notional wait; what waited gives way."""
+    waiting, notice_ms = state.margin[now.venue].raised_tiers, state.venues[now.venue].margin_trade.notice_ms
+    waiting.pop(now.market, None)
+    if notice_ms and raises_margin(now.margin_trade.tiers, wanted.margin_trade.tiers):
+        waiting[now.market] = (block.time_ms + notice_ms, list(wanted.margin_trade.tiers))
+        _put_tiers(wanted, now.margin_trade.tiers)
+
+
+def apply_tiers(state: State, block: Block) -> None:
+    """Tiers whose notice is over."""
+    for venue, own in sorted(state.margin.items()):
+        for market, (due_ms, tiers) in sorted(own.raised_tiers.items()):
+            if due_ms <= block.time_ms:
+                del own.raised_tiers[market]
+                parameters = parameters_pb2.MarketParameters()
+                parameters.CopyFrom(state.markets[venue, market])
+                _put_tiers(parameters, tiers)
+                _put_market(state, block, -1, parameters)
+
+
+def _put_tiers(market: parameters_pb2.MarketParameters, tiers: Iterable[parameters_pb2.MarginTier]) -> None:
+    wanted = [(tier.lower_notional_atoms, tier.max_leverage) for tier in tiers]
+    del market.margin_trade.tiers[:]
+    for lower, most in wanted:
+        market.margin_trade.tiers.add(lower_notional_atoms=lower, max_leverage=most)
 
 
 def _halt_market(state: State, block: Block, body: commands_pb2.HaltMarket, command: Command) -> Answer:
@@ -191,7 +251,31 @@ def _venue_bounds(rules: parameters_pb2.TwilightParameters) -> Refusal | None:
     return None
 
 
-def _market_bounds(market: parameters_pb2.MarketParameters) -> Refusal | None:
+def _terms(wanted: parameters_pb2.VenueParameters) -> Refusal | None:
+    """The bounds of the venue's rulebook."""
+    if wanted.rulebook == common_pb2.RULEBOOK_TWILIGHT:
+        return _venue_bounds(wanted.twilight)
+    if wanted.rulebook == common_pb2.RULEBOOK_MARGIN_TRADE:
+        return margin_venue_bounds(wanted)
+    return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_TWILIGHT, wanted.rulebook)
+
+
+def _market_bounds(market: parameters_pb2.MarketParameters, venue: parameters_pb2.VenueParameters) -> Refusal | None:
+    """A market of the venue's rulebook, its own bounds, then the rulebook's."""
+    of_margin = venue.rulebook == common_pb2.RULEBOOK_MARGIN_TRADE
+    if market.HasField("margin_trade") != of_margin:
+        other = common_pb2.RULEBOOK_TWILIGHT if of_margin else common_pb2.RULEBOOK_MARGIN_TRADE
+        return Refusal(R.REFUSAL_WRONG_RULEBOOK, other, venue.rulebook)
+    why = _common_bounds(market)
+    if why is not None or of_margin:
+        return why or margin_market_bounds(market, venue.asset_decimals)
+    for most, value in ((common_pb2.MARK_RULE_INDEX, market.oracle.mark_rule), (0, market.oracle.reduce_only_age_ms)):
+        if value > most:
+            return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, most, value)
+    return None
+
+
+def _common_bounds(market: parameters_pb2.MarketParameters) -> Refusal | None:
     if not 1 <= len(market.symbol) <= MAX_NAME_CHARS:
         return MALFORMED
     if market.tick_size_e9 < 1:
@@ -203,4 +287,9 @@ def _market_bounds(market: parameters_pb2.MarketParameters) -> Refusal | None:
         return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, MAX_SOURCES, len(publishers))
     if any(not 1 <= source.weight <= PPM for source in market.oracle.sources):
         return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, 1, 0)
-    return None
+    kinds = [source.kind for source in market.oracle.sources]
+    if max(kinds) > common_pb2.SOURCE_KIND_PERP:
+        return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, common_pb2.SOURCE_KIND_PERP, max(kinds))
+    spot = sum(kind != common_pb2.SOURCE_KIND_PERP for kind in kinds)
+    least = max(1, market.oracle.min_fresh_sources)
+    return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, spot, least) if least > spot else None

@@ -2,7 +2,7 @@
 
 from breakwater.v1 import commands_pb2, events_pb2, parameters_pb2
 from tests.engine.batches import batch_refusal, commands_of, row_count, row_refusal, shape_refusal
-from tests.engine.parameters import change, put_venue
+from tests.engine.parameters import apply_tiers, change, put_venue
 from tests.engine.state import DONE, Block, Command, R, Refusal, State
 
 
@@ -64,7 +64,7 @@ def _accept(state: State, block: Block, batch: commands_pb2.CommandBatch, comman
         block.say((1, command.index, 0, 0), 0, 0, 0, command_voided=voided)
         block.answer(command, DONE, reference=batch.void_command.height)
     else:
-        if command.body == "deposits":
+        if command.body in ("deposits", "insurance_deposit"):
             state.deposited[command.venue] = state.deposited.get(command.venue, 0) + command["amount_atoms"]
         block.routed.setdefault(command.body, []).append(command)
 
@@ -93,7 +93,8 @@ def _progress(state: State, block: Block, batch: commands_pb2.CommandBatch, comm
 
 
 def _apply_raises(state: State, block: Block) -> None:
-    """Increases of the maintenance ratio whose notice is over."""
+    """Increases of the maintenance ratio and of tiers whose notice is over."""
+    apply_tiers(state, block)
     for venue, (due_ms, ratio_e9) in sorted(state.raises.items()):
         if due_ms > block.time_ms:
             continue

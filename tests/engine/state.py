@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from breakwater.v1 import commands_pb2, common_pb2, events_pb2, parameters_pb2, refusals_pb2
+
+if TYPE_CHECKING:
+    from tests.engine.margin.state import MarginVenue
 
 R = refusals_pb2
 DONE = common_pb2.OUTCOME_STATUS_DONE
@@ -195,6 +198,12 @@ class State:
     orders: dict[int, Order] = field(default_factory=dict)
     pools: dict[int, Pool] = field(default_factory=dict)
     outbox: list[Leg] = field(default_factory=list)
+    # Margin Trade: its venues, feeds of their markets, the tops of books after the last blocks.
+    margin: dict[int, "MarginVenue"] = field(default_factory=dict)
+    book_feeds: dict[MarketKey, Any] = field(default_factory=dict)
+    tops: dict[MarketKey, tuple[int, int, int, int, int]] = field(default_factory=dict)
+    tops_before: dict[MarketKey, tuple[int, int, int, int, int]] = field(default_factory=dict)
+    root_second: int = -1
 
 
 @dataclass(frozen=True)
@@ -214,8 +223,8 @@ class Command:
         return self.values.get("account", 0)
 
 
-Outcome = tuple[int, int, int, int, int, int, int]
-"""status, refusal, required, actual, reference, price_ticks, amount_atoms."""
+Outcome = tuple[int, int, int, int, int, int, int, int, int]
+"""status, refusal, required, actual, reference, price_ticks, amount_atoms, filled_lots, remaining_lots."""
 
 
 @dataclass
@@ -253,13 +262,22 @@ class Block:
     def say(self, key: tuple[int, int, int, int], venue: int, market: int, account: int, **body: Any) -> None:
         self.events.append((key, events_pb2.Event(venue=venue, market=market, account=account, **body)))
 
-    def answer(self, command: Command, status: int, reference: int = 0, price_ticks: int = 0, amount: int = 0) -> None:
+    def answer(
+        self,
+        command: Command,
+        status: int,
+        reference: int = 0,
+        price_ticks: int = 0,
+        amount: int = 0,
+        filled: int = 0,
+        remaining: int = 0,
+    ) -> None:
         assert command.index not in self.outcomes, f"command {command.index} is answered twice"
-        self.outcomes[command.index] = (status, 0, 0, 0, reference, price_ticks, amount)
+        self.outcomes[command.index] = (status, 0, 0, 0, reference, price_ticks, amount, filled, remaining)
 
     def refuse(self, key: tuple[int, int, int, int], command: Command, why: Refusal, market: int = 0) -> None:
         assert command.index not in self.outcomes, f"command {command.index} is answered twice"
-        self.outcomes[command.index] = (REFUSED, why.code, why.required, why.actual, 0, 0, 0)
+        self.outcomes[command.index] = (REFUSED, why.code, why.required, why.actual, 0, 0, 0, 0, 0)
         refused = events_pb2.CommandRefused(
             command=command.index,
             refusal=why.code,

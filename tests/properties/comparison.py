@@ -8,7 +8,9 @@ from breakwater.v1.batches_pb2 import Outcomes
 from breakwater.v1.commands_pb2 import BlockInput
 from breakwater.v1.events_pb2 import Event
 from cluster.replica import Replica
-from tests.engine.naive import NaiveResult
+from tests.engine.margin.state import sights
+from tests.engine.margin.views import backstop_view, book_levels, cross_account_view
+from tests.engine.naive import NaiveEngine, NaiveResult
 from tests.engine.state import Outcome
 
 Roots = tuple[bytes, bytes]
@@ -39,8 +41,30 @@ def answers(outcomes: Outcomes) -> dict[int, Outcome]:
         outcomes.reference,
         outcomes.price_ticks,
         outcomes.amount_atoms,
+        outcomes.filled_lots,
+        outcomes.remaining_lots,
     )
     return dict(zip(outcomes.command, zip(*columns, strict=True), strict=True))
+
+
+def compare_cross_views(replica: Replica, engine: NaiveEngine, where: str) -> None:
+    """Asserts that accounts, books and backstops of Margin Trade venues read as the naive engine says."""
+    for sight in sights(engine.state, engine.block):
+        numbers = sight.accounts()
+        found = replica.accounts(sight.venue, numbers).accounts
+        for number, shown in zip_longest(numbers, found):
+            expected = cross_account_view(sight, number)
+            assert expected == shown, f"{where}: naive {expected} pipeline {shown}"
+        backstop, shown_backstop = backstop_view(sight), replica.backstop(sight.venue, numbers)
+        assert backstop == shown_backstop, f"{where}: naive {backstop} pipeline {shown_backstop}"
+        for market, book in sight.own.books.items():
+            if not book.called:
+                continue
+            view = replica.order_book(sight.venue, market, 1_000)
+            for side, levels in ((1, view.bids), (-1, view.asks)):
+                expected_levels = book_levels(sight, market, side)
+                assert expected_levels == levels, f"{where}: naive {expected_levels} pipeline {levels}"
+            assert (book.trades, book.matching.last_trade) == (view.trades, view.last_ticks), where
 
 
 def views(replica: Replica, naive: NaiveResult) -> list[Message]:

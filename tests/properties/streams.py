@@ -129,7 +129,7 @@ class Stream:
 
     def _batches(self) -> list[CommandBatch]:
         """What one block brings, in any order."""
-        batches = [self._ticks(key) for key in sorted(self.state.markets) if self.random.random() < 0.75]
+        batches = [self._ticks(key) for key in self._twilight_markets() if self.random.random() < 0.75]
         for venue in self._inhabited():
             batches += self._trading(venue) + self._money(venue)
             if self.wants("operators", 0.25):
@@ -143,7 +143,11 @@ class Stream:
 
     def _inhabited(self) -> list[int]:
         """Venues with accounts; operators make others too."""
-        return [venue for venue, following in sorted(self.state.next_account.items()) if following > 1]
+        opened = sorted(self.state.next_account.items())
+        return [venue for venue, following in opened if following > 1 and venue in self.state.pools]
+
+    def _twilight_markets(self) -> list[tuple[int, int]]:
+        return [key for key in sorted(self.state.markets) if key[0] in self.state.pools]
 
     def _price(self, key: tuple[int, int]) -> int:
         """The next price: near the mark, far from it, or exactly on, just before or just past something that waits."""
