@@ -118,6 +118,24 @@ def test_an_estimate_is_what_happens(dev: Client, maker: int, trader: int) -> No
     assert (turning.position_lots, turning.average_price_ticks) == (-20_000, 999_000)
 
 
+@pytest.mark.parametrize("leverage", [40, 7])
+def test_an_estimated_hold_is_what_admission_holds(dev: Client, maker: int, leverage: int) -> None:
+    trader = funded(dev)
+    dev.set_leverage(trader, leverage)
+    filled = dev.place_order(trader, "short", "0.3")
+    settled(dev, trader, filled.height)
+    dev.place_order(trader, "short", "0.05", "100500")
+    orders = [("long", "0.2", "99000"), ("long", "0.3", "99500"), ("short", "0.9", "101000"), ("long", "0.01", "99000")]
+    for side, size, price in orders:
+        before = dev.margin(trader).account.cross
+        estimate = dev.estimate_position(trader, side, size, price)
+        dev.place_order(trader, side, size, price)
+        after = dev.margin(trader).account.cross
+        assert estimate.hold_atoms == after.holds_atoms - before.holds_atoms
+        assert estimate.free_margin_atoms == before.free_margin_atoms
+    clear_book(dev, [trader])
+
+
 @pytest.mark.parametrize(
     ("side", "size", "more"),
     [
