@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _WINDOWS = (256, 4_096, 65_536)
 _PAGE = 1_000
+# Events of the ladder that did something to a position; the feed has more.
+_RUNGS = ("position_liquidated", "liquidation_ordered", "taken_over", "deleverage_run", "deleveraged")
 
 
 def conformance(
@@ -158,7 +160,7 @@ def _liquidations(client: "Client", venue: int, from_height: int) -> list["event
                 venue=venue, from_height=from_height, page_size=_PAGE, page_token=token
             )
         )
-        found += page.events
+        found += [event for event in page.events if event.WhichOneof("body") in _RUNGS]
         token = page.next_page_token
         if not token:
             return found

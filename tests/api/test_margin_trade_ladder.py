@@ -5,12 +5,17 @@ The vault is empty at first, so that the first account below its backstop is del
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from actors.chain.receipt import check_receipt
 from breakwater.v1 import events_pb2, liquidation_pb2
+from cluster.signing import verify
 from node.client import Client
+from node.server import NodeServer
 from tests.api.margin_scene import BTC, ETH, PRICE_TICKS, USDC, VENUE, clear_book, funded, publish_marks, settled
+from tests.cli.running import breakwater, only_object
 
 FUNDS = 1_000 * USDC
 LOTS = 30_000
@@ -126,6 +131,22 @@ def test_a_vault_takes_over_what_is_below_the_backstop(dev: Client, maker: int) 
     view = dev.vault([lp])
     assert view.holdings[0].micro_shares == minted.reference
     wait(lambda: bool(dev.vault().vault.positions))
+
+
+def test_every_rung_can_be_proved(node: NodeServer, dev: Client, maker: int, tmp_path: Path) -> None:
+    by_kind = {event.WhichOneof("body"): event for event in dev.list_liquidations()}
+    key = dev.validator_key()
+    for kind in ("liquidation_ordered", "taken_over", "takeover_refused", "deleverage_run", "deleveraged"):
+        event = by_kind[kind]
+        wait(lambda event=event: bool(dev.header(event.height).signature))
+        receipt = dev.receipt(event.height, event.index)
+        assert check_receipt(receipt, key, verify).ok
+        assert events_pb2.Event.FromString(receipt.event) == event
+    data = ("--venue", VENUE, "--data", node.config.data_dir, "--json")
+    fetched = only_object(breakwater("receipt", "--out", tmp_path, *data))
+    assert fetched["height"] == by_kind["taken_over"].height
+    checked = only_object(breakwater("verify", fetched["file"], "--key", key.hex(), "--json"))
+    assert checked["valid"], checked["reason"]
 
 
 def test_the_feed_is_followed_from_a_height_by_market_and_account(dev: Client, maker: int) -> None:
