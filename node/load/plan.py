@@ -53,9 +53,15 @@ class Plan:
         """The people of this plan, before they have an account."""
         steps = len(self.points)
         if self.is_book:
-            return BookPopulation(self.seed, self.traders, steps, self.markets)
+            lock_ms = self.venue.margin_trade.vault_lock_ms
+            return BookPopulation(self.seed, self.traders, steps, self.markets, self._blocks_in(lock_ms))
         cap_atoms = self.venue.twilight.margin_cap_atoms
         return Population(self.seed, self.traders, steps, self.markets[0].market, cap_atoms)
+
+    def _blocks_in(self, span_ms: int) -> int:
+        """How many steps of this plan so long a time has, rounded up."""
+        whole_ms = self.points[-1].time_ms - self.points[0].time_ms
+        return -(-span_ms * len(self.points) // max(1, whole_ms))
 
     def tally(self) -> Tally | BookTally:
         """What counts it."""

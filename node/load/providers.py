@@ -12,8 +12,14 @@ _MOVES_EACH = 4
 class Providers:
     """The columns of all LPs: account, money outside the pool, micro-shares, and when each moves next."""
 
-    def __init__(self, draw: np.random.Generator, count: int, pool_atoms: int, blocks: int) -> None:
-        """Together they bring pool_atoms, in unequal parts, FIRST_PART_PM of it at the start."""
+    def __init__(
+        self, draw: np.random.Generator, count: int, pool_atoms: int, blocks: int, locked_blocks: int = 0
+    ) -> None:
+        """Together they bring pool_atoms, in unequal parts, FIRST_PART_PM of it at the start.
+
+        Who wants out while what he brought is locked stays where he is; one of them tries all the same.
+        """
+        self._locked_blocks = locked_blocks
         self._draw = draw
         self.count = count
         self.account = np.zeros(count, np.int64)
@@ -40,9 +46,11 @@ class Providers:
         out = self._draw.integers(0, 3, size=len(rows)) > 0
         part_pm = self._draw.integers(20, 90, size=len(rows))
         asks = []
-        leaving, coming = rows[out], rows[~out]
+        coming = rows[~out]
+        may = out & ((block > self._locked_blocks) | (rows == 0))
+        leaving = rows[may]
         if len(leaving):
-            asks.append(self._withdraw(leaving, np.maximum(1, self.micro_shares[leaving] * part_pm[out] // 1000)))
+            asks.append(self._withdraw(leaving, np.maximum(1, self.micro_shares[leaving] * part_pm[may] // 1000)))
         if len(coming):
             asks.append(self._deposit(coming, np.maximum(1, self.free_atoms[coming] * part_pm[~out] // 500)))
         return asks

@@ -15,6 +15,7 @@ _PRICE, _REALISED, _MARKED, _FALL = "#1f4e79", "#2a7f62", "#c77d0a", "#b3261e"
 _BTC_ATOMS = 1e8
 _MILLION_USDC_ATOMS = 1e12
 _MINUTE_MS = 60_000
+_DAY_MS = 1440 * _MINUTE_MS
 
 
 def draw(path: Path, result: ReplayResult) -> None:
@@ -114,10 +115,12 @@ def _draw_vault(axes: Any, result: ReplayResult, tally: BookTally) -> None:
 
 def _draw_liquidations(axes: Any, result: ReplayResult) -> None:
     """How many steps of the ladder in an interval; on books one colour a rung, stacked."""
+    from matplotlib.dates import date2num
+
     points = result.plan.points
     span_ms = points[-1].time_ms - points[0].time_ms
     interval_ms = max(_MINUTE_MS, span_ms // _BUCKETS // _MINUTE_MS * _MINUTE_MS)
-    width = (_time(interval_ms) - _time(0)) * 0.9
+    width = interval_ms / _DAY_MS * 0.9
     tally, below = result.tally, Counter[int]()
     if isinstance(tally, BookTally):
         series = {rung: [step.time_ms for step in tally.rungs if step.rung == rung] for rung in tally.rung_counts()}
@@ -127,7 +130,8 @@ def _draw_liquidations(axes: Any, result: ReplayResult) -> None:
         counts = Counter(time_ms // interval_ms * interval_ms for time_ms in times)
         starts = sorted(counts)
         heights, bottoms = [counts[start] for start in starts], [below[start] for start in starts]
-        at = [_time(start) for start in starts]
+        # As numbers of days: a rung that nobody reached has no time to take the unit from, and is named all the same.
+        at = date2num([_time(start) for start in starts])
         axes.bar(at, heights, bottom=bottoms, width=width, align="edge", color=colour, label=label or None)
         below.update(counts)
     if len(series) > 1:

@@ -21,8 +21,8 @@ from node.load.providers import Providers
 PROVIDERS = 20
 FALL_BLOCKS = 12
 # The vault's money and the depth of the books, as parts of what all takers would hold.
-_VAULT_PM = 12
-_DEPTH_PM = 400
+_VAULT_PM = 16
+_DEPTH_PM = 250
 _ROWS_MAX = 5_000
 _WITHDRAW_PER_10K = 8
 _RETURN_PER_10K = 6
@@ -32,9 +32,14 @@ class BookPopulation:
     """Makers, takers, whales, LPs of the vault, the custodian, and some who make mistakes."""
 
     def __init__(
-        self, seed: int, traders: int, blocks: int, markets: Sequence[parameters_pb2.MarketParameters]
+        self,
+        seed: int,
+        traders: int,
+        blocks: int,
+        markets: Sequence[parameters_pb2.MarketParameters],
+        locked_blocks: int = 0,
     ) -> None:
-        """`blocks` is how many price steps there will be."""
+        """`blocks` is how many price steps there will be; for `locked_blocks` the vault's shares stay locked."""
         draw = np.random.Generator(np.random.PCG64(seed))
         self._draw = draw
         self.markets = Markets(markets)
@@ -43,7 +48,7 @@ class BookPopulation:
         notional = self._habits.notional_atoms()
         self.makers = Makers(draw, self.markets, notional * _DEPTH_PM // 1000 // self.markets.count)
         self.takers = Takers(draw, self._habits, self.markets, blocks)
-        self.providers = Providers(draw, PROVIDERS, notional * _VAULT_PM // 1000, blocks)
+        self.providers = Providers(draw, PROVIDERS, notional * _VAULT_PM // 1000, blocks, locked_blocks)
         self.custody = Custody(draw, min(DECISION_BLOCKS, max(4, blocks // 3)))
         self._mischief = BookMischief(self.markets)
         self._recent: deque[np.ndarray] = deque(maxlen=FALL_BLOCKS)
@@ -89,7 +94,7 @@ class BookPopulation:
         asks = [
             *self.custody.act(block),
             *self._come_back(),
-            *self.makers.act(prices, fall_ppm, self.known),
+            *self.makers.act(block, prices, fall_ppm, self.known),
             *self.takers.act(block, prices, fall_ppm, self.known),
             *self.providers.act(block),
             *self._take_out(),

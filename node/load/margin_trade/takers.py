@@ -14,29 +14,45 @@ from node.load.margin_trade.markets import Markets
 from node.load.margin_trade.orders import REDUCE_ONLY, cancel_ask, order_ask
 
 IDLE, WAITING, HOLDING = 0, 1, 2
-FAR_FUTURE = 1 << 40
 SMALLEST_EQUITY_ATOMS = 50_000_000
 # An order that was sent shows in the events of the block, and those come a block later.
 _ANSWER_BLOCKS = 3
 _REST_BLOCKS = 90
+# Who stays away for long after a position, and how long; the others are back soon.
+_AWAY_PM = 200
+_AWAY_BLOCKS = (300, 3_000)
+_PAUSE_BLOCKS = (4, 80)
+# Nine in ten come in at the start, before anything falls.
+_EARLY_PM = 900
+_EARLY_BLOCKS = 120
 # A whale's order is worked in parts of this size of its target.
 _WHALE_PART_PM = 200
+_WHALE_WORKS_BLOCKS = 48
+# What an order may pay above the price. A market order may pay 5% more, and that is held: only who has little leverage
+# can afford it. Fees and the noise of the mark come on top.
+_SLIP_PPM = (2_000, 6_000)
+_MARKET_SLIP_PPM = 50_000
+_MARKET_LEVERAGE = 4
+_SPARE_PPM = 1_500
 
 
 class Takers:
     """The columns of all takers, one row for every (trader, market)."""
 
     def __init__(self, draw: np.random.Generator, habits: Habits, markets: Markets, blocks: int) -> None:
-        """`blocks` is how many blocks the markets will be open; most come within the first tenth."""
+        """`blocks` is how many blocks the markets will be open; most come at the start."""
         rows = len(habits.who)
         self._draw, self._habits, self._markets = draw, habits, markets
         self.account = np.zeros(habits.traders, np.int64)
-        early = draw.integers(1, max(2, blocks // 10), size=rows)
+        early = draw.integers(1, max(2, min(_EARLY_BLOCKS, blocks // 12)), size=rows)
         late = draw.integers(1, max(2, blocks), size=rows)
-        self.due_block = np.where(draw.integers(0, 1000, size=rows) < 850, early, late)
+        self.due_block = np.where(draw.integers(0, 1000, size=rows) < _EARLY_PM, early, late)
         self.state = np.full(rows, IDLE, np.int8)
         self._entry_ticks = np.zeros(rows, np.int64)
+        self._entry_block = np.zeros(rows, np.int64)
         self._unprotected = np.zeros(rows, bool)
+        # When a row that is leaving may ask again.
+        self._again_block = np.zeros(rows, np.int64)
         self._block = 0
         self._prices = np.zeros(markets.count, np.int64)
 
@@ -81,11 +97,14 @@ class Takers:
         came_in = np.flatnonzero((self.state != HOLDING) & (lots != 0))
         self.state[came_in] = HOLDING
         self._entry_ticks[came_in] = self._prices[habits.place[came_in]]
+        self._entry_block[came_in] = self._block
         self._unprotected[came_in] = True
         self.due_block[came_in] = self._block + habits.patience_blocks[came_in]
         gone = np.flatnonzero((self.state == HOLDING) & (lots == 0))
         tired = np.flatnonzero((self.state == WAITING) & (self.due_block <= self._block))
-        self._rest(np.concatenate([gone, tired]))
+        self._rest(gone)
+        self.state[tired] = IDLE
+        self.due_block[tired] = self._block + self._draw.integers(2, 12, size=len(tired))
         over = np.unique(np.concatenate([gone, tired]))
         if not len(over):
             return []
@@ -94,50 +113,62 @@ class Takers:
     def _rest(self, rows: np.ndarray) -> None:
         self.state[rows] = IDLE
         self._unprotected[rows] = False
-        bored = self._draw.integers(0, 1000, size=len(rows)) < 250
-        pause = self._block + self._draw.integers(4, 160, size=len(rows))
-        self.due_block[rows] = np.where(bored, FAR_FUTURE, pause)
+        away = self._draw.integers(0, 1000, size=len(rows)) < _AWAY_PM
+        long, short = (self._draw.integers(*blocks, size=len(rows)) for blocks in (_AWAY_BLOCKS, _PAUSE_BLOCKS))
+        self.due_block[rows] = self._block + np.where(away, long, short)
 
     def _enter(self, lots: np.ndarray, known: Knowledge) -> Ask | None:
         habits, draw = self._habits, self._draw
         rows = np.flatnonzero((self.state == IDLE) & (lots == 0) & (self.due_block <= self._block))
-        # Whales come in by parts: more of it while the target is not reached.
-        more = np.flatnonzero((self.state == HOLDING) & habits.is_whale[habits.who] & (self._block % 4 == 0))
-        rows = np.concatenate([rows, more[self._is_growing(more, lots, known)]])
-        who, place = habits.who[rows], habits.place[rows]
+        rows = np.concatenate([rows, self._growing(lots, known)])
+        who = habits.who[rows]
         equity = known.equity_atoms(self.account[who], self._prices)
         rows, equity = rows[equity > SMALLEST_EQUITY_ATOMS], equity[equity > SMALLEST_EQUITY_ATOMS]
         if not len(rows):
             return None
-        who, place = habits.who[rows], habits.place[rows]
-        price = self._prices[place]
+        who = habits.who[rows]
         long = draw.integers(0, 1000, size=len(rows)) < habits.long_pm[rows]
         side = np.where(lots[rows] != 0, np.sign(lots[rows]), np.where(long, 1, -1))
-        part_pm = np.where(habits.is_whale[who], _WHALE_PART_PM, draw.integers(350, 900, size=len(rows)))
-        target = equity * habits.leverage[rows] // habits.rows_of_trader[who]
-        size = self._markets.lots(place, target * part_pm // 1000, price)
-        is_limit = (draw.integers(0, 1000, size=len(rows)) < habits.limit_pm[rows]) & ~habits.is_whale[who]
-        away_ppm = draw.integers(100, 6_000, size=len(rows))
-        limit = np.where(is_limit, np.maximum(1, price - side * (price * away_ppm // PPM)), 0)
+        rests = (draw.integers(0, 1000, size=len(rows)) < habits.limit_pm[rows]) & ~habits.is_whale[who]
         self.state[rows] = np.where(lots[rows] != 0, HOLDING, WAITING)
-        wait = np.where(is_limit, _REST_BLOCKS, _ANSWER_BLOCKS)
+        wait = np.where(rests, _REST_BLOCKS, _ANSWER_BLOCKS)
         self.due_block[rows] = np.where(lots[rows] != 0, self.due_block[rows], self._block + wait)
+        return self._entry(rows, side, equity, rests)
+
+    def _entry(self, rows: np.ndarray, side: np.ndarray, equity: np.ndarray, rests: np.ndarray) -> Ask:
+        """Orders of these rows: a limit that waits, one that takes at once, or a market order."""
+        habits, draw = self._habits, self._draw
+        who, place = habits.who[rows], habits.place[rows]
+        price, leverage = self._prices[place], habits.leverage[rows]
+        is_market = ~rests & (leverage <= _MARKET_LEVERAGE)
+        slip_ppm = np.where(is_market, _MARKET_SLIP_PPM, draw.integers(*_SLIP_PPM, size=len(rows)))
+        away_ppm = np.where(rests, -draw.integers(100, 6_000, size=len(rows)), slip_ppm)
+        part_pm = np.where(habits.is_whale[who], _WHALE_PART_PM, habits.use_pm[rows])
+        # Every USDC of notional takes margin, what the order may pay above the mark, and fees.
+        margin_ppm = PPM // leverage + np.maximum(0, away_ppm) + _SPARE_PPM
+        notional = equity // habits.rows_of_trader[who] * part_pm // 1000 * PPM // margin_ppm
+        limit = np.maximum(1, price + side * (price * away_ppm // PPM))
         return order_ask(
             self.account[who],
             self._markets.number[place],
             side,
-            size,
-            kind=np.where(is_limit, com.ORDER_KIND_LIMIT, com.ORDER_KIND_MARKET),
-            limit_ticks=limit,
+            self._markets.lots(place, notional, price),
+            kind=np.where(is_market, com.ORDER_KIND_MARKET, com.ORDER_KIND_LIMIT),
+            limit_ticks=np.where(is_market, 0, limit),
+            time_in_force=np.where(rests, com.TIME_IN_FORCE_GTC, com.TIME_IN_FORCE_IOC),
         )
 
-    def _is_growing(self, rows: np.ndarray, lots: np.ndarray, known: Knowledge) -> np.ndarray:
-        """Which of these rows hold less than four fifths of what they want."""
+    def _growing(self, lots: np.ndarray, known: Knowledge) -> np.ndarray:
+        """Whales come in by parts: the rows that are being worked and hold less than seven tenths of their target."""
         habits = self._habits
+        if self._block % (_ANSWER_BLOCKS + 1):
+            return np.zeros(0, np.int64)
+        works = (self.state == HOLDING) & (self._block < self._entry_block + _WHALE_WORKS_BLOCKS)
+        rows = np.flatnonzero(works & habits.is_whale[habits.who])
         who, place = habits.who[rows], habits.place[rows]
         held = np.abs(lots[rows]) * self._prices[place] * self._markets.quote_atoms[place]
         wanted = known.equity_atoms(self.account[who], self._prices) * habits.leverage[rows]
-        return np.asarray(held * habits.rows_of_trader[who] < wanted * 4 // 5)
+        return rows[held * habits.rows_of_trader[who] < wanted * 7 // 10]
 
     def _protect(self, lots: np.ndarray) -> Ask | None:
         """Stop and take-profit for those who came in, each by habit, away from the entry in parts of the margin."""
@@ -181,11 +212,12 @@ class Takers:
         leaving = (habits.panics[who] & hurts) | (self.due_block[rows] <= self._block)
         fast = (fall_ppm[place] > 12_000) & (side > 0)
         leaving |= fast & (self._draw.integers(0, 1000, size=len(rows)) < 15)
+        leaving &= self._again_block[rows] <= self._block
         rows, who, place, side = rows[leaving], who[leaving], place[leaving], side[leaving]
         if not len(rows):
             return None
         # Who is not out by then tries again.
-        self.due_block[rows] = self._block + _ANSWER_BLOCKS
+        self.due_block[rows] = self._again_block[rows] = self._block + _ANSWER_BLOCKS
         return order_ask(
             self.account[who],
             self._markets.number[place],
