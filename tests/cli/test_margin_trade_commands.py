@@ -84,6 +84,14 @@ def test_an_order_is_placed_amended_filled_and_shown(data: Path, client: Client,
     assert asked(data, "book")["asks"]["lots"] == []
 
 
+def test_prices_are_published_into_a_book_market(data: Path) -> None:
+    published = asked(data, "publish", "--venue", VENUE, "--market", 2, "--points", 2, "--speed", 600)
+    assert (published["publishers"], published["refused"]) == ([1, 2, 3, 11, 12, 13], 0)
+    watched = asked(data, "watch", "depth", "--venue", VENUE, "--market", 2, "--count", 1)
+    assert watched["messages"][0]["snapshot"]["market"] == 2
+    assert asked(data, "watch", "trades", "--venue", VENUE, "--seconds", 0.2)["messages"] == []
+
+
 def test_triggers_and_words_of_an_order(data: Path, pair: tuple[int, int]) -> None:
     account, _ = pair
     armed = asked(data, "order", "buy", "0.01", "--account", account, "--stop", "110000", "--limit", "111000")
