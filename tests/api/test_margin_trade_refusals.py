@@ -1,17 +1,19 @@
 """Every refusal of MT-06 over the channel, each with the two numbers that decided it."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from actors.units import ORDER_LOTS_BOUND, PRICE_BOUND
-from breakwater.v1 import admin_pb2, common_pb2, orders_pb2
+from breakwater.v1 import admin_pb2, common_pb2, orders_pb2, refusals_pb2
 from node.client import Client
 from node.margin_presets import margin_trade_market
 from tests.api.margin_scene import BTC, ETH, FUNDS, PRICE_TICKS, USDC, VENUE, clear_book, funded, move_marks, settled
 from tests.api.refusing import Refusal, refusal_of
+from tests.api.test_margin_trade_orders import place_batch
 
-SMALL = 7
+SMALL, AWAY = 7, 8
 CAP_LOTS = 1_000
 
 
@@ -169,6 +171,36 @@ def test_open_interest_ends_at_its_cap(dev: Client, account: int) -> None:
     refusal = refusal_of(lambda: dev.place_order(account, "long", "0.4", "100", SMALL))
     assert refusal == Refusal("OPEN_INTEREST_CAP", CAP_LOTS, CAP_LOTS + 400, "")
     closing = dev.place_order(account, "short", "0.4", "90", SMALL, post_only=True)
+    assert closing.status == common_pb2.OUTCOME_STATUS_RESTING
+
+
+def test_an_account_has_so_many_orders_at_most(dev: Client, account: int) -> None:
+    most = dev.venues()[1].margin_trade.max_orders_per_account
+    assert not any(dev.submit_batch(place_batch(account=[account] * most)).refusal)
+    refusal = refusal_of(lambda: dev.place_order(account, "long", "0.01", "90000"))
+    assert refusal == Refusal("TOO_MANY_ORDERS", most, most, "")
+
+
+def test_a_market_without_its_oracle_only_reduces(dev: Client, account: int) -> None:
+    rules = margin_trade_market(AWAY, "AVAX")
+    rules.oracle.source_fresh_ms = rules.oracle.warn_age_ms = 300
+    rules.oracle.reduce_only_age_ms = 600
+    dev.admin.CreateMarket(admin_pb2.CreateMarketRequest(parameters=rules))
+    other = funded(dev)
+    move_marks(dev, {AWAY: 25_000})
+    dev.place_order(other, "short", "10", "25", AWAY)
+    filled = dev.place_order(account, "long", "10", "25", AWAY, time_in_force="ioc")
+    assert filled.status == common_pb2.OUTCOME_STATUS_FILLED
+    deadline = time.monotonic() + 10
+    while dev.mark(AWAY, VENUE).mark.state != common_pb2.MARK_STATE_REDUCE_ONLY:
+        assert time.monotonic() < deadline, dev.mark(AWAY, VENUE).mark
+        time.sleep(0.1)
+    refusal = refusal_of(lambda: dev.place_order(account, "long", "10", "25", AWAY))
+    assert (refusal.name, refusal.required) == ("MARKET_REDUCE_ONLY", 0)
+    assert refusal.actual > 600
+    estimate = dev.estimate_position(account, "long", "10", "25", AWAY)
+    assert estimate.refusal == refusals_pb2.REFUSAL_MARKET_REDUCE_ONLY
+    closing = dev.place_order(account, "short", "10", "26", AWAY, reduce_only=True)
     assert closing.status == common_pb2.OUTCOME_STATUS_RESTING
 
 
