@@ -5,7 +5,10 @@ A refusal is both: an answer to the command and an event of the phase that refus
 
 from typing import NamedTuple
 
+import numpy as np
+
 from actors.columns import RowGatherer
+from actors.event_rows import body_number, event_bodies
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -17,6 +20,7 @@ LADDER_QUEUED = 99
 # The second key inside a round of the ladder, above every sequence of the shards (docs/margin-trade.md).
 LADDER_BOOK, LADDER_BACKSTOP, LADDER_DELEVERAGE, LADDER_SETTLE = 1 << 50, 1 << 51, 1 << 52, 1 << 53
 NO_COMMAND = -1
+_REFUSED_BODY = body_number("command_refused")
 
 
 class Refused(NamedTuple):
@@ -31,18 +35,44 @@ class EventSink:
     """Collects events as columns."""
 
     def __init__(self) -> None:
-        self._keys: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+        self._keys: list[tuple[int, int, int, int]] = []
         self._bodies: list[bytes] = []
+        # By body: place among the events, venue, market, then the event row.
+        self._rows: dict[int, list[tuple[int, ...]]] = {}
 
     def emit(self, key: tuple[int, int, int, int], event: events.Event) -> None:
         """Adds an event under its sort key (phase, a, b, c)."""
-        for column, value in zip(self._keys, key, strict=True):
-            column.append(value)
+        self._keys.append(key)
         self._bodies.append(event.SerializeToString(deterministic=True))
+
+    def emit_row(
+        self,
+        key: tuple[int, int, int, int],
+        body: int,
+        venue: int,
+        market: int,
+        account: int,
+        fields: tuple[int, ...],
+    ) -> None:
+        """Adds an event by the number of its body and all fields of that, which are integers, by number from 1."""
+        rows = self._rows.get(body)
+        if rows is None:
+            rows = self._rows[body] = []
+        rows.append((len(self._keys), venue, market, body, account, *fields))
+        self._keys.append(key)
+        self._bodies.append(b"")
 
     def message(self) -> batches.PendingEvents:
         """What was collected."""
-        phase, a, b, c = self._keys
+        if not self._keys:
+            return batches.PendingEvents()
+        for rows in self._rows.values():
+            matrix = np.array(rows, dtype=np.int64)
+            bodies = event_bodies(np.ascontiguousarray(matrix[:, 3:]), np.ascontiguousarray(matrix[:, 1:3]))
+            for row, event in zip(rows, bodies, strict=True):
+                self._bodies[row[0]] = event
+        self._rows.clear()
+        phase, a, b, c = zip(*self._keys, strict=True)
         return batches.PendingEvents(phase=phase, a=a, b=b, c=c, event=self._bodies)
 
 
@@ -80,8 +110,7 @@ class AnswerSink:
         """The command may not happen; `key` is the sort key of the event."""
         refusal, required, actual = refused
         self._rows.add(command, common.OUTCOME_STATUS_REFUSED, refusal, required, actual, 0, 0, 0, 0, 0)
-        body = events.CommandRefused(command=command, refusal=refusal, required=required, actual=actual)
-        self._events.emit(key, events.Event(venue=venue, market=market, account=account, command_refused=body))
+        self._events.emit_row(key, _REFUSED_BODY, venue, market, account, (command, refusal, required, actual))
 
     def message(self) -> batches.Outcomes:
         """What was collected."""

@@ -6,10 +6,11 @@ told with their counterparties by rank. The legs of a demand cancel exactly, lot
 
 import numpy as np
 
-from actors.booking.wire import event_bodies, read_columns
+from actors.booking.wire import read_columns
 from actors.booking.words import LEG_CLASS
 from actors.booking.work import cancel_accounts
 from actors.columns import RowGatherer, rows, sort_rows
+from actors.event_rows import event_bodies, places
 from actors.matching.book import MatchingBook
 from actors.risk.adl import Policy
 from actors.risk.adl_kernels import Allocated, Columns, deleverage_columns
@@ -48,7 +49,8 @@ class Deleveraging:
         answers = self._share(listed, candidates, chosen)
         deleveraged = sorted({account for answer in answers for account in answer.account.tolist()})
         cancelled = cancel_accounts(self._book, self._market, deleveraged, self._trades)
-        self._bodies += event_bodies(cancelled.events, self._market.venue, self._market.market)
+        here = places(len(cancelled.events), self._market.venue, self._market.market)
+        self._bodies += event_bodies(cancelled.events, here)
         for demand, answer in zip(listed, answers, strict=True):
             self._tell(demand, answer, chosen, ladder_round)
         legs = batches.CrossLegs.FromString(cancelled.legs)

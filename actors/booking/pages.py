@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from actors.booking.wire import ACCOUNT, BODY, EVENT_COLUMNS, FIRST_FIELD
 from actors.booking.words import (
     LEG_CLASS,
     LEG_COLUMNS,
@@ -16,6 +15,7 @@ from actors.booking.words import (
     SIDE_SHORT,
     MarketTerms,
 )
+from actors.event_rows import ACCOUNT, BODY, EVENT_COLUMNS, FIRST_FIELD
 
 # counts: rows written, trades of the market so far, its open interest.
 EVENTS: Final = 0

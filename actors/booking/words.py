@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from actors.event_rows import body_number
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -75,12 +76,11 @@ BEING_LIQUIDATED: Final = int(refusals.REFUSAL_BEING_LIQUIDATED)
 DELEVERAGE_RUNG: Final = 3
 
 # Numbers of the bodies in `Event`.
-_BODIES = events.Event.DESCRIPTOR.fields_by_name
-PLACED_BODY: Final = int(_BODIES["order_placed"].number)
-FILLED_BODY: Final = int(_BODIES["order_filled"].number)
-DONE_BODY: Final = int(_BODIES["order_done"].number)
-AMENDED_BODY: Final = int(_BODIES["order_amended"].number)
-REFUSED_BODY: Final = int(_BODIES["command_refused"].number)
+PLACED_BODY: Final = body_number("order_placed")
+FILLED_BODY: Final = body_number("order_filled")
+DONE_BODY: Final = body_number("order_done")
+AMENDED_BODY: Final = body_number("order_amended")
+REFUSED_BODY: Final = body_number("command_refused")
 
 
 class MarketTerms(NamedTuple):

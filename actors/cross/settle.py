@@ -6,6 +6,7 @@ import numpy as np
 
 from actors.columns import RowGatherer, add_row, rows
 from actors.cross.book import VAULT, CrossBook
+from actors.event_rows import body_number
 from actors.risk.cross_funding import funding_payments_ceil_atoms
 from actors.rulebooks import margin_trade
 from actors.sinks import FUND, LADDER, LADDER_SETTLE, SETTLE, EventSink
@@ -18,6 +19,8 @@ from breakwater.v1 import events_pb2 as events
 TOLD_CLASS = 15
 # Ladder orders have this bit in their number and no row here (docs/margin-trade.md).
 LADDER_NUMBER = 1 << 19
+_FUNDED_BODY = body_number("funding_paid")
+_UPDATED_BODY = body_number("position_updated")
 # `partial_pending` of the ladder's row: a partial was sent; the book filled something of it.
 PARTIAL_SENT, PARTIAL_FILLED = 1, 2
 _TOLD_AS_CREDITED = {
@@ -45,6 +48,8 @@ class _Settling:
         self._sink = sink
         self._round = ladder_round
         self.moves: dict[tuple[int, int], Move] = {}
+        # What fills earned and cost, not posted yet.
+        self._cash: dict[int, int] = {}
 
     def fill(self, account: int, market: int, order: int, lots: int, quote: int, fees: tuple[int, int]) -> None:
         """FILL: the position, what is left of the order, the trading and the liquidation fee."""
@@ -53,9 +58,10 @@ class _Settling:
             self._book.fill_order(order, abs(lots))
         elif self._round:
             self._note_partial(account)
-        move.fee += fees[0]
-        move.liquidation_fee += fees[1]
-        self._book.accounts.post(account, free=-sum(fees))
+        fee, liquidation_fee = fees
+        move.fee += fee
+        move.liquidation_fee += liquidation_fee
+        self._cash[account] -= fee + liquidation_fee
 
     def _note_partial(self, account: int) -> None:
         """The book filled something of the ladder's order: a partial starts its cooldown (MT-12)."""
@@ -65,15 +71,24 @@ class _Settling:
             self._book.touch(account)
 
     def move(self, account: int, market: int, lots: int, quote: int) -> Move:
-        """The position moves by lots at a quote; what it realises goes to cash. Returns the record of it."""
-        book = self._book
-        held = book.positions.lots(account, market)
-        after = position_after(held, book.positions.get(account, market, "cost"), lots, quote)
-        book.positions.move(account, market, after.lots, after.cost_atoms)
-        book.accounts.post(account, free=after.realised_atoms)
-        move = self.moves.setdefault((account, market), Move())
-        move.realised += after.realised_atoms
+        """The position moves by lots at a quote; what it realises is cash. Returns the record of it."""
+        positions = self._book.positions
+        held, cost = positions.position(account, market)
+        after = position_after(held, cost, lots, quote)
+        positions.move(account, market, after.lots, after.cost_atoms)
+        realised = after.realised_atoms
+        self._cash[account] = self._cash.get(account, 0) + realised
+        move = self.moves.get((account, market))
+        if move is None:
+            move = self.moves[account, market] = Move()
+        move.realised += realised
         return move
+
+    def post_cash(self) -> None:
+        """What fills left to post is cash of the accounts from here on."""
+        for account, atoms in self._cash.items():
+            self._book.accounts.post(account, free=atoms)
+        self._cash.clear()
 
     def gone(self, account: int, market: int, order: int) -> None:
         """GONE: the order leaves the table. A ladder order has no row: its market is tried in this block (MT-12)."""
@@ -90,6 +105,7 @@ class _Settling:
             if lots:
                 value = margin_trade.value_atoms(lots, book.mark_ticks(market), book.k(market))
                 self.move(account, market, -lots, -value)
+        self.post_cash()
         book.accounts.post(account, free=-book.accounts.free(account))
 
     def move_money(
@@ -97,6 +113,7 @@ class _Settling:
     ) -> None:
         """CASH, MINTED, RELEASE, REDEMPTION; `key` is (class, command, leg)."""
         book = self._book
+        self.post_cash()
         held = amount if kind in (events.CROSS_LEG_KIND_MINTED, events.CROSS_LEG_KIND_RELEASE) else 0
         free = 0 if kind == events.CROSS_LEG_KIND_MINTED else amount
         book.accounts.post(account, free=free, held=-held)
@@ -118,22 +135,14 @@ class _Settling:
 
     def tell(self) -> None:
         """One event for each position that moved, after all legs of the call."""
-        book = self._book
+        book, accounts = self._book, self._book.accounts
         for (account, market), move in sorted(self.moves.items()):
-            row = book.positions.read(account, market)
-            body = events.PositionUpdated(
-                lots=row.lots,
-                cost_atoms=row.cost,
-                realised_atoms=move.realised,
-                fee_atoms=move.fee,
-                liquidation_fee_atoms=move.liquidation_fee,
-                cash_atoms=book.accounts.free(account),
-            )
+            lots, cost = book.positions.position(account, market)
+            fields = (lots, cost, move.realised, move.fee, move.liquidation_fee, accounts.free(account))
             key = (SETTLE, book.venue << 8 | TOLD_CLASS, account, market)
             if self._round:
                 key = (LADDER, self._round, LADDER_SETTLE + account, market)
-            event = events.Event(venue=book.venue, market=market, account=account, position_updated=body)
-            self._sink.emit(key, event)
+            self._sink.emit_row(key, _UPDATED_BODY, book.venue, market, account, fields)
 
 
 def settle_cross_legs(
@@ -154,6 +163,7 @@ def settle_cross_legs(
         else:
             amount, reference = money
             settling.move_money(account, kind, amount, reference, (leg_class, command, leg))
+    settling.post_cash()
     settling.tell()
     moves = settling.moves.values()
     _owe(book, dues, batches.CROSS_DUE_KIND_TRADING_FEES, sum(move.fee for move in moves))
@@ -165,6 +175,8 @@ def position_after(lots: int, cost_atoms: int, moved_lots: int, quote_atoms: int
 
     Released cost is rounded down and the last lot releases what is left; cash less cost moves by -quote, exactly.
     """
+    if lots * moved_lots >= 0:
+        return margin_trade.Fill(lots + moved_lots, cost_atoms + quote_atoms, 0)
     closing = margin_trade.closing_lots(lots, moved_lots)
     closing_quote = mul_div_floor(quote_atoms, abs(closing), abs(moved_lots))
     assert closing_quote * moved_lots == quote_atoms * closing, "a move that turns a position is not at one price"
@@ -221,7 +233,6 @@ def _fund_market(book: CrossBook, mark: common.Mark, sink: EventSink) -> int:
     accounts = table.column("account")[slots].tolist()
     market_key = book.venue << 32 | market
     for account, payment, cash in zip(accounts, payments.tolist(), after.tolist(), strict=True):
-        body = events.FundingPaid(position=market, payment_atoms=payment, margin_held_atoms=cash)
-        event = events.Event(venue=book.venue, market=market, account=account, funding_paid=body)
-        sink.emit((FUND, market_key, account, 0), event)
+        fields = (market, payment, cash)
+        sink.emit_row((FUND, market_key, account, 0), _FUNDED_BODY, book.venue, market, account, fields)
     return sum(payments.tolist())

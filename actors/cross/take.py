@@ -1,7 +1,10 @@
 """Phase 5 of a cross book: account commands as everywhere, then cancels of orders and triggers in command order."""
 
+from collections.abc import Sequence
+
 from actors.columns import RowGatherer, rows
 from actors.cross.book import CrossBook
+from actors.event_rows import body_number
 from actors.ledger.account_commands import CANCEL, take_account_commands
 from actors.ledger.book_orders import BookOrder
 from actors.sinks import NO_COMMAND, TAKE, AnswerSink, EventSink, Refused
@@ -11,6 +14,8 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 
 CANCEL_CLASS = 0
+NO_REASON = Refused(refusals.REFUSAL_UNSPECIFIED, 0, 0)
+_DONE_BODY = body_number("order_done")
 
 
 def take_commands(
@@ -42,12 +47,13 @@ def _cancel_one(
     answers: AnswerSink,
 ) -> None:
     number = order or book.orders.by_client(account, client_id)
-    if number not in book.orders or book.orders.read(number).account != account:
+    row = book.orders.find(number)
+    if row is None or row.account != account:
         refused = Refused(refusals.REFUSAL_UNKNOWN_ORDER, 1, order or client_id)
         answers.refuse((TAKE, CANCEL, command, 0), command, refused, book.venue, account=account)
         return
-    row = cancel_order(book, number, CANCEL_CLASS, command, ops)
-    sink.emit((TAKE, CANCEL, command, number), order_done(book, number, row))
+    cancel_orders(book, account, [number], CANCEL_CLASS, command, ops)
+    tell_done(book, sink, (TAKE, CANCEL, command, number), number, row)
     answers.answer(
         command,
         common.OUTCOME_STATUS_DONE,
@@ -69,43 +75,61 @@ def _cancel_all(
 ) -> None:
     """All orders and triggers, of one market or (0) of all; the dead man's switch gets no answer."""
     numbers = book.orders.of_account_in(account, market) if market else book.orders.of_account(account)
-    for number in numbers:
-        row = cancel_order(book, number, CANCEL_CLASS, command, ops)
-        sink.emit((TAKE, CANCEL, command, number), order_done(book, number, row))
+    cancelled = cancel_orders(book, account, numbers, CANCEL_CLASS, command, ops)
+    for number, row in zip(numbers, cancelled, strict=True):
+        tell_done(book, sink, (TAKE, CANCEL, command, number), number, row)
     if command != NO_COMMAND:
         answers.answer(command, common.OUTCOME_STATUS_DONE, reference=account)
+
+
+def cancel_orders(
+    book: CrossBook,
+    account: int,
+    orders: Sequence[int],
+    op_class: int,
+    command: int,
+    ops: RowGatherer[batches.OrderOps],
+) -> list[BookOrder]:
+    """Takes orders of an account out with their holds, tells their books to drop them (a trigger is at no book).
+
+    Returns their rows.
+    """
+    rows_out = book.remove_orders(account, orders)
+    venue, kind = book.venue, batches.ORDER_OP_KIND_CANCEL
+    for order, row in zip(orders, rows_out, strict=True):
+        owner, market, side, limit, _, remaining, time_in_force, flags, self_trade, client_id, trigger, _ = row
+        if not trigger:
+            words = (time_in_force, flags, self_trade, client_id, 0)
+            ops.add(op_class, command, order, venue, market, owner, kind, side, limit, remaining, 0, *words)
+    return rows_out
+
+
+def tell_done(
+    book: CrossBook,
+    sink: EventSink,
+    key: tuple[int, int, int, int],
+    order: int,
+    row: BookOrder,
+    why: Refused = NO_REASON,
+) -> None:
+    """`OrderDone`: the order left without being filled whole; without a reason its owner cancelled it."""
+    armed = int(row.trigger != 0)
+    side = common.SIDE_LONG if row.side > 0 else common.SIDE_SHORT
+    fields = (order, side, row.limit, row.remaining, 1 - armed, *why, armed)
+    sink.emit_row(key, _DONE_BODY, book.venue, row.market, row.account, fields)
 
 
 def cancel_order(
     book: CrossBook, order: int, op_class: int, command: int, ops: RowGatherer[batches.OrderOps]
 ) -> BookOrder:
-    """Takes an order out with its hold, tells its book to drop it (a trigger is at no book), and returns its row."""
-    row = book.remove_order(order)
-    if row.is_resting:
-        ops.add(
-            op_class,
-            command,
-            order,
-            book.venue,
-            row.market,
-            row.account,
-            batches.ORDER_OP_KIND_CANCEL,
-            row.side,
-            row.limit,
-            row.remaining,
-            0,
-            row.time_in_force,
-            row.flags,
-            row.self_trade,
-            row.client_id,
-            0,
-        )
+    """`cancel_orders` for one."""
+    (row,) = cancel_orders(book, book.orders.read(order).account, [order], op_class, command, ops)
     return row
 
 
 def order_done(book: CrossBook, order: int, row: BookOrder, why: Refused | None = None) -> events.Event:
     """The order left without being filled whole; without a reason its owner cancelled it."""
-    because = why or Refused(refusals.REFUSAL_UNSPECIFIED, 0, 0)
+    because = why or NO_REASON
     body = events.OrderDone(
         order=order,
         side=common.SIDE_LONG if row.side > 0 else common.SIDE_SHORT,

@@ -72,8 +72,10 @@ class Accounts:
                 lowest = self._lowest_free if name == "free" else 0
                 assert lowest <= value < BALANCE_BOUND, f"account {account}: {name} would be {value}"
                 self._add_to_sum(name, delta)
-                self._log.note(self._add_to_sum, name, -delta)
-        self._log.note(self._touched, account)
+                if self._log.is_open:
+                    self._log.note(self._add_to_sum, name, -delta)
+        if self._log.is_open:
+            self._log.note(self._touched, account)
         self._touched(account)
 
     def charge(self, slots: np.ndarray, amounts_atoms: np.ndarray) -> np.ndarray:

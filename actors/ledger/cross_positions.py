@@ -85,6 +85,14 @@ class CrossPositions:
         key = self.key(account, market)
         return CrossPosition(*self.table.row(key)) if key in self.table else CrossPosition(account, market)
 
+    def position(self, account: int, market: int) -> tuple[int, int]:
+        """(lots, cost), both 0 without a row."""
+        key = account << MARKET_BITS | market
+        if key not in self.table:
+            return 0, 0
+        row = self.table.cells(key)
+        return row[LOTS], row[COST]
+
     def lots(self, account: int, market: int) -> int:
         """The signed lots, 0 without a row."""
         return self.get(account, market, "lots")

@@ -127,7 +127,8 @@ class Table:
     def put(self, key: int, name: str, value: int) -> None:
         """Overwrites one cell."""
         cell = (self._place[name], self._slots[key])
-        self._log.note(self._put_raw, key, cell[0], int(self._data[cell]))
+        if self._log.is_open:
+            self._log.note(self._put_raw, key, cell[0], int(self._data[cell]))
         self._data[cell] = value
 
     def _put_raw(self, key: int, place: int, value: int) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.booking.wire import EVENT_COLUMNS, columns_bytes, event_bodies, read_columns
+from actors.booking.wire import columns_bytes, read_columns
+from actors.event_rows import EVENT_COLUMNS, event_bodies, places
 from actors.matching import words as w
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
@@ -175,8 +176,8 @@ def test_events_are_the_bytes_the_library_writes() -> None:
         body = events.Deleveraged(liquidated_account=order, **dict(zip(names, values, strict=True)))
         event = events.Event(venue=9, market=300, account=account, deleveraged=body)
         expected.append(event.SerializeToString(deterministic=True))
-    assert event_bodies(rows, 9, 300) == expected
-    assert event_bodies(rows[:0], 9, 300) == []
+    assert event_bodies(rows, places(len(rows), 9, 300)) == expected
+    assert event_bodies(rows[:0], places(0, 9, 300)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 1_000])
