@@ -13,6 +13,7 @@ from node.config import Limits, NodeConfig
 from node.guards import roles
 from node.guards.refusals import STATUS_OF
 from node.metrics import Metrics
+from tests.docs import parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -73,6 +74,9 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "refusals": refusals,
     "settings": settings,
     "counters": counters,
+    "margin-trade-venue": parameters.of_venue,
+    "margin-trade-market": parameters.of_market,
+    "oracle": parameters.of_oracle,
 }
 
 

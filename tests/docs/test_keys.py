@@ -19,7 +19,7 @@ def keys_of(function: str) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Dict):
-                    yield from (key.value for key in inner.keys if isinstance(key, ast.Constant))
+                    yield from (str(key.value) for key in inner.keys if isinstance(key, ast.Constant))
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,9 @@ HOMES = {
     "roles": "operating.md",
     "settings": "operating.md",
     "counters": "operating.md",
+    "margin-trade-venue": "operating.md",
+    "margin-trade-market": "operating.md",
+    "oracle": "operating.md",
     "refusals": "api.md",
 }
 
