@@ -36,8 +36,8 @@ class BlockRun:
         self.demanded = batches.DeleverageDemands()
         self.tops: dict[Key, tuple[int, ...]] = {}
 
-    def header(self, actor: str) -> batches.CallHeader:
-        """Heads the next call to an actor."""
+    def header(self, actor: str, may_be_last: bool = True) -> batches.CallHeader:
+        """Heads the next call to an actor; only one that may be its last of the block is asked for digests."""
         step = self.steps[actor] = self.steps.get(actor, -1) + 1
         previous_height, previous_hash = self.state.applied(actor)
         return batches.CallHeader(
@@ -47,7 +47,7 @@ class BlockRun:
             previous_height=previous_height,
             previous_frame_hash=previous_hash,
             block_time_ms=self.block.block_time_ms,
-            root=self.root,
+            root=self.root and may_be_last,
         )
 
     def take(self, events: batches.PendingEvents, outcomes: batches.Outcomes) -> None:

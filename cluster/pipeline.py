@@ -88,11 +88,16 @@ def _mark(run: BlockRun) -> Generator[list[Call], list[bytes], None]:
 
 def _shards(run: BlockRun, phases: Phases, extra: list[dict[str, Any]], ladder_round: int = 0) -> _Shards:
     """One fan-out to every shard; what it says for certain is gathered, what it staged is the caller's."""
-    calls = []
+    calls, may_be_last = [], phases not in (_ACT, _RANK)
     for shard, (rows, fields) in enumerate(zip(run.shard_commands(), extra, strict=True)):
         name = shard_name(shard)
         call = batches.ShardCall(
-            header=run.header(name), phases=phases, commands=rows, speculative=True, round=ladder_round, **fields
+            header=run.header(name, may_be_last),
+            phases=phases,
+            commands=rows,
+            speculative=True,
+            round=ladder_round,
+            **fields,
         )
         calls.append(Call(name, call.SerializeToString()))
     replies = [batches.ShardReply.FromString(reply) for reply in (yield calls)]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from node.bench import api, blocks, cross_scan, journal_append, matching, replay_speed, scan
+from node.bench import api, blocks, cross_scan, crowd, journal_append, matching, replay_speed, scan
 from node.bench.table import Row
 
 
@@ -18,6 +18,7 @@ def rows(scratch: Path, quick: bool) -> Iterator[Row]:
         yield from scan.rows(quick)
         yield from matching.rows(quick)
         yield from cross_scan.rows(quick)
+        yield from crowd.rows(quick)
         yield from journal_append.rows(directory, quick)
         yield from replay_speed.rows(quick)
         yield from blocks.rows(directory, quick)
