@@ -15,9 +15,11 @@ from node.presets import twilight_venue
 
 VENUES = ("twilight", "margin-trade")
 _BAR_FILES = ("*.csv", "*.csv.gz")
-# Significant digits a price is quoted with where the asset is not listed.
+# Significant digits a price is quoted with where the asset is not listed. An atom is 1e-6: no step is smaller, and with
+# fewer digits than the least a step is no price.
 _DIGITS = 5
 _MOST_DECIMALS = 6
+_LEAST_TICKS = 100
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class ReplayOptions:
 def plan_of(options: ReplayOptions) -> Plan:
     """Venue, markets, prices and people. Raises ReplayError, or PriceFileError for what is wrong in a file."""
     if options.venue == "twilight":
+        if options.prices is not None and options.prices.is_dir():
+            raise PriceFileError(f"{options.prices}: a folder; Twilight has one market, name one of its files")
         venue, markets = twilight_venue(options.rules)
         bars = crash_bars(options.seed) if options.prices is None else read_bars(options.prices)
         paths = [price_path(bars, options.ticks_per_bar, markets[0].tick_size_e9)]
@@ -65,7 +69,12 @@ def _histories(options: ReplayOptions) -> dict[str, list[Bar]]:
     files = sorted(file for pattern in _BAR_FILES for file in options.prices.glob(pattern))
     if not files:
         raise PriceFileError(f"{options.prices}: holds no file of bars ({', '.join(_BAR_FILES)})")
-    return {_asset(file): read_bars(file) for file in files}
+    by_asset: dict[str, Path] = {}
+    for file in files:
+        other = by_asset.setdefault(_asset(file), file)
+        if other is not file:
+            raise PriceFileError(f"{options.prices}: {other.name} and {file.name} both are bars of {_asset(file)}")
+    return {asset: read_bars(file) for asset, file in by_asset.items()}
 
 
 def _asset(file: Path) -> str:
@@ -79,8 +88,13 @@ def _market(number: int, asset: str, bars: Sequence[Bar]) -> parameters_pb2.Mark
     if asset in SCALES:
         return margin_trade_market(number, asset, MARGIN_TRADE_VENUE)
     price = bars[0].open_e18
-    whole_digits = len(str(price // QUOTE_E18)) if price >= QUOTE_E18 else 0
-    decimals = min(_MOST_DECIMALS, max(0, _DIGITS - whole_digits))
+    decimals = _MOST_DECIMALS
+    while decimals and price * 10**decimals >= QUOTE_E18 * 10**_DIGITS:
+        decimals -= 1
+    if price * 10**decimals < QUOTE_E18 * _LEAST_TICKS:
+        raise PriceFileError(
+            f"{bars[0].place}: {asset} is quoted in steps of 0.000001, its price is too small for that"
+        )
     return margin_trade_market(number, asset, MARGIN_TRADE_VENUE, Scale(decimals, price / QUOTE_E18))
 
 
