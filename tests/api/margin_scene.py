@@ -2,7 +2,7 @@
 
 import time
 
-from breakwater.v1 import markets_pb2
+from breakwater.v1 import admin_pb2, common_pb2, markets_pb2
 from node.client import Client
 from node.margin_presets import MARGIN_TRADE_VENUE, PERP_SOURCES, SPOT_SOURCES
 from tests.api.scene import now_ms
@@ -16,6 +16,7 @@ ETH_TICKS = 400_000
 FUNDS = 100_000 * USDC
 _SOURCES = [number for number, _ in (*SPOT_SOURCES, *PERP_SOURCES)]
 _STEP_S = 0.15
+_HOUR_MS = 3_600_000
 
 
 def move_marks(client: Client, ticks_by_market: dict[int, int], venue: int = VENUE) -> int:
@@ -28,6 +29,17 @@ def move_marks(client: Client, ticks_by_market: dict[int, int], venue: int = VEN
             return max(answer.height for answer in answers)
         time.sleep(_STEP_S)
     raise AssertionError(f"the marks did not move to {ticks_by_market}")
+
+
+def steady_marks(client: Client, ticks_by_market: dict[int, int], venue: int = VENUE) -> None:
+    """Markets whose mark is their oracle price and stays what it is, however long a test takes and whatever trades."""
+    for rules in client.list_markets(venue):
+        if rules.market in ticks_by_market:
+            rules.oracle.mark_rule = common_pb2.MARK_RULE_INDEX
+            rules.oracle.source_fresh_ms = rules.oracle.warn_age_ms = _HOUR_MS
+            change = admin_pb2.ChangeParametersRequest(market=rules, expected_version=rules.version)
+            client.admin.ChangeParameters(change)
+    move_marks(client, ticks_by_market, venue)
 
 
 def publish_marks(client: Client, ticks_by_market: dict[int, int], venue: int = VENUE) -> None:

@@ -18,8 +18,8 @@ from tests.api.margin_scene import (
     VENUE,
     clear_book,
     funded,
-    move_marks,
     settled,
+    steady_marks,
 )
 from tests.api.refusing import Refusal, refusal_of
 
@@ -27,7 +27,7 @@ from tests.api.refusing import Refusal, refusal_of
 @pytest.fixture(scope="module")
 def market(dev: Client) -> int:
     """Two markets with marks."""
-    move_marks(dev, {BTC: PRICE_TICKS, ETH: ETH_TICKS})
+    steady_marks(dev, {BTC: PRICE_TICKS, ETH: ETH_TICKS})
     return BTC
 
 

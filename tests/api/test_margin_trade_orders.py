@@ -9,7 +9,18 @@ import pytest
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, refusals_pb2
 from node.client import Client
 from tests.api.conftest import ClientOf
-from tests.api.margin_scene import BTC, ETH, ETH_TICKS, PRICE_TICKS, VENUE, clear_book, funded, move_marks, settled
+from tests.api.margin_scene import (
+    BTC,
+    ETH,
+    ETH_TICKS,
+    PRICE_TICKS,
+    VENUE,
+    clear_book,
+    funded,
+    move_marks,
+    settled,
+    steady_marks,
+)
 from tests.api.refusing import Refusal, refusal_of
 
 FILLED, RESTING = common_pb2.OUTCOME_STATUS_FILLED, common_pb2.OUTCOME_STATUS_RESTING
@@ -20,7 +31,7 @@ REFUSED = common_pb2.OUTCOME_STATUS_REFUSED
 @pytest.fixture(scope="module")
 def market(dev: Client) -> int:
     """Two markets with marks."""
-    move_marks(dev, {BTC: PRICE_TICKS, ETH: ETH_TICKS})
+    steady_marks(dev, {BTC: PRICE_TICKS, ETH: ETH_TICKS})
     return BTC
 
 

@@ -9,7 +9,19 @@ from actors.units import ORDER_LOTS_BOUND, PRICE_BOUND
 from breakwater.v1 import admin_pb2, common_pb2, orders_pb2, refusals_pb2
 from node.client import Client
 from node.margin_presets import margin_trade_market
-from tests.api.margin_scene import BTC, ETH, FUNDS, PRICE_TICKS, USDC, VENUE, clear_book, funded, move_marks, settled
+from tests.api.margin_scene import (
+    BTC,
+    ETH,
+    FUNDS,
+    PRICE_TICKS,
+    USDC,
+    VENUE,
+    clear_book,
+    funded,
+    move_marks,
+    settled,
+    steady_marks,
+)
 from tests.api.refusing import Refusal, refusal_of
 from tests.api.test_margin_trade_orders import place_batch
 
@@ -20,7 +32,7 @@ CAP_LOTS = 1_000
 @pytest.fixture(scope="module")
 def market(dev: Client) -> int:
     """A market with a mark."""
-    move_marks(dev, {BTC: PRICE_TICKS})
+    steady_marks(dev, {BTC: PRICE_TICKS})
     return BTC
 
 

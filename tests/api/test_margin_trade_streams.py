@@ -38,6 +38,7 @@ from tests.api.margin_scene import (
     funded,
     move_marks,
     settled,
+    steady_marks,
 )
 from tests.api.refusing import Refusal, refusal_of
 from tests.api.test_margin_trade_orders import place_batch
@@ -53,7 +54,7 @@ async def live(node: NodeServer) -> AsyncIterator[AsyncClient]:
 @pytest.fixture(scope="module")
 def market(dev: Client) -> int:
     """Two markets with marks."""
-    move_marks(dev, {BTC: PRICE_TICKS, ETH: ETH_TICKS})
+    steady_marks(dev, {BTC: PRICE_TICKS, ETH: ETH_TICKS})
     return BTC
 
 

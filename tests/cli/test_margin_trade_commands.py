@@ -11,7 +11,7 @@ from pyarrow import parquet
 from node.client import Client
 from node.config import NodeConfig
 from node.server import NodeServer
-from tests.api.margin_scene import BTC, PRICE_TICKS, USDC, VENUE, funded, move_marks, settled
+from tests.api.margin_scene import BTC, PRICE_TICKS, USDC, VENUE, funded, settled, steady_marks
 from tests.cli.running import breakwater, only_object
 
 FUNDS = 50_000 * USDC
@@ -23,7 +23,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     server = NodeServer(NodeConfig(data_dir=tmp_path_factory.mktemp("node"), transport="inline", dev=True))
     server.start()
     with Client(server.address, server.dev_keys["dev"], 10.0) as client:
-        move_marks(client, {BTC: PRICE_TICKS})
+        steady_marks(client, {BTC: PRICE_TICKS})
     yield server.config.data_dir
     server.stop()
 
