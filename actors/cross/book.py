@@ -10,7 +10,7 @@ from actors.cross.health import Health, health
 from actors.ledger.accounts import Accounts
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder, BookOrders
 from actors.ledger.bucket_digests import DigestedRows
-from actors.ledger.cross_positions import KEPT_COLUMNS, CrossPosition, CrossPositions
+from actors.ledger.cross_positions import KEPT_COLUMNS, MARKET_BITS, CrossPosition, CrossPositions
 from actors.ledger.held_columns import HeldColumns, HeldOrder
 from actors.ledger.table import StagingLog, Table, dumped_rows
 from actors.risk.slack_zones import SlackZones
@@ -148,14 +148,14 @@ class CrossBook:
         for row in map(self.orders.read, self.orders.numbers()):
             held = self._held_order(row) if row.market in moved else None
             if held:
-                (buys if row.side > 0 else sells)[held.position] += self.adverse(row, row.remaining)
+                (buys if row.side > 0 else sells)[held[0]] += self.adverse(row, row.remaining)
         return buys, sells
 
     def _held_order(self, row: BookOrder | None) -> HeldOrder | None:
         if row is None or row.trigger or row.flags & REDUCE_ONLY:
             return None
-        slot = self.positions.table.slot(self.positions.key(row.account, row.market))
-        return HeldOrder(slot, row.market, row.side, row.limit, row.remaining)
+        account, market, side, limit, _, remaining, *_ = row
+        return self.positions.table.slot(account << MARKET_BITS | market), market, side, limit, remaining
 
     def _touch_money(self, account: int) -> None:
         self.touched.add(account)

@@ -12,7 +12,7 @@ from actors.cross.ladder_rows import LadderRow, read_row, write_row
 from actors.cross.scan import rung_of
 from actors.cross.settle import LADDER_NUMBER, PARTIAL_SENT
 from actors.cross.standings import Holding, Standing, standings
-from actors.cross.take import CANCEL_CLASS, cancel_order, order_done
+from actors.cross.take import CANCEL_CLASS, cancel_orders, tell_done
 from actors.ledger.book_orders import LADDER_ORDER, REDUCE_ONLY, BookOrder
 from actors.risk.bankruptcy import (
     bankruptcy_limit_ticks,
@@ -205,10 +205,10 @@ class _Ladder:
     def _cancel(self, case: _Case, numbers: list[int]) -> int:
         """Takes the orders out, tells it, and answers how many they were."""
         why = Refused(refusals.REFUSAL_BEING_LIQUIDATED, 0, case.rung)
-        for count, number in enumerate(numbers, 1):
-            order: BookOrder = cancel_order(self._book, number, CANCEL_CLASS, LADDER_NUMBER | case.sequence, self._ops)
-            event = order_done(self._book, number, order, why)
-            self._sink.emit((LADDER, self._round, case.sequence, count), event)
+        command = LADDER_NUMBER | case.sequence
+        cancelled = cancel_orders(self._book, case.account, numbers, CANCEL_CLASS, command, self._ops)
+        for count, (number, order) in enumerate(zip(numbers, cancelled, strict=True), 1):
+            tell_done(self._book, self._sink, (LADDER, self._round, case.sequence, count), number, order, why)
         return len(numbers)
 
     def _send(self, case: _Case, target: _Target, number: int) -> None:

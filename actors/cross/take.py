@@ -10,7 +10,6 @@ from actors.ledger.book_orders import BookOrder
 from actors.sinks import NO_COMMAND, TAKE, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
-from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 
 CANCEL_CLASS = 0
@@ -117,28 +116,3 @@ def tell_done(
     side = common.SIDE_LONG if row.side > 0 else common.SIDE_SHORT
     fields = (order, side, row.limit, row.remaining, 1 - armed, *why, armed)
     sink.emit_row(key, _DONE_BODY, book.venue, row.market, row.account, fields)
-
-
-def cancel_order(
-    book: CrossBook, order: int, op_class: int, command: int, ops: RowGatherer[batches.OrderOps]
-) -> BookOrder:
-    """`cancel_orders` for one."""
-    (row,) = cancel_orders(book, book.orders.read(order).account, [order], op_class, command, ops)
-    return row
-
-
-def order_done(book: CrossBook, order: int, row: BookOrder, why: Refused | None = None) -> events.Event:
-    """The order left without being filled whole; without a reason its owner cancelled it."""
-    because = why or NO_REASON
-    body = events.OrderDone(
-        order=order,
-        side=common.SIDE_LONG if row.side > 0 else common.SIDE_SHORT,
-        price_ticks=row.limit,
-        remaining_lots=row.remaining,
-        was_resting=row.is_resting,
-        refusal=because.refusal,
-        required=because.required,
-        actual=because.actual,
-        was_armed=not row.is_resting,
-    )
-    return events.Event(venue=book.venue, market=row.market, account=row.account, order_done=body)

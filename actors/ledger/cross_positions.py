@@ -58,6 +58,7 @@ class CrossPositions:
 
     def __init__(self, log: StagingLog, touched: Callable[[int], None], owner_slot: Callable[[int], int]) -> None:
         self._log = log
+        self._noted = log.noted()
         self._touched = touched
         self._owner_slot = owner_slot
         self.table = HotTable(CrossPosition._fields, log, named=2)
@@ -167,7 +168,8 @@ class CrossPositions:
         self.cost_atoms += cost_delta
 
     def _touch(self, account: int) -> None:
-        if self._log.is_open:
+        if self._log.is_open and account not in self._noted:
+            self._noted.add(account)
             self._log.note(self._touched, account)
         self._touched(account)
 

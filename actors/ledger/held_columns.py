@@ -4,7 +4,6 @@ Orders come and go one by one, but only a new mark asks for all of them: columns
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +14,16 @@ Int64Array = NDArray[np.int64]
 _FIRST_CAPACITY = 1024
 
 
-class HeldOrder(NamedTuple):
-    """A row: slot of the position, market, side, limit in ticks, lots that hold."""
-
-    position: int
-    market: int
-    side: int
-    limit: int
-    lots: int
-
-
-_POSITION, _MARKET, _SIDE, _LIMIT, _LOTS = range(len(HeldOrder._fields))
+# A row: slot of the position, market, side, limit in ticks, lots that hold.
+HeldOrder = tuple[int, int, int, int, int]
+_POSITION, _MARKET, _SIDE, _LIMIT, _LOTS = range(5)
 
 
 class HeldColumns:
     """The orders that hold something, by order number."""
 
     def __init__(self) -> None:
-        self._data: Int64Array = np.zeros((len(HeldOrder._fields), _FIRST_CAPACITY), dtype=np.int64)
+        self._data: Int64Array = np.zeros((_LOTS + 1, _FIRST_CAPACITY), dtype=np.int64)
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
         self._made = 0
@@ -43,9 +34,9 @@ class HeldColumns:
         if gone:
             self._data[_LOTS, gone] = 0
             self._free.extend(gone)
-        there = [(self._slot(order), row) for order, row in changed.items() if row is not None]
-        if there:
-            slots, rows = zip(*there, strict=True)
+        rows = [row for row in changed.values() if row is not None]
+        if rows:
+            slots = [self._slot(order) for order, row in changed.items() if row is not None]
             self._data[:, slots] = np.array(rows, dtype=np.int64).T
 
     def _slot(self, order: int) -> int:

@@ -22,6 +22,7 @@ class HotTable(Table):
         self._named = named
         self._hot: dict[int, list[int]] = {}
         self._changed: set[int] = set()
+        self._noted = log.noted()
 
     def cells(self, key: int) -> list[int]:
         """The row to be read, in column order; a later change shows in it."""
@@ -33,7 +34,8 @@ class HotTable(Table):
     def changing(self, key: int) -> list[int]:
         """The row to be written to; while staging it comes back as it was before."""
         row = self.cells(key)
-        if self._log.is_open:
+        if self._log.is_open and key not in self._noted:
+            self._noted.add(key)
             self._log.note(self._set_row, key, row.copy())
         self._changed.add(key)
         return row
@@ -55,7 +57,9 @@ class HotTable(Table):
         """See `Table`."""
         slot = self._take_slot(key)
         self._set_row(key, values)
-        self._log.note(self._discard, key)
+        if self._log.is_open:
+            self._noted.add(key)
+            self._log.note(self._discard, key)
         return slot
 
     def _discard(self, key: int) -> None:

@@ -18,12 +18,20 @@ class StagingLog:
 
     def __init__(self) -> None:
         self._inverses: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._noted: list[set[int]] = []
         self.is_open = False
 
     def open(self) -> None:
         """From here on changes are staged."""
         assert not self.is_open, "staging is open already"
         self.is_open = True
+        for keys in self._noted:
+            keys.clear()
+
+    def noted(self) -> set[int]:
+        """A set for what needs its inverse noted once only; empty whenever staging begins."""
+        self._noted.append(set())
+        return self._noted[-1]
 
     def note(self, inverse: Callable[..., Any], *arguments: Any) -> None:
         """Remembers how to undo a change that is about to be made."""
