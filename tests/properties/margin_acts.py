@@ -3,12 +3,13 @@
 import random
 from typing import Protocol
 
-from actors.units import PRICE_BOUND
+from actors.units import PPM, PRICE_BOUND
 from breakwater.v1.commands_pb2 import CommandBatch
+from tests.properties.margin_money import MarginMoney, Row, columns
 from tests.properties.margin_moods import MarginMood
 from tests.properties.margin_operators import margin_operation, margin_parameter_change
 from tests.properties.margin_sight import MarginSight
-from tests.properties.margin_venues import ASSETS, MARGIN_VENUE, margin_genesis
+from tests.properties.margin_venues import ASSETS, MARGIN_VENUE, MAX_ORDER_LOTS, margin_genesis
 
 APPETITES = (
     "takers",
@@ -49,8 +50,6 @@ GTC, IOC, FOK = 1, 2, 3
 POST_ONLY, REDUCE_ONLY = 1, 2
 STOP, TAKE_PROFIT = 1, 2
 
-Row = list[int]
-
 
 class Sender(Protocol):
     """Who sends: its clock and its way to make a batch."""
@@ -79,6 +78,7 @@ class MarginActs:
         drawn = {name: draw.choice((0.0, 0.3, 0.6, 1.0)) for name in APPETITES}
         some = {"takers": draw.choice((0.5, 1.0)), "makers": draw.choice((0.5, 1.0)), "stalls": draw.choice((0.0, 0.2))}
         self.appetite = {**drawn, **some, **mood.appetite, **appetite}
+        self.money = MarginMoney(draw, mood, self._wants, self._send)
         self.prices: dict[int, int] = {}
         self.last_tick_ms: dict[tuple[int, int], int] = {}
         self.stalled: dict[int, int] = {}
@@ -105,7 +105,7 @@ class MarginActs:
     def batches(self, sight: MarginSight) -> list[CommandBatch]:
         """What one block brings, in no order."""
         batches = [self._ticks(sight, market) for market in sorted(sight.markets) if self._publishes(market)]
-        batches += self._trading(sight) + self._money(sight)
+        batches += self._trading(sight) + self.money.moves(sight)
         if self._wants("operators", 0.25):
             batches.append(margin_operation(self.random, self.sender, sight))
         if self._wants("parameters", 0.15):
@@ -137,7 +137,11 @@ class MarginActs:
         waiting += [order.trigger_ticks for _, order in sight.orders() if order.market == market and order.trigger]
         near = [ticks for ticks in waiting if last < 2 * ticks < 4 * last]
         if near and draw.random() < self.mood.aim:
-            price = draw.choice(near) + draw.choice((-1, 0, 0, 1, -last // 50, last // 50))
+            # Mostly the next to go, so that one after the other stands just below its rung.
+            nearest = sorted(near, key=lambda ticks: (abs(ticks - last), ticks))[: draw.choice((1, 2, 9))]
+            price = draw.choice(nearest) + draw.choice(
+                (-1, 0, 0, 1, -last // 200, last // 200, -last // 50, last // 50)
+            )
         else:
             span = draw.choice(self.mood.jumps_permille) if self._wants("jumps", 0.4) else draw.choice((0, 1, 3))
             price = last + last * draw.randint(-span, span) // 1_000 + draw.randint(-1, 1)
@@ -216,20 +220,19 @@ class MarginActs:
         return batches
 
     def _account(self, sight: MarginSight) -> int:
-        if self._wants("malformed", 0.03):
-            return self.random.choice((0, -1, max(sight.accounts) + 1, 1 << 62))
-        return self.random.choice(sight.traders)
+        return self.money.account(sight)
 
-    def _lots(self, sight: MarginSight, account: int, market: int) -> int:
-        """Lots worth a part of what the account's free margin could carry."""
+    def _lots(self, sight: MarginSight, account: int, market: int, slip_ppm: int = 0) -> int:
+        """Lots that a part of the account's free margin carries at its leverage, fee and a worse price included."""
         view, mark, k = sight.accounts.get(account), sight.mark_ticks(market), sight.k(market)
         if view is None:
             return 1
+        rules = sight.markets[market].margin_trade
         chosen = [held.leverage for held in view.cross.positions if held.market == market]
-        leverage = chosen[0] if chosen else sight.markets[market].margin_trade.tiers[0].max_leverage
-        worth = view.cross.free_margin_atoms * leverage * self.random.choice(self.mood.spends_percent) // 100
-        most = sight.markets[market].margin_trade.max_order_lots
-        return max(1, min(most, worth // (mark * k)))
+        leverage = min(chosen[0] if chosen else PPM, rules.tiers[0].max_leverage)
+        cost_ppm = -(-PPM // leverage) + slip_ppm + rules.taker_fee_e9 // 1_000
+        worth = view.cross.free_margin_atoms * self.random.choice(self.mood.spends_percent) // 100 * PPM // cost_ppm
+        return max(1, min(rules.max_order_lots, worth // (mark * k)))
 
     def _taker(self, sight: MarginSight, known: list[int]) -> Row:
         """An order that crosses, with much leverage; at times one that closes."""
@@ -238,11 +241,29 @@ class MarginActs:
         if held and draw.random() < 0.25:
             side, size, flags = (-1 if held > 0 else 1), max(1, abs(held) * draw.choice((1, 2, 4)) // 2), REDUCE_ONLY
         else:
-            side, size, flags = draw.choice((1, -1)), self._lots(sight, account, market), 0
-        mark = sight.mark_ticks(market)
-        if draw.random() < 0.5:
+            side, size, flags = draw.choice((1, -1)), 0, 0
+        mark, slip_ppm = sight.mark_ticks(market), draw.choice((0, 0, 2_000, 20_000))
+        if flags and draw.random() < 0.5:
+            # As bad a price as the band lets it name.
+            limit = max(1, mark + side * mark * draw.choice((10, 50, 90)) // 100)
+            return [
+                account,
+                market,
+                side,
+                LIMIT,
+                size,
+                limit,
+                draw.choice((GTC, IOC)),
+                draw.choice((0, flags)),
+                1,
+                0,
+                0,
+                0,
+            ]
+        if draw.random() < 0.4:
+            size = size or self._lots(sight, account, market, sight.markets[market].margin_trade.market_protection_ppm)
             return [account, market, side, MARKET, size, 0, draw.choice((0, GTC, IOC)), flags, 0, 0, 0, 0]
-        limit = max(1, mark + side * mark * draw.choice((0, 5, 20)) // 1_000)
+        limit, size = max(1, mark + side * mark * slip_ppm // PPM), size or self._lots(sight, account, market, slip_ppm)
         return [account, market, side, LIMIT, size, limit, draw.choice((GTC, GTC, IOC, FOK)), flags, 1, 0, 0, 0]
 
     def _near(self, sight: MarginSight, market: int) -> int:
@@ -296,7 +317,7 @@ class MarginActs:
                 (3, 3),
                 (4, 0),
                 (4, -5),
-                (4, 10**6 + 1),
+                (4, MAX_ORDER_LOTS + 1),
                 (4, 1 << 40),
                 (5, 0),
                 (5, 1 << 40),
@@ -323,7 +344,7 @@ class MarginActs:
             named = (order.order, 0) if not order.client_order_id or draw.random() < 0.5 else (0, order.client_order_id)
             filled = order.size_lots - order.remaining_lots
             sizes = (order.size_lots - 1, order.size_lots - 1, order.size_lots, order.size_lots + 1)
-            size = draw.choice((*sizes, filled, filled + 1, 2 * order.size_lots, 10**6 + 1))
+            size = draw.choice((*sizes, filled, filled + 1, 2 * order.size_lots, MAX_ORDER_LOTS + 1))
             limit = draw.choice((0, 0, order.limit_ticks, self._near(sight, order.market)))
             if self._wants("malformed", 0.05):
                 account, limit = draw.choice(
@@ -353,45 +374,3 @@ class MarginActs:
             most = sight.markets[market].margin_trade.tiers[0].max_leverage
             rows.append([self._account(sight), market, draw.choice((1, 2, most // 2, most - 1, most, most + 1, 0))])
         return self._send("set_leverage", **columns(("account", "market", "leverage"), rows))
-
-    # ------------------------------------------------------------------ money
-
-    def _money(self, sight: MarginSight) -> list[CommandBatch]:
-        draw, batches = self.random, []
-        some = [self._account(sight) for _ in range(draw.choice((1, 3)))]
-        free = [sight.accounts[number].cross.withdrawable_atoms if number in sight.accounts else 5 for number in some]
-        amounts = [max(1, draw.choice((1, 999, worth // 2, worth, worth + 1))) for worth in free]
-        if self._wants("malformed", 0.1):
-            amounts[0] = draw.choice((0, -1, 1 << 60))
-        if self._wants("deposits", 0.3):
-            batches.append(self._send("deposits", account=some, amount_atoms=amounts))
-        if self._wants("withdrawals", 0.4):
-            batches.append(self._send("withdrawals", account=some, amount_atoms=amounts))
-        pending = [
-            (account, kept.withdrawal) for account, view in sorted(sight.accounts.items()) for kept in view.withdrawals
-        ]
-        if pending and self._wants("withdrawals", 0.5):
-            account, number = draw.choice(pending)
-            rows = [
-                [account, number, draw.choice((0, 1))],
-                [account, draw.choice((number, 12)), draw.choice((0, 1, 2))],
-            ]
-            batches.append(self._send("withdrawal_decisions", **columns(("account", "withdrawal", "confirm"), rows)))
-        if self._wants("liquidity", 0.3):
-            spared = [sight.free_margin(number) if number in sight.accounts else 5 for number in some]
-            moved = [max(1, draw.choice((1, worth // 3, worth, worth + 1))) for worth in spared]
-            batches.append(self._send("liquidity_deposits", account=some, amount_atoms=moved))
-        owners = sorted(sight.shares.items())
-        if owners and self._wants("liquidity", 0.4):
-            account, shares = draw.choice([*owners, (self._account(sight), 7)])
-            asked = max(1, draw.choice((1, shares // 3, shares - 1, shares, shares + 1)))
-            batches.append(self._send("liquidity_withdrawals", account=[account], micro_shares=[asked]))
-        if self._wants("insurance", 0.1):
-            amount = draw.choice((1, 10**6, 10**9, 0, -1, 1 << 60, (1 << 60) - 1))
-            batches.append(self._send("insurance_deposit", amount_atoms=amount))
-        return batches
-
-
-def columns(names: tuple[str, ...], rows: list[Row]) -> dict[str, list[int]]:
-    """Rows as the columns of a body."""
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}

@@ -26,7 +26,10 @@ class MarginMood:
     vault_leverages: tuple[int, ...] = (100, 500, 2_000)
     breakers_ppm: tuple[int, ...] = (0, 0, 0, 50_000)
     mark_rules: tuple[int, ...] = (MARK_RULE_INDEX, MARK_RULE_MEDIAN_OF_THREE)
-    caps_lots: tuple[int, ...] = (300, 50_000, 10**7)
+    caps_lots: tuple[int, ...] = (300, 50_000, 10**7, 10**8)
+    # Who has less than this is given a deposit anew, by this chance a block.
+    broke_atoms: int = 10 * USDC
+    refills: float = 0.2
     # Part of its free margin that a taker spends on one order, in percent.
     spends_percent: tuple[int, ...] = (1, 10, 40, 90, 99, 100, 101)
     # Chance that the next price is aimed at an account's liquidation.
@@ -44,10 +47,28 @@ CRASH = MarginMood(
     makers_atoms=30_000 * USDC,
     jumps_permille=(30, 80, 150, 300),
     breakers_ppm=(0,),
-    caps_lots=(10**7,),
+    caps_lots=(10**8,),
     spends_percent=(60, 90, 99),
     aim=0.35,
+    refills=0.7,
     appetite={"takers": 1.0, "makers": 1.0, "jumps": 1.0, "parameters": 0.0, "gaps": 0.0, "operators": 0.3},
+)
+# One account after the other a little below its maintenance: partials, cooldowns, a vault that fills up slowly.
+EDGE = MarginMood(
+    "edge",
+    markets=(1, 2, 3),
+    deposits_atoms=(500 * USDC, 2_000 * USDC, 20_000 * USDC),
+    makers_atoms=200_000 * USDC,
+    vaults_atoms=(1_000 * USDC, 20_000 * USDC),
+    jumps_permille=(2, 5, 10),
+    breakers_ppm=(0,),
+    caps_lots=(10**8,),
+    spends_percent=(90, 99, 100),
+    aim=0.7,
+    refills=0.7,
+    depths=(3,),
+    mark_rules=(MARK_RULE_INDEX,),
+    appetite={"takers": 1.0, "makers": 1.0, "jumps": 0.3, "parameters": 0.0, "gaps": 0.0, "operators": 0.0},
 )
 # A crowd of small takers against two makers who can lose everything as well.
 CROWD = MarginMood(
@@ -60,7 +81,7 @@ CROWD = MarginMood(
     funds_atoms=(0, 20 * USDC),
     jumps_permille=(50, 120),
     breakers_ppm=(0,),
-    caps_lots=(10**7,),
+    caps_lots=(10**8,),
     spends_percent=(50, 90, 99),
     rounds=(2, 4, 6),
     depths=(3,),
@@ -91,4 +112,4 @@ HOURS = MarginMood(
     steps_ms=(5_000, 59_000, 60_000, 61_000, 600_000),
     appetite={"gaps": 1.0, "takers": 1.0, "makers": 1.0, "liquidity": 1.0, "parameters": 0.0},
 )
-MARGIN_MOODS = (MIXED, CRASH, BOOKISH, CROWD, STALLS, CRASH, MIXED, HOURS)
+MARGIN_MOODS = (MIXED, CRASH, BOOKISH, CROWD, STALLS, EDGE, MIXED, HOURS, EDGE, CRASH)

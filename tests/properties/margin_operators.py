@@ -6,6 +6,7 @@ from typing import Protocol
 from breakwater.v1.commands_pb2 import CommandBatch
 from breakwater.v1.parameters_pb2 import MarginTier, MarketParameters, VenueParameters
 from tests.properties.margin_sight import MarginSight
+from tests.properties.margin_venues import MAX_ORDER_LOTS
 from tests.properties.moods import HOUR_MS
 
 
@@ -121,8 +122,8 @@ def _market_change(draw: random.Random, now: MarketParameters) -> MarketParamete
     rules.maker_fee_e9 = draw.choice((0, 150_000))
     rules.price_band_ppm = draw.choice((50_000, 950_000))
     rules.min_notional_atoms = draw.choice((0, 10**7, 10**8))
-    rules.open_interest_cap_lots = draw.choice((200, 10**7, now.margin_trade.open_interest_cap_lots))
-    rules.max_order_lots = min(rules.open_interest_cap_lots, draw.choice((50, 10**6)))
+    rules.open_interest_cap_lots = draw.choice((200, 10**8, now.margin_trade.open_interest_cap_lots))
+    rules.max_order_lots = min(rules.open_interest_cap_lots, draw.choice((50, MAX_ORDER_LOTS)))
     changed.oracle.tick_interval_ms = draw.choice((1, 500, 1_000))
     changed.oracle.funding_interval_ms = draw.choice((60_000, 7 * 60_000, HOUR_MS))
     changed.oracle.reduce_only_age_ms = draw.choice((0, 5_000, 15_000))

@@ -20,6 +20,7 @@ from tests.properties.venues import Batches
 
 MARGIN_VENUE = 7
 USDC = 10**6
+MAX_ORDER_LOTS = 5 * 10**7
 SPOT = ((1, 4), (2, 3), (3, 3))
 PERP = ((11, 4), (12, 3), (13, 3))
 
@@ -106,7 +107,7 @@ def margin_market(draw: random.Random, mood: MarginMood, market: int, venue: int
             taker_fee_e9=draw.choice((0, 450_000, 10**7)),
             liquidation_fee_e9=draw.choice((0, 5_000_000, 5_000_000)),
             min_notional_atoms=draw.choice((0, 10 * USDC)),
-            max_order_lots=min(cap_lots, 10**6),
+            max_order_lots=min(cap_lots, MAX_ORDER_LOTS),
             open_interest_cap_lots=cap_lots,
             price_band_ppm=draw.choice((100_000, 950_000)),
             market_protection_ppm=draw.choice((5_000, 50_000)),

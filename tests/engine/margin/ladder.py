@@ -218,7 +218,7 @@ class Round:
         part = -(-quote * lots // size)
         increasing = [order for order in sight.own.orders_of(account) if _increases(sight, order)]
         self._cancel(sequence, below, increasing)
-        number = (sight.block.height << 20) + LADDER_BIT + (self.round_ << 16) + sequence % (1 << 16)
+        number = (sight.block.height << 20) + LADDER_BIT + (self.round_ % 8 << 16) + sequence % (1 << 16)
         side = -1 if held.lots > 0 else 1
         limit = _limit(held.lots, quote, sight.k(market))
         order = BookOrder(number, account, market, side, limit, lots, lots, 2, REDUCE_ONLY | LADDER_FLAG, 1, 0)
