@@ -23,9 +23,9 @@ BAD_CSV = "open_time_ms,open,high,low,close\n60000,1,2,3,1\n"
         (["replay", "--transport", "pigeon"], EXIT_USAGE, "transport is ray or inline, not 'pigeon'"),
         (["replay", "--venue", "mars"], 1, "no venue is named 'mars'; there is twilight"),
         (
-            ["replay", "--ticks-per-bar", "3"],
+            ["replay", "--ticks-per-bar", "0"],
             EXIT_USAGE,
-            "Input should be greater than or equal to 4",
+            "Input should be greater than or equal to 1",
         ),
         (["conformance", "nowhere"], EXIT_USAGE, "nowhere: no such file or folder"),
         (["audit", "nowhere"], EXIT_USAGE, "nowhere: no such directory"),
