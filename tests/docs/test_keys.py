@@ -24,7 +24,7 @@ def keys_of(function: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def documented() -> set[str]:
-    return set(re.findall(r"`([a-z_]+)`", PAGE.read_text(encoding="utf-8")))
+    return set(re.findall(r"`([a-z0-9_]+)`", PAGE.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(("function", "fewest"), [("book_facts", 25), ("_path", 3), ("_vault", 4)])
