@@ -1,4 +1,4 @@
-"""Keys of the summary of a Margin Trade replay are in the documentation, read from the code that writes them."""
+"""Keys of a Margin Trade replay's summary and of an explanation are documented; read from the code that writes them."""
 
 import ast
 import re
@@ -9,13 +9,13 @@ import pytest
 from node.load.margin_trade.tally import BookTally, VaultPoint
 from tests.docs.printing import ROOT
 
-SUMMARY = ROOT / "node" / "report" / "book_summary.py"
+REPORT = ROOT / "node" / "report"
 PAGE = ROOT / "docs" / "commands.md"
 
 
-def keys_of(function: str) -> Iterator[str]:
-    """Every text key of a dictionary that a function of the summary builds."""
-    for node in ast.parse(SUMMARY.read_text(encoding="utf-8")).body:
+def keys_of(file: str, function: str) -> Iterator[str]:
+    """Every text key of a dictionary that a function of a report builds."""
+    for node in ast.parse((REPORT / file).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Dict):
@@ -27,9 +27,17 @@ def documented() -> set[str]:
     return set(re.findall(r"`([a-z0-9_]+)`", PAGE.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize(("function", "fewest"), [("book_facts", 25), ("_path", 3), ("_vault", 4)])
-def test_every_key_of_the_summary_is_documented(function: str, fewest: int, documented: set[str]) -> None:
-    keys = set(keys_of(function))
+@pytest.mark.parametrize(
+    ("file", "function", "fewest"),
+    [
+        ("book_summary.py", "book_facts", 25),
+        ("book_summary.py", "_path", 3),
+        ("book_summary.py", "_vault", 4),
+        ("explanation.py", "as_json", 10),
+    ],
+)
+def test_every_key_is_documented(file: str, function: str, fewest: int, documented: set[str]) -> None:
+    keys = set(keys_of(file, function))
     assert len(keys) >= fewest
     assert keys <= documented
 
