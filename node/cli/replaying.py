@@ -46,6 +46,8 @@ def replay(
         raise Refusal(f"transport is ray or inline, not {transport!r}", EXIT_USAGE)
     if rules not in RULES:
         raise Refusal(f"rules is {' or '.join(RULES)}, not {rules!r}", EXIT_USAGE)
+    if venue != "twilight" and rules != "safe":
+        raise Refusal(f"--rules names a preset of Twilight; {venue} has one", EXIT_USAGE)
     options = ReplayOptions(venue, prices, traders, seed, shards, transport, ticks_per_bar, rules)
     plan = plan_of(options)  # before the folder is made: prices that cannot be read leave none
     run_dir = _made(out) if out is not None else new_run_dir(Path("runs"))
@@ -58,7 +60,7 @@ def replay(
     else:
         put_facts(f"Replay of venue {venue}", summary_lines(facts))
         put_line(f"\n{run_dir}/: summary.txt, summary.json, picture.png, receipts/, data/")
-    if not facts["conserved"]:
+    if not facts["conserved"] or facts.get("unexplained_bad_debt_atoms"):
         end(EXIT_NO)
 
 
@@ -73,7 +75,7 @@ def _command(options: "ReplayOptions", out: Path | None, data: Path | None) -> l
     if options.prices is not None:
         command += ["--prices", str(options.prices)]
     numbers: dict[str, Any] = {
-        "rules": options.rules,
+        "rules": options.rules if options.venue == "twilight" else None,
         "traders": options.traders,
         "seed": options.seed,
         "shards": options.shards,
@@ -122,4 +124,4 @@ def _lines_shown() -> Callable[["Progress"], None]:
 
 
 def _words(progress: "Progress") -> str:
-    return f"price {progress.price_ticks:,}  {progress.tally.words()}"
+    return f"{progress.price}  {progress.tally.words()}"

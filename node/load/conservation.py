@@ -19,6 +19,8 @@ class Conservation:
     node_withdrawn_atoms: int
     custody_deposited_atoms: int
     custody_withdrawn_atoms: int
+    # What accounts are below zero with everything they hold: debt that no ledger names.
+    debt_atoms: int = 0
 
     @property
     def difference_atoms(self) -> int:
@@ -60,8 +62,9 @@ def book_conservation(
     accounts: Iterable[batches_pb2.AccountView], backstop: batches_pb2.BackstopView, custody: Custody
 ) -> Conservation:
     """The equation of docs/margin-trade.md over every account, the vault's among them, and the custodian's book."""
-    held = deposited = withdrawn = 0
+    held = deposited = withdrawn = debt = 0
     for account in accounts:
+        debt += max(0, -account.cross.equity_atoms)
         held += account.free_atoms + account.held_atoms + account.pending_withdrawal_atoms
         held -= sum(position.cost_atoms for position in account.cross.positions)
         deposited += account.deposited_atoms
@@ -74,4 +77,5 @@ def book_conservation(
         node_withdrawn_atoms=withdrawn,
         custody_deposited_atoms=custody.deposited_atoms,
         custody_withdrawn_atoms=custody.withdrawn_atoms,
+        debt_atoms=debt,
     )

@@ -45,7 +45,7 @@ class Progress(NamedTuple):
 
     block: int
     blocks: int
-    price_ticks: int
+    price: str
     tally: Tally | BookTally
 
 
@@ -76,7 +76,7 @@ class Driver:
             prices = self._plan.prices(number - 1)
             ticks = self._publishers.say(point.time_ms, prices)
             self._seal(point.time_ms, [ticks, *self.population.act(number, prices)])
-            self._watch(Progress(self._block, total, point.price_ticks, self.tally))
+            self._watch(Progress(self._block, total, self._plan.price_words(number - 1), self.tally))
         self._drain(points[-1].time_ms, self._plan.prices(len(points) - 1))
         self._collect()
 

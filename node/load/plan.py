@@ -13,7 +13,7 @@ from node.load.margin_trade.population import BookPopulation
 from node.load.margin_trade.tally import BookTally
 from node.load.people import People
 from node.load.population import Population
-from node.load.price_path import PricePoint
+from node.load.price_path import PricePoint, quoted
 from node.load.tally import Tally
 
 PPM = 1_000_000
@@ -48,6 +48,16 @@ class Plan:
     def prices(self, step: int) -> list[int]:
         """Prices of a step, one a market."""
         return [path[step].price_ticks for path in self.paths]
+
+    def price_words(self, step: int) -> str:
+        """The price of a step for a line of progress; of several markets how far they are from their first, on average.
+
+        Only for the eye.
+        """
+        if len(self.paths) == 1:
+            return f"price {quoted(self.points[step].price_ticks, self.markets[0].tick_size_e9)}"
+        changes = [path[step].price_ticks / path[0].price_ticks - 1 for path in self.paths]
+        return f"prices {sum(changes) / len(changes):+.2%}"
 
     def people(self) -> People:
         """The people of this plan, before they have an account."""

@@ -64,6 +64,14 @@ def bar_ticks(bar: Bar, ticks_per_bar: int, tick_size_e9: int) -> list[int]:
     return prices
 
 
+def quoted(price_ticks: int, tick_size_e9: int) -> str:
+    """A price in units of the quote currency with grouped thousands and the decimals its tick has, exact."""
+    digits = str(tick_size_e9)
+    decimals = max(0, 9 - (len(digits) - len(digits.rstrip("0"))))
+    whole, rest = divmod(price_ticks * tick_size_e9, _E9)
+    return f"{whole:,}" + (f".{rest:09d}"[: 1 + decimals] if decimals else "")
+
+
 def _checked(bar: Bar, price_ticks: int) -> int:
     if not 0 < price_ticks < PRICE_BOUND:
         raise PriceFileError(f"{bar.place}: a price comes to {price_ticks} ticks, outside 1 to {PRICE_BOUND - 1}")

@@ -3,8 +3,9 @@
 from typing import Any
 
 from node.load.margin_trade.tally import DELEVERAGED, PARTIAL, TAKEOVER, WHOLE, BookTally, VaultPoint
+from node.load.price_path import quoted
 from node.load.replay import ReplayResult
-from node.report.amounts import count, usdc, words
+from node.report.amounts import count, percent_ppm, usdc, words
 
 _RUNG_WORDS = {
     PARTIAL: "partial orders",
@@ -49,7 +50,8 @@ def book_facts(result: ReplayResult, tally: BookTally) -> dict[str, Any]:
         "fees_atoms": sums.fees_atoms,
         "shortfall_atoms": sums.shortfall_atoms,
         "shortfall_recorded_atoms": tally.shortfall_atoms,
-        "unexplained_bad_debt_atoms": sums.shortfall_atoms - tally.shortfall_atoms,
+        "unexplained_bad_debt_atoms": abs(sums.shortfall_atoms - tally.shortfall_atoms)
+        + result.conservation.debt_atoms,
         "funding_applied": tally.funding_applied,
         "funding_skipped": tally.funding_skipped,
         "shares_minted": tally.shares_minted,
@@ -60,7 +62,19 @@ def book_facts(result: ReplayResult, tally: BookTally) -> dict[str, Any]:
 
 def _path(result: ReplayResult, place: int) -> dict[str, int]:
     prices = [point.price_ticks for point in result.plan.paths[place]]
-    return {"start_ticks": prices[0], "low_ticks": min(prices), "end_ticks": prices[-1]}
+    tick_size_e9 = result.plan.markets[place].tick_size_e9
+    return {"start_ticks": prices[0], "low_ticks": min(prices), "end_ticks": prices[-1], "tick_size_e9": tick_size_e9}
+
+
+def market_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """A market a line: where its price began, how low it fell, where it ended."""
+    return [("", _market_words(*market)) for market in zip(facts["markets"], facts["market_prices"], strict=True)]
+
+
+def _market_words(symbol: str, path: dict[str, int]) -> str:
+    start, low, end = (quoted(path[at], path["tick_size_e9"]) for at in ("start_ticks", "low_ticks", "end_ticks"))
+    fall = percent_ppm(path["low_ticks"], path["start_ticks"])
+    return f"{symbol} {start} to {low} ({fall}), end {end} USDC"
 
 
 def _vault(result: ReplayResult, tally: BookTally) -> dict[str, dict[str, int]]:
@@ -117,7 +131,7 @@ def book_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("Insurance", f"{usdc(facts['fund_atoms'])} now; {_moved(facts['insurance_by_reason'])}"),
         ("Fees", usdc(facts["fees_atoms"])),
         ("Funding", f"{count(facts['funding_applied'])} applied, {count(facts['funding_skipped'])} skipped"),
-        ("Bad debt", f"{usdc(facts['shortfall_atoms'])} in the shortfall ledger, {_unexplained(facts)}"),
+        ("Bad debt", _bad_debt(facts["shortfall_atoms"], facts["unexplained_bad_debt_atoms"])),
     ]
 
 
@@ -130,6 +144,8 @@ def _moved(by_reason: dict[str, int]) -> str:
     return ", ".join(parts) or "nothing moved it"
 
 
-def _unexplained(facts: dict[str, Any]) -> str:
-    unexplained = facts["unexplained_bad_debt_atoms"]
-    return "each atom with its event" if unexplained == 0 else f"UNEXPLAINED: {usdc(unexplained)}"
+def _bad_debt(shortfall_atoms: int, unexplained_atoms: int) -> str:
+    """There is none, or it stands in the shortfall ledger with an event for each atom; anything else is a fault."""
+    if unexplained_atoms:
+        return f"{usdc(shortfall_atoms)} in the shortfall ledger, UNEXPLAINED: {usdc(unexplained_atoms)}"
+    return f"{usdc(shortfall_atoms)} in the shortfall ledger, each atom with its event" if shortfall_atoms else "none"

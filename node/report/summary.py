@@ -5,7 +5,7 @@ from typing import Any
 from node.load.margin_trade.tally import BookTally
 from node.load.replay import ReplayResult
 from node.report.amounts import count, percent_ppm, utc, words
-from node.report.book_summary import book_facts, book_lines
+from node.report.book_summary import book_facts, book_lines, market_lines
 from node.report.pool_summary import pool_facts, pool_lines
 
 SYNTHETIC = "synthetic crash after published figures of 2020-03-12"
@@ -73,10 +73,9 @@ def _conservation(result: ReplayResult) -> dict[str, Any]:
 def summary_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """The summary as labels and sentences for people, from the object that `summary` made."""
     price, balance = facts["price"], facts["conservation"]
-    fall = percent_ppm(price["low_ticks"], price["start_ticks"])
     return [
         ("Prices", f"{facts['prices']}, {utc(price['start_ms'])} to {utc(price['end_ms'])}"),
-        ("", f"{count(price['start_ticks'])} to {count(price['low_ticks'])} ({fall}), end {count(price['end_ticks'])}"),
+        *(market_lines(facts) if "vault" in facts else [("", _price_words(facts["price"]))]),
         ("People", f"{count(facts['traders'])} traders, {facts['providers']} LPs, seed {facts['seed']}"),
         ("Node", f"{facts['shards']} shards on {facts['transport']}, {_restarts(facts['restarts'])}"),
         ("Blocks", f"{count(facts['blocks'])} in {facts['sealing_s']:.1f} s, {facts['blocks_per_s']:.1f} a second"),
@@ -94,6 +93,11 @@ def summary_text(facts: dict[str, Any]) -> str:
     """The page for people as plain text."""
     lines = [f"{label:<13} {words_}".rstrip() for label, words_ in summary_lines(facts)]
     return "\n".join([f"Replay of venue {facts['venue']}", "", *lines]) + "\n"
+
+
+def _price_words(price: dict[str, int]) -> str:
+    fall = percent_ppm(price["low_ticks"], price["start_ticks"])
+    return f"{count(price['start_ticks'])} to {count(price['low_ticks'])} ({fall}), end {count(price['end_ticks'])}"
 
 
 def _restarts(restarts: int) -> str:

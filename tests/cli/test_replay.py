@@ -56,7 +56,7 @@ def test_every_key_is_documented(run: dict[str, Any]) -> None:
 def test_the_run_folder_is_whole(run: dict[str, Any], prices: Path) -> None:
     folder = Path(run["run_dir"])
     assert orjson.loads((folder / "summary.json").read_bytes()) == run
-    assert "to the sat" in (folder / "summary.txt").read_text(encoding="utf-8")
+    assert "to the atom" in (folder / "summary.txt").read_text(encoding="utf-8")
     assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
     command = (folder / "reproduce.txt").read_text(encoding="utf-8")
     assert command.startswith("breakwater replay --venue twilight --prices")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.load.bars import QUOTE_E18, Bar, PriceFileError
-from node.load.price_path import bar_ticks, price_path
+from node.load.price_path import bar_ticks, price_path, quoted
 
 USD_E9 = 10**9
 
@@ -69,3 +69,11 @@ def test_every_bar_touches_its_four_prices_and_stays_within_them(cents: list[int
     rounded = {name: (value + 50) // 100 for name, value in (("o", first), ("h", high), ("l", low), ("c", second))}
     assert len(ticks) == ticks_per_bar
     assert (ticks[0], ticks[-1], max(ticks), min(ticks)) == (rounded["o"], rounded["c"], rounded["h"], rounded["l"])
+
+
+@pytest.mark.parametrize(
+    ("ticks", "tick_size_e9", "text"),
+    [(67_645, 10**9, "67,645"), (1_170_053, 10**8, "117,005.3"), (32_970, 10**4, "0.32970"), (7, 25 * 10**7, "1.75")],
+)
+def test_a_price_is_quoted_with_the_decimals_of_its_tick(ticks: int, tick_size_e9: int, text: str) -> None:
+    assert quoted(ticks, tick_size_e9) == text
