@@ -5,6 +5,7 @@ Numbers are `repeated sfixed64` and become int64 NumPy arrays; bytes columns (ev
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -95,6 +96,25 @@ def pick(message: M, indices: Sequence[int] | np.ndarray) -> M:
         else:
             target.extend(array(column)[indices].tolist())
     return picked
+
+
+def split_by(message: M, *keys: str) -> dict[tuple[int, ...], M]:
+    """A message for every combination of the named columns that occurs, each with its rows in their order."""
+    if not row_count(message):
+        return {}
+    columns = {name: array(getattr(message, name)) for name in field_names(message)}
+    named = [columns[key] for key in keys]
+    order = np.lexsort(named[::-1])
+    changes = np.any([column[order[1:]] != column[order[:-1]] for column in named], axis=0)
+    bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), len(order)]
+    if len(bounds) == 2:  # all of them are alike
+        return {tuple(int(column[0]) for column in named): message}
+    parts = {}
+    sorted_columns = {name: column[order].tolist() for name, column in columns.items()}
+    for begin, end in pairwise(bounds):
+        rows_of = {name: column[begin:end] for name, column in sorted_columns.items()}
+        parts[tuple(rows_of[key][0] for key in keys)] = type(message)(**rows_of)
+    return parts
 
 
 def sort_rows(message: M, *keys: str) -> M:

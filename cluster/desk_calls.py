@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actors.columns import array, join, pick, row_count, sort_rows
+from actors.columns import array, join, pick, row_count, sort_rows, split_by
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
@@ -192,15 +192,16 @@ def _book_call(run: BlockRun, key: Key, ladder_round: int) -> batches.BookCall:
 
 def _add_books(run: BlockRun, fan: _Fan, ladder_round: int, every: bool) -> None:
     """The books with operations, or every book; what was waiting for them is theirs now."""
-    with_work = set(zip(run.order_ops.venue, run.order_ops.market, strict=True))
+    ops, caps = split_by(run.order_ops, "venue", "market"), split_by(run.caps, "venue", "market")
+    held = split_by(run.open_interest, "venue", "market")
     books = [key for key in sorted(run.state.markets) if _has_book(run, key[0])]
-    for key in (key for key in books if every or key in with_work):
+    for key in (key for key in books if every or key in ops):
         call = _book_call(run, key, ladder_round)
-        if key in with_work:
-            call.ops.CopyFrom(_of_market(run.order_ops, key))
-            call.caps.CopyFrom(sort_rows(_of_market(run.caps, key), "account", "fails"))
-            held = _of_market(run.open_interest, key)
-            call.open_interest_lots = sum(held.long_lots)
+        if key in ops:
+            call.ops.CopyFrom(ops[key])
+            if key in caps:
+                call.caps.CopyFrom(sort_rows(caps[key], "account", "fails"))
+            call.open_interest_lots = sum(held[key].long_lots) if key in held else 0
         fan.add(book_name(*key), batches.BookReply, call)
     run.order_ops = batches.OrderOps()
 

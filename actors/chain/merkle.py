@@ -21,7 +21,8 @@ def root(leaves: Sequence[bytes]) -> bytes:
     """Return the 32-byte root over the leaves in their order; EMPTY_ROOT when there are none."""
     if not leaves:
         return EMPTY_ROOT
-    level = [leaf_hash(leaf) for leaf in leaves]
+    # `leaf_hash`, written out: a block has thousands.
+    level = [blake3(_LEAF + leaf).digest() for leaf in leaves]
     while len(level) > 1:
         level = _level_above(level)
     return level[0]
@@ -62,7 +63,8 @@ def verify(root_hash: bytes, leaf: bytes, index: int, count: int, steps: Sequenc
 
 
 def _level_above(level: list[bytes]) -> list[bytes]:
-    above = [_node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    pairs = zip(level[::2], level[1::2], strict=False)
+    above = [blake3(_NODE + left + right).digest() for left, right in pairs]
     if len(level) & 1:
         above.append(level[-1])
     return above

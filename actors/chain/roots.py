@@ -1,6 +1,7 @@
 """What a block is named by: the numbering of events, the roots, the hash of a header (docs/block.md, Roots)."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from blake3 import blake3
 
@@ -12,6 +13,8 @@ from breakwater.v1 import events_pb2 as events
 
 _STATE_TAG = b"breakwater/state/1"
 _HEADER_TAG = b"breakwater/header/1"
+_VARINT_MORE = 128
+_INDEX_TAG = bytes([events.Event.DESCRIPTOR.fields_by_name["index"].number << 3])
 
 
 def number_events(pending: batches.PendingEvents, height: int, block_time_ms: int) -> list[bytes]:
@@ -20,11 +23,23 @@ def number_events(pending: batches.PendingEvents, height: int, block_time_ms: in
     The numbers are prepended as bytes of their own: fields 1 to 3 come first in the canonical order anyway.
     """
     ordered = sort_rows(pending, "phase", "a", "b", "c")
-    numbered = []
-    for index, body in enumerate(ordered.event):
-        head = events.Event(height=height, index=index, block_time_ms=block_time_ms)
-        numbered.append(head.SerializeToString(deterministic=True) + body)
-    return numbered
+    before = events.Event(height=height).SerializeToString()
+    after = events.Event(block_time_ms=block_time_ms).SerializeToString()
+    heads = (before + _index_field(index) + after for index in range(len(ordered.event)))
+    return [head + body for head, body in zip(heads, ordered.event, strict=True)]
+
+
+@cache
+def _index_field(index: int) -> bytes:
+    """`Event.index` as the library writes it: a varint, and nothing for 0."""
+    if not index:
+        return b""
+    field = bytearray(_INDEX_TAG)
+    while index >= _VARINT_MORE:
+        field.append(index % _VARINT_MORE | _VARINT_MORE)
+        index //= _VARINT_MORE
+    field.append(index)
+    return bytes(field)
 
 
 def events_root(numbered: Sequence[bytes]) -> bytes:

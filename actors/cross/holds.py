@@ -38,11 +38,15 @@ def margin_terms(book: CrossBook, market: int) -> MarginTerms:
 def initial_margin_ceil_atoms(notional: int, leverage: int, tiers: Tiers) -> int:
     """max(ceil(notional / leverage), 2 * MM) of a notional in atoms (MT-02)."""
     lowers = tiers.lowers_atoms
-    tier = len(lowers) - 1
-    while tier and lowers[tier] >= notional:
-        tier -= 1
-    maintenance = -((tiers.deductions[tier] - notional * tiers.rates[tier]) // tiers.divisor)
-    return max(-(-notional // leverage), 2 * maintenance)
+    tier = 0
+    # From below: most notionals are of the lowest tier.
+    for lower in lowers[1:]:
+        if lower >= notional:
+            break
+        tier += 1
+    doubled = -2 * ((tiers.deductions[tier] - notional * tiers.rates[tier]) // tiers.divisor)
+    by_leverage = -(-notional // leverage)
+    return by_leverage if by_leverage > doubled else doubled
 
 
 def side_hold_ceil_atoms(
@@ -53,12 +57,13 @@ def side_hold_ceil_atoms(
     increase = lots - opposite if opposite > 0 else lots
     if increase <= 0:
         return 0
-    per_lot = terms.mark_ticks * terms.k
+    mark_ticks, k, tiers, _, taker_fee_e9, _ = terms
+    per_lot = mark_ticks * k
     before = abs(position_lots) * per_lot
-    added = initial_margin_ceil_atoms(before + increase * per_lot, leverage, terms.tiers)
+    added = initial_margin_ceil_atoms(before + increase * per_lot, leverage, tiers)
     if before:
-        added -= initial_margin_ceil_atoms(before, leverage, terms.tiers)
-    return added - (-value * terms.taker_fee_e9 // E9) + adverse
+        added -= initial_margin_ceil_atoms(before, leverage, tiers)
+    return added - (-value * taker_fee_e9 // E9) + adverse
 
 
 def market_hold_ceil_atoms(row: CrossPosition, terms: MarginTerms) -> int:
@@ -87,22 +92,26 @@ def with_order(row: CrossPosition, side: int, limit_ticks: int, lots: int, terms
 
 def added_hold_atoms(row: CrossPosition, side: int, limit_ticks: int, lots: int, terms: MarginTerms) -> int:
     """By how much the market's hold rises when an order that is not reduce-only joins its side; never negative."""
-    _, _, _, _, _, buys, buy_value, buy_adverse, sells, sell_value, sell_adverse, *_ = row
+    _, _, held, _, chosen, buys, buy_value, buy_adverse, sells, sell_value, sell_adverse, *_ = row
     own, other = (buys, buy_value, buy_adverse), (sells, sell_value, sell_adverse)
     if side != LONG:
         own, other = other, own
-    leverage = row.leverage or terms.first_leverage
+    mark_ticks, k, _, first_leverage, _, _ = terms
+    leverage = chosen or first_leverage
     resting, value, adverse = own
-    value += lots * limit_ticks * terms.k
-    adverse += lots * max(0, side * (limit_ticks - terms.mark_ticks)) * terms.k
-    after = side_hold_ceil_atoms(row.lots, side, resting + lots, value, adverse, leverage, terms)
+    per_tick, gap = lots * k, side * (limit_ticks - mark_ticks)
+    value += limit_ticks * per_tick
+    if gap > 0:
+        adverse += gap * per_tick
+    after = side_hold_ceil_atoms(held, side, resting + lots, value, adverse, leverage, terms)
     if after == 0:
         return 0
     # All of it is new where neither side has an order: the usual case.
-    before = side_hold_ceil_atoms(row.lots, side, *own, leverage, terms) if resting else 0
-    if other[0]:
-        before = max(before, side_hold_ceil_atoms(row.lots, -side, *other, leverage, terms))
-    return max(0, after - before)
+    before = side_hold_ceil_atoms(held, side, *own, leverage, terms) if resting else 0
+    if other[0] and before < after:
+        opposite = side_hold_ceil_atoms(held, -side, *other, leverage, terms)
+        before = opposite if opposite > before else before
+    return after - before if after > before else 0
 
 
 def increasing_atoms(row: CrossPosition, terms: MarginTerms) -> int:

@@ -23,13 +23,16 @@ def fees_ceil_atoms(value: int, lots: int, terms: MarginTerms) -> int:
 
 def worst_loss_ceil_atoms(side: int, limit_ticks: int, lots: int, terms: MarginTerms) -> int:
     """What lots filled at their worst price cost the account at the mark, fee included."""
-    adverse = max(0, side * (limit_ticks - terms.mark_ticks)) * lots * terms.k
-    return adverse + fees_ceil_atoms(limit_ticks * lots * terms.k, lots, terms)
+    mark_ticks, k, _, _, taker_fee_e9, _ = terms
+    per_tick = lots * k
+    gap = side * (limit_ticks - mark_ticks)
+    fees = -(-limit_ticks * per_tick * taker_fee_e9 // E9) + lots
+    return gap * per_tick + fees if gap > 0 else fees
 
 
 def order_loss_ceil_atoms(order: BookOrder, terms: MarginTerms) -> int:
     """What is left of a resting order; a trigger loses nothing before it fires."""
-    return worst_loss_ceil_atoms(order.side, order.limit, order.remaining, terms) if order.is_resting else 0
+    return worst_loss_ceil_atoms(order.side, order.limit, order.remaining, terms) if not order.trigger else 0
 
 
 def only_reduces(order: BookOrder, row: CrossPosition) -> bool:

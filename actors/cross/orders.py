@@ -119,41 +119,46 @@ class OrderEntry:
 
     def why_not_new(self, order: BookOrder) -> Refused | None:
         """Whatever a new order or trigger is refused for before its numbers are read."""
-        refused = self.why_not_trader(order.account) or self.rules(order.market).refused
+        account, orders = order.account, self.book.orders
+        refused = self.why_not_trader(account) or self.rules(order.market).refused
         if refused:
             return refused
-        live = self.book.orders.count(order.account)
+        live = orders.count(account)
         if live >= self._max_orders:
             return Refused(refusals.REFUSAL_TOO_MANY_ORDERS, self._max_orders, live)
-        used = order.client_id and self.book.orders.by_client(order.account, order.client_id)
+        used = order.client_id and orders.by_client(account, order.client_id)
         return Refused(refusals.REFUSAL_CLIENT_ORDER_ID_USED, 0, used) if used else None
 
     def why_not_numbers(self, order: BookOrder, row: CrossPosition) -> Refused | None:
         """OVERFLOW, MIN_NOTIONAL, TOO_FAR_FROM_ORACLE: what lots and price alone decide."""
         rules = self.rules(order.market)
-        terms = rules.margin
-        is_market = order.flags & MARKET_ORDER
-        price = terms.mark_ticks if is_market else order.limit
-        if refused := self._why_too_large(order, row, terms):
+        _, _, _, limit, _, lots, _, flags, *_ = order
+        mark_ticks, k, *_ = rules.margin
+        if refused := self._why_too_large(order, row, mark_ticks, k):
             return refused
-        notional = order.remaining * price * terms.k
-        if notional < rules.min_notional_atoms and not order.flags & REDUCE_ONLY:
+        is_market = flags & MARKET_ORDER
+        price = mark_ticks if is_market else limit
+        notional = lots * price * k
+        if notional < rules.min_notional_atoms and not flags & REDUCE_ONLY:
             return Refused(refusals.REFUSAL_MIN_NOTIONAL, rules.min_notional_atoms, notional)
         if is_market or rules.lowest_ticks <= price <= rules.highest_ticks:
             return None
         edge = rules.highest_ticks if price > rules.highest_ticks else rules.lowest_ticks
         return Refused(refusals.REFUSAL_TOO_FAR_FROM_ORACLE, edge, price)
 
-    def _why_too_large(self, order: BookOrder, row: CrossPosition, terms: MarginTerms) -> Refused | None:
+    def _why_too_large(self, order: BookOrder, row: CrossPosition, mark_ticks: int, k: int) -> Refused | None:
         """OVERFLOW: position and orders of a market, and of all markets, stay in the range kernels are exact in."""
-        lots = abs(row.lots) + row.buy_lots + row.sell_lots + order.remaining
+        _, _, held, _, _, buy_lots, buy_value, _, sell_lots, sell_value, *_ = row
+        held, added = abs(held), order.remaining
+        lots = held + buy_lots + sell_lots + added
         if lots >= POSITION_LOTS_BOUND:
             return Refused(refusals.REFUSAL_OVERFLOW, POSITION_LOTS_BOUND, lots)
-        per_lot = terms.mark_ticks * terms.k
-        at_limits = abs(row.lots) * per_lot + row.buy_value + row.sell_value + order.remaining * order.limit * terms.k
-        value = max(lots * per_lot, at_limits)
-        if value < self._market_share_atoms:
+        per_lot, share = mark_ticks * k, self._market_share_atoms
+        at_mark = lots * per_lot
+        at_limits = held * per_lot + buy_value + sell_value + added * order.limit * k
+        if at_mark < share and at_limits < share:
             return None
+        value = max(at_mark, at_limits)
         positions = self.book.positions
         others = [market for market in positions.of_account(order.account) if market != order.market]
         value += sum(largest_value_atoms(self.book, positions.read(order.account, market)) for market in others)
@@ -187,18 +192,17 @@ class OrderEntry:
     def enter(self, work_class: int, command: int, number: int, order: BookOrder) -> Refused | None:
         """Checks an order of lots and price and sends it to the book, or says why not."""
         row = self.book.positions.read(order.account, order.market)
-        refused = (
-            self.why_not_numbers(order, row)
-            or self.why_not_reducing(order, row)
-            or self.why_not_reduce_only(order, row)
-        )
+        reduce_only = order.flags & REDUCE_ONLY
+        refused = self.why_not_numbers(order, row) or self.why_not_reducing(order, row)
+        if reduce_only and not refused:
+            refused = self.why_not_reduce_only(order, row)
         if refused:
             return refused
         added = 0
-        if not order.flags & REDUCE_ONLY:
+        if not reduce_only:
             terms = self.rules(order.market).margin
             added = added_hold_atoms(row, order.side, order.limit, order.remaining, terms)
-            refused = self.why_not_added(order.account, added)
+            refused = self.why_not_added(order.account, added) if added else None
             if refused:
                 return refused
         bounded = self.spare.bounded(order, row)
@@ -218,21 +222,7 @@ class OrderEntry:
 
     def send(self, kind: int, work_class: int, command: int, number: int, order: BookOrder, expected: int = 0) -> None:
         """One operation for the book; expected is what an amend's sender knew to remain, lots."""
-        self._ops.add(
-            work_class,
-            command,
-            number,
-            self.book.venue,
-            order.market,
-            order.account,
-            kind,
-            order.side,
-            order.limit,
-            order.remaining,
-            expected,
-            order.time_in_force,
-            order.flags,
-            order.self_trade,
-            order.client_id,
-            0,
-        )
+        account, market, side, limit, _, remaining, time_in_force, flags, self_trade, client_id, _, _ = order
+        words = (time_in_force, flags, self_trade, client_id, 0)
+        place = (self.book.venue, market, account, kind, side, limit, remaining, expected)
+        self._ops.add(work_class, command, number, *place, *words)

@@ -83,8 +83,10 @@ class CrossPositions:
 
     def read(self, account: int, market: int) -> CrossPosition:
         """The row; an empty one where there is none."""
-        key = self.key(account, market)
-        return CrossPosition(*self.table.row(key)) if key in self.table else CrossPosition(account, market)
+        key = account << MARKET_BITS | market
+        if key not in self.table:
+            return CrossPosition(account, market)
+        return CrossPosition._make(self.table.cells(key))
 
     def position(self, account: int, market: int) -> tuple[int, int]:
         """(lots, cost), both 0 without a row."""
