@@ -70,7 +70,12 @@ class BackstopBook:
         """The backstop as a reader sees it, with the holdings asked for; their worth is rounded down."""
         nav, total = self.vault.equity_atoms, self.holdings.total
         view = batches.BackstopView(
-            height=height, venue=self.venue, sums=self.sums(), vault=self.vault, nav_marked_atoms=nav
+            height=height,
+            venue=self.venue,
+            sums=self.sums(),
+            vault=self.vault,
+            nav_marked_atoms=nav,
+            high_nav_atoms=self.high_nav_atoms,
         )
         for account in accounts:
             held = self.holdings.of_account(account)

@@ -33,7 +33,7 @@ def book(
     as_json: JsonOption = False,
 ) -> None:
     """The depth of a book: asks above, bids below, the best in the middle."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
         rules = steps.market_of(client, venue, market)
@@ -60,7 +60,7 @@ def trades(
     """The newest trades of a market, oldest first."""
     from collections import deque
 
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
         rules = steps.market_of(client, venue, market)

@@ -45,7 +45,7 @@ def margin(
     as_json: JsonOption = False,
 ) -> None:
     """A cross-margin account: equity, requirements, positions with liquidation price and ADL rank, open orders."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
         answer = client.margin(account, venue)
@@ -75,7 +75,7 @@ def vault(
     as_json: JsonOption = False,
 ) -> None:
     """The backstop vault and the venue's funds; with --deposit or --withdraw an LP's move into or out of it."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     moves = (deposit_atoms is not None) + (withdraw_shares is not None)
     if moves > 1 or (moves and account is None):
@@ -150,6 +150,7 @@ def _order_row(order: "batches_pb2.CrossOrderView", market: "parameters_pb2.Mark
 def _put_vault(view: "batches_pb2.BackstopView") -> None:
     rows = [
         ("NAV marked", steps.usdc(view.nav_marked_atoms)),
+        ("highest NAV", steps.usdc(view.high_nav_atoms)),
         ("cash", steps.usdc(view.vault.cash_atoms)),
         ("inventory, gross", steps.usdc(view.vault.gross_notional_atoms)),
         ("maintenance", steps.usdc(view.vault.maintenance_atoms)),

@@ -171,7 +171,7 @@ def estimate(
     as_json: JsonOption = False,
 ) -> None:
     """What an order would do to the account now, and why it would be refused. Nothing is sent to a block."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
         answer = client.estimate_position(account, _SIDES[trade], size, price, market, chosen, reduce_only, venue)

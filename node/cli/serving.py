@@ -70,7 +70,7 @@ def status(
 ) -> None:
     """What a running node says of itself."""
     from breakwater.v1 import admin_pb2
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
         facts = plain(client.admin.GetStatus(admin_pb2.GetStatusRequest()))

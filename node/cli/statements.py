@@ -58,7 +58,7 @@ def statement(
     as_json: JsonOption = False,
 ) -> None:
     """Totals of an account's fills, fees, funding, transfers and profit; with --format its rows into a file."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     if (written is None) != (out is None):
         raise Refusal("--format and --out belong together", EXIT_USAGE)
@@ -86,7 +86,7 @@ def liquidations(
     as_json: JsonOption = False,
 ) -> None:
     """What the ladder did so far: orders, takeovers, deleveraging, insurance, shortfall, each with its numbers."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
         events = [plain(event) for event in client.list_liquidations(account, market, from_height, venue)]
@@ -115,7 +115,7 @@ def _write(written: Format, out: Path, entries: "Iterable[history_pb2.HistoryEnt
 
 
 def _rows(entries: "Iterable[history_pb2.HistoryEntry]") -> Iterator[dict[str, Any]]:
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     return map(plain, entries)
 

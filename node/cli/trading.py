@@ -103,7 +103,7 @@ def positions(
     as_json: JsonOption = False,
 ) -> None:
     """The account: balances, open positions, resting orders."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
         view = client.account(account, venue)
@@ -141,7 +141,7 @@ def pool(
     as_json: JsonOption = False,
 ) -> None:
     """The liquidity pool; with --deposit or --withdraw an LP's move into or out of it."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     moves = (deposit_atoms is not None) + (withdraw_shares is not None)
     if moves > 1 or (moves and account is None):
@@ -164,7 +164,7 @@ def pool(
 
 def put_outcome(title: str, outcome: "answers_pb2.CommandOutcome", as_json: bool, **more: Any) -> None:
     """The answer to one command; what is zero is left out of the page, never out of the object."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     facts = plain(outcome) | more
     if as_json:

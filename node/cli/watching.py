@@ -52,7 +52,7 @@ def watch(
     as_json: JsonOption = False,
 ) -> None:
     """Follow a stream until it is interrupted. With --json one object at the end, so --count or --seconds is needed."""
-    from node.cli.plain import plain
+    from node.report.plain import plain
 
     if subject is Subject.ACCOUNT and account is None:
         raise Refusal("watch account needs --account", EXIT_USAGE)

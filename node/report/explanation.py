@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-
 from actors.rulebooks import margin_trade, twilight
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -13,6 +11,7 @@ from breakwater.v1 import refusals_pb2 as refusals
 from cluster.moment import Moment
 from node.client.errors import refusal_name
 from node.report.amounts import count, utc
+from node.report.plain import plain
 
 Line = tuple[str, str]
 
@@ -109,14 +108,15 @@ def as_json(moment: Moment) -> dict[str, Any]:
     return {
         "height": moment.height,
         "block_time_ms": moment.block_time_ms,
-        "venue": moment.venue.name,
+        "venue": moment.venue.venue,
+        "venue_name": moment.venue.name,
         "account": moment.scanned.account,
         "verdict": verdict(moment),
-        "scanned": MessageToDict(moment.scanned, preserving_proto_field_name=True),
-        "after": MessageToDict(moment.after, preserving_proto_field_name=True),
+        "scanned": plain(moment.scanned),
+        "after": plain(moment.after),
         "ladder": [{"step": step, "numbers": numbers} for step, numbers in _steps(moment)],
         "refused": list(_refused(moment)),
-        "events": [MessageToDict(event, preserving_proto_field_name=True) for event in moment.events],
+        "events": [plain(event) for event in moment.events],
     }
 
 
@@ -173,6 +173,6 @@ def _why(body: events.CommandRefused | events.OrderDone) -> str:
 
 
 def _numbers(message: Any) -> str:
-    """The plain fields of an event as `name value`."""
-    told = MessageToDict(message, preserving_proto_field_name=True)
-    return ", ".join(f"{name} {value}" for name, value in told.items() if not isinstance(value, dict | list))
+    """The plain fields of an event as `name value`; what is zero is left out."""
+    told = plain(message)
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value and not isinstance(value, dict | list))
