@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from operator import add
 
 import numpy as np
 
@@ -179,14 +178,10 @@ class CrossBook:
     def remove_orders(self, account: int, orders: Sequence[int]) -> list[BookOrder]:
         """`remove_order` for several of an account: the row of a position is written once."""
         rows = [self.orders.remove(order) for order in orders]
-        sums: dict[int, list[int]] = {}
-        for row in rows:
-            if not row.trigger:
-                deltas = self._deltas(row, -row.remaining, -1)
-                before = sums.get(row.market)
-                sums[row.market] = deltas if before is None else list(map(add, before, deltas))
-        for market, deltas in sums.items():
-            self.positions.add_to_sums(account, market, deltas)
+        resting = [row for row in rows if not row.trigger]
+        for row in resting:
+            self._add_to_sums(row, -row.remaining, -1)
+        for market in {row.market for row in resting}:
             self.positions.drop_if_empty(account, market)
         return rows
 
@@ -216,16 +211,16 @@ class CrossBook:
         return margin_trade.adverse_atoms(row.side, row.limit, mark, lots, self.k(row.market))
 
     def _add_to_sums(self, order: BookOrder, lots: int, step: int) -> None:
-        self.positions.add_to_sums(order.account, order.market, self._deltas(order, lots, step))
-
-    def _deltas(self, order: BookOrder, lots: int, step: int) -> list[int]:
-        """Signed lots of an order in the sums of its side, linear so exact, and `step` in the row's counts."""
-        if order.flags & REDUCE_ONLY:
-            return [0, 0, 0, 0, 0, 0, step, step]
-        k, side = self.k(order.market), order.side
-        gap = side * (order.limit - self.mark_ticks(order.market))
-        value, adverse = lots * order.limit * k, lots * gap * k if gap > 0 else 0
-        return [lots, value, adverse, 0, 0, 0, step, 0] if side > 0 else [0, 0, 0, lots, value, adverse, step, 0]
+        """Signed lots of an order join the sums of its side, linear so exact, and `step` the row's counts."""
+        account, market, side, limit, _, _, _, flags, *_ = order
+        if flags & REDUCE_ONLY:
+            self.positions.count_reduce_only(account, market, step)
+            return
+        per_tick = lots * self.k(market)
+        gap = side * (limit - self.mark_ticks(market))
+        self.positions.add_to_sums(
+            account, market, side, lots, limit * per_tick, gap * per_tick if gap > 0 else 0, step
+        )
 
     def rows_of_account(self, account: int) -> list[tuple[DigestedRows, list[int], int | None]]:
         """What the account's digest covers beside its own row; sums over orders follow from the orders."""

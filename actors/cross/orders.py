@@ -215,7 +215,8 @@ class OrderEntry:
 
     def note_admitted(self, order: BookOrder, added_atoms: int, freed_atoms: int = 0) -> None:
         """The order is in the tables and on its way to the book; an amended one could lose `freed_atoms` before."""
-        self.free.take(order.account, added_atoms)
+        if added_atoms:
+            self.free.take(order.account, added_atoms)
         self.spare.note(order, freed_atoms)
         if order.flags & REDUCE_ONLY:
             self._caps.add(order.account, order.market, self.free)

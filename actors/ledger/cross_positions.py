@@ -4,7 +4,7 @@ Beside the position itself a row keeps sums over the account's resting orders in
 the risk scan read columns and no order. A free slot is all zero but for its keys: kernels may run over every slot.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ _MARKET_MASK = (1 << MARKET_BITS) - 1
 # What a snapshot keeps of a row; the rest follows from the orders, the accounts and the block.
 KEPT_COLUMNS = 5
 # Places of cells in a row (`CrossPosition`).
-LOTS, COST, LEVERAGE, FIRST_SUM, RESTING, TRIED_HEIGHT = 2, 3, 4, 5, 11, 13
+LOTS, COST, LEVERAGE, BUYS, SELLS, RESTING, REDUCE_ONLY, TRIED_HEIGHT = 2, 3, 4, 5, 8, 11, 12, 13
 
 
 class CrossPosition(NamedTuple):
@@ -111,13 +111,23 @@ class CrossPositions:
         self.table.put(self.key(account, market), column, value)
         self._touch(account)
 
-    def add_to_sums(self, account: int, market: int, deltas: Sequence[int]) -> None:
-        """Adds to the cells from buy_lots to reduce_only of a row that is there, in their order."""
+    def add_to_sums(self, account: int, market: int, side: int, lots: int, value: int, adverse: int, step: int) -> None:
+        """Adds to the sums of a side of a row that is there, and `step` to its resting orders.
+
+        Neither equity nor the digest knows of sums: the orders touch their account.
+        """
         row = self.table.changing(account << MARKET_BITS | market)
-        for place, delta in enumerate(deltas, FIRST_SUM):
-            if delta:
-                row[place] += delta
-        self._touch(account)
+        first = BUYS if side > 0 else SELLS
+        row[first] += lots
+        row[first + 1] += value
+        row[first + 2] += adverse
+        row[RESTING] += step
+
+    def count_reduce_only(self, account: int, market: int, step: int) -> None:
+        """So many reduce-only orders more rest in a row that is there."""
+        row = self.table.changing(account << MARKET_BITS | market)
+        row[RESTING] += step
+        row[REDUCE_ONLY] += step
 
     def add(self, account: int, market: int, column: str, delta: int) -> int:
         """Adds to one cell of a row that is there and returns the new value; lots and cost go through `move`."""
@@ -138,8 +148,9 @@ class CrossPositions:
 
     def ensure(self, account: int, market: int) -> int:
         """Makes an empty row where there is none; returns its key."""
-        key = self.key(account, market)
+        key = account << MARKET_BITS | market
         if key not in self.table:
+            assert 0 <= market <= _MARKET_MASK, f"market {market} does not fit a key"
             self.table.insert(key, *CrossPosition(account, market, owner_slot=self._owner_slot(account)))
             self._markets.add(account, market)
             self._log.note(self._markets.discard, account, market)
