@@ -14,6 +14,7 @@ from node.report.amounts import count, utc
 from node.report.plain import plain
 
 Line = tuple[str, str]
+VAULT = 0
 
 # What a refusal of an order or a move rests on, where it is a rule of a venue.
 RULES: dict[int, str] = {
@@ -70,17 +71,31 @@ def verdict(moment: Moment) -> str:
 
 def _cross_verdict(moment: Moment) -> str:
     cross, rules = moment.scanned.cross, moment.venue.margin_trade
-    if not cross.positions:
-        return "not liquidated: it had no position (MT-11)"
     equity, needed = cross.equity_atoms, cross.maintenance_atoms
     rung = margin_trade.rung_due(equity, needed, rules.backstop_numerator, rules.backstop_denominator)
-    ladder = "; ".join(step for step, _ in _steps(moment)) or "nothing was done"
+    steps = [step for step, _ in _steps(moment)]
     if not rung:
-        return f"not liquidated: equity {count(equity)} >= maintenance {count(needed)} atoms (MT-11)"
-    if rung == 1:
-        return f"liquidatable: equity {count(equity)} < maintenance {count(needed)} atoms (MT-11); {ladder}"
-    part = f"{rules.backstop_numerator}/{rules.backstop_denominator}"
-    return f"below the backstop: equity {count(equity)} < {part} of maintenance {count(needed)} atoms (MT-11); {ladder}"
+        holds = any(position.lots for position in cross.positions)
+        numbers = f"equity {count(equity)} >= maintenance {count(needed)} atoms" if holds else "it had no position"
+        return "; ".join([f"not liquidated: {numbers} (MT-11)", *steps])
+    if moment.scanned.account == VAULT:
+        below = f"below maintenance, its inventory goes to ADL: equity {count(equity)} < {count(needed)} atoms (MT-14)"
+    elif rung == 1:
+        below = f"liquidatable: equity {count(equity)} < maintenance {count(needed)} atoms (MT-11)"
+    else:
+        part = f"{rules.backstop_numerator}/{rules.backstop_denominator}"
+        below = f"below the backstop: equity {count(equity)} < {part} of maintenance {count(needed)} atoms (MT-11)"
+    return "; ".join([below, *(steps or [_why_not(moment)])])
+
+
+def _why_not(moment: Moment) -> str:
+    """What kept the ladder from an account that is below a rung."""
+    until_ms = moment.scanned.cross.cooldown_until_ms
+    if len(moment.candidates.account):
+        return "nothing was done: by its turn it was not below any more, or it waits for the next block (MT-12)"
+    if until_ms > moment.block_time_ms:
+        return f"left alone: in cooldown until {utc(until_ms)}, and no worse than its last partial left it (MT-12)"
+    return "it waits: a market it stands in may not be acted in (MT-11)"
 
 
 def _isolated_verdict(moment: Moment) -> str:
@@ -152,18 +167,22 @@ def _steps(moment: Moment) -> Iterator[Line]:
     """What the ladder did, in its order."""
     for event in moment.events:
         body = event.WhichOneof("body")
+        if body == "insurance_moved" and event.insurance_moved.reason != events.INSURANCE_REASON_DEFICIT:
+            continue
         if body in STEPS:
             step, rule = STEPS[body]
             yield f"{step} ({rule})", _numbers(getattr(event, body))
 
 
 def _refused(moment: Moment) -> Iterator[str]:
+    """Commands that were refused, and orders that ended before they were filled whole."""
     for event in moment.events:
         if event.HasField("command_refused"):
             body = event.command_refused
             yield f"command {body.command}: {_why(body)}"
         elif event.HasField("order_done") and event.order_done.refusal:
-            yield f"order {event.order_done.order}: {_why(event.order_done)}"
+            done = event.order_done
+            yield f"order {done.order}, {count(done.remaining_lots)} lots unfilled: {_why(done)}"
 
 
 def _why(body: events.CommandRefused | events.OrderDone) -> str:
