@@ -33,6 +33,8 @@ def ladder(state: State, block: Block) -> None:
             return
         for venue in work.values():
             venue.work_desks()
+        for venue in work.values():
+            venue.deleverage()
         found = _scan_all(state, block, round_)
 
 

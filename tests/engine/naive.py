@@ -21,7 +21,7 @@ from tests.engine.registry import seal
 from tests.engine.state import Block, Outcome, State
 from tests.engine.views import account_view, pool_view
 
-LADDER_PHASE, LADDER_SETTLE = 7, 1 << 53
+LADDER_PHASE, QUEUED, LADDER_SETTLE = 7, 99, 1 << 53
 
 PHASES: tuple[Callable[[State, Block], None], ...] = (
     seal,
@@ -106,8 +106,8 @@ class NaiveEngine:
 def _numbered(block: Block) -> list[bytes]:
     """Events in the order of their keys; no two facts of a block share one."""
     keys = [key for key, _ in block.events]
-    # Where legs of a round settle twice, a position may be told twice, in that order.
-    once = [key for key in keys if not (key[0] == LADDER_PHASE and key[2] >= LADDER_SETTLE)]
+    # Where legs of a round settle twice a position may be told twice, and venues queue after rounds of their own.
+    once = [key for key in keys if not (key[0] == LADDER_PHASE and (key[1] == QUEUED or key[2] >= LADDER_SETTLE))]
     assert len(set(once)) == len(once), "two events with one key"
     serialised = []
     for index, (_, event) in enumerate(sorted(block.events, key=lambda said: said[0])):

@@ -311,6 +311,8 @@ class MarginActs:
         column, value = self.random.choice(
             (
                 (1, 99),
+                (1, 9),
+                (1, 9),
                 (2, 0),
                 (2, 2),
                 (3, 0),

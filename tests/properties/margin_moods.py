@@ -73,13 +73,13 @@ EDGE = MarginMood(
 # A crowd of small takers against two makers who can lose everything as well.
 CROWD = MarginMood(
     "crowd",
-    markets=(2, 3, 4),
-    accounts=40,
+    markets=(3, 4),
+    accounts=30,
     deposits_atoms=(100 * USDC, 300 * USDC, 1_000 * USDC),
     makers_atoms=5_000 * USDC,
     vaults_atoms=(0, 500 * USDC),
     funds_atoms=(0, 20 * USDC),
-    jumps_permille=(50, 120),
+    jumps_permille=(50, 120, 300),
     breakers_ppm=(0,),
     caps_lots=(10**8,),
     spends_percent=(50, 90, 99),

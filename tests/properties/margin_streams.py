@@ -10,12 +10,15 @@ from tests.engine.margin.views import cross_account_view
 from tests.engine.naive import NaiveEngine
 from tests.properties.malformed import spoil
 from tests.properties.margin_acts import MarginActs
-from tests.properties.margin_moods import MARGIN_MOODS
+from tests.properties.margin_moods import CRASH, MARGIN_MOODS
 from tests.properties.margin_sight import MarginSight
 from tests.properties.margin_venues import MARGIN_VENUE
 from tests.properties.moods import HOUR_MS
 from tests.properties.streams import Play, Stream
 from tests.properties.venues import START_MS, genesis
+
+# Streams of this mood have a second Margin Trade venue, which crashes.
+TWINS = 6
 
 
 def sight_of(engine: NaiveEngine, venue: int = MARGIN_VENUE) -> MarginSight:
@@ -44,18 +47,23 @@ class MarginStream:
         self.sent: list[CommandBatch] = []
         self.mood = MARGIN_MOODS[self.seed % len(MARGIN_MOODS)]
         self.acts = MarginActs(self.random, self, self.mood, self.appetite)
+        self.all_acts = [self.acts]
+        if self.seed % len(MARGIN_MOODS) == TWINS:
+            self.all_acts.append(MarginActs(self.random, self, CRASH, self.appetite, MARGIN_VENUE + 1))
 
     def play(self, blocks: int) -> Iterator[Play]:
-        """The first blocks set the venue up, the others are drawn."""
-        yield self._seal(self.acts.genesis())
-        yield self._seal(self.acts.first_money(sight_of(self.engine)))
+        """The first blocks set the venues up, the others are drawn."""
+        yield self._seal([batch for acts in self.all_acts for batch in acts.genesis()])
+        sights = [(acts, sight_of(self.engine, acts.venue)) for acts in self.all_acts]
+        yield self._seal([batch for acts, sight in sights for batch in acts.first_money(sight)])
         for _ in range(blocks - 2):
             step = self.random.choice(self.mood.steps_ms)
             if self._wants("gaps", 0.1):
                 to_the_hour = HOUR_MS - self.time_ms % HOUR_MS
                 step = self.random.choice((10_000, 30_000, to_the_hour, to_the_hour - 1, HOUR_MS, 3 * HOUR_MS + 17))
             self.time_ms += step
-            batches = self.acts.batches(sight_of(self.engine))
+            sights = [(acts, sight_of(self.engine, acts.venue)) for acts in self.all_acts]
+            batches = [batch for acts, sight in sights for batch in acts.batches(sight)]
             if self._wants("malformed", 0.2):
                 batches.append(spoil(self.random, self, self.random.choice(self.sent[-30:]), batches))
             self.random.shuffle(batches)

@@ -13,8 +13,13 @@ MIXED_BLOCKS = 25
 RESHARDED_BLOCKS = 20
 VIEWED_EVERY = 6
 
-# One of every mood, twice.
-SEEDS = range(16)
+SEEDS = (
+    # One of every mood.
+    *range(10),
+    # Where a fee of a lot, the pair kept from a partial, or the order of two venues' rounds decides.
+    16,
+    18,
+)
 SOAK_SEEDS = range(1_000, 1_200)
 
 
@@ -41,7 +46,7 @@ def test_fixed_seeds_agree(seed: int) -> None:
     run(MarginStream(seed), BLOCKS, shards, scalar)
 
 
-@pytest.mark.parametrize("seed", [1, 3, 4])
+@pytest.mark.parametrize("seed", [1, 4])
 def test_both_rulebooks_agree_in_the_same_blocks(seed: int) -> None:
     run(MixedStream(seed), MIXED_BLOCKS, (SHARD_COUNTS[seed % 3],), scalar=False)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from actors.risk.adl import Candidate
 from actors.units import PPM, PRICE_BOUND
 from breakwater.v1 import batches_pb2, events_pb2
-from tests.engine.margin.backstop import Desk, Offered
+from tests.engine.margin.backstop import Demands, Desk, Offered
 from tests.engine.margin.books import cancel_op, deleverage_market, order_op, work_books
 from tests.engine.margin.health import Standing, cumulative_shares, notional, standing
 from tests.engine.margin.settle import settle_legs
@@ -62,7 +62,7 @@ def scan(sight: Sight, round_: int) -> list[Below]:
             continue
         if memory:
             memory.waiting = False
-        if rung == LIQUIDATABLE and _is_quiet(sight, account, now):
+        if rung == LIQUIDATABLE and is_quiet(sight, account, now):
             continue
         found.append(Below(sight.venue, account, rung, now))
     _cap(sight)
@@ -84,7 +84,7 @@ def _remember(sight: Sight) -> None:
         memory.sent = memory.filled = False
 
 
-def _is_quiet(sight: Sight, account: int, now: Standing) -> bool:
+def is_quiet(sight: Sight, account: int, now: Standing) -> bool:
     """In a cooldown and not worse off, or tried everywhere in this block (MT-12)."""
     memory = sight.own.ladder.get(account)
     if memory is None:
@@ -150,6 +150,7 @@ class Round:
         self.round_ = round_
         self.offered = offered
         self.offers: list[Offered] = []
+        self.demands: Demands = []
 
     def act(self, sequence: int, below: Below) -> None:
         """The action of the account's rung."""
@@ -161,8 +162,8 @@ class Round:
             self._offer(sequence, below)
 
     def work_desks(self) -> None:
-        """Books, then the backstop where somebody is offered; what it demands is deleveraged; all of it settled."""
-        sight, demands = self.sight, []
+        """Books, then the backstop where somebody is offered; their legs settle."""
+        sight = self.sight
         legs = work_books(sight, self.round_, every=False)
         if self.offers:
             desk = Desk(sight, self.round_)
@@ -170,15 +171,17 @@ class Round:
             desk.take_offers(self.offers)
             self.offered |= {(sight.venue, offer.account) for offer in self.offers}
             legs += desk.legs
-            demands = desk.demands
+            self.demands = desk.demands
         settle_legs(sight, legs, self.round_)
-        if demands:
-            legs = []
-            for market in sorted({market for _, market, *_ in demands}):
-                mine = [(sequence, account, *rest) for sequence, where, account, *rest in demands if where == market]
-                candidates = self._candidates(market, demands)
-                legs += deleverage_market(sight, market, mine, candidates, self.round_)
-            settle_legs(sight, legs, self.round_)
+
+    def deleverage(self) -> None:
+        """What the backstop demands of the other side, market by market; settled as well."""
+        legs, demands = [], self.demands
+        for market in sorted({market for _, market, *_ in demands}):
+            mine = [(sequence, account, *rest) for sequence, where, account, *rest in demands if where == market]
+            candidates = self._candidates(market, demands)
+            legs += deleverage_market(self.sight, market, mine, candidates, self.round_)
+        settle_legs(self.sight, legs, self.round_)
 
     def _note(self, account: int, rung: int) -> None:
         memory = self.sight.own.memory(account)
@@ -259,7 +262,7 @@ class Round:
         self.offers.append(Offered(sequence, account, now.equity, now.required, lots))
         self._note(account, below.rung)
 
-    def _candidates(self, market: int, demands: list[tuple[int, int, int, int, int]]) -> list[Candidate]:
+    def _candidates(self, market: int, demands: Demands) -> list[Candidate]:
         """Who stands opposite a demand with equity above zero; the equity is shared over those markets by MM."""
         sight, found = self.sight, []
         sides = {(where, 1 if lots > 0 else -1) for _, where, _, lots, _ in demands}
