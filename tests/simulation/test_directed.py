@@ -80,7 +80,7 @@ def test_a_close_worth_less_than_nothing_is_a_liquidation() -> None:
     result = script.block(script.close(2, position))
     (event,) = said(result, "position_liquidated")
     assert event.position_liquidated.round == 0
-    assert answer(result, 0) == (LIQUIDATED, 0, 0, 0, position, 38_000, 0)
+    assert answer(result, 0) == (LIQUIDATED, 0, 0, 0, position, 38_000, 0, 0, 0)
     assert not said(result, "position_closed")
 
 
