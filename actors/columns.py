@@ -3,7 +3,7 @@
 Numbers are `repeated sfixed64` and become int64 NumPy arrays; bytes columns (events, digests) stay lists.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 BUCKETS = 1024
+_FEW = 12
 
 M = TypeVar("M", bound=Message)
 
@@ -41,6 +42,16 @@ def ragged_column(message: Any) -> tuple[int, int] | None:
 def array(column: Iterable[int]) -> np.ndarray:
     """One column as int64."""
     return np.asarray(column, dtype=np.int64)
+
+
+def among(values: np.ndarray, allowed: Collection[int]) -> np.ndarray:
+    """`np.isin`, which costs more than it does where there is little to compare."""
+    if len(allowed) > _FEW:
+        return np.isin(values, list(allowed))
+    found = np.zeros(values.shape, dtype=np.bool_)
+    for one in allowed:
+        found |= values == one
+    return found
 
 
 def add_row(message: Any, *values: int | bytes) -> None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 from google.protobuf.message import Message
 
-from actors.columns import array, pick, row_count
+from actors.columns import among, array, pick, row_count
 from breakwater.v1 import batches_pb2 as batches
 
 M = TypeVar("M", bound=Message)
@@ -16,7 +16,7 @@ def rows_of_venues(message: M, venues: Collection[int]) -> M:
     """The rows of these venues in their order; the message itself where it has no others."""
     if not row_count(message):
         return message
-    mine = np.isin(array(getattr(message, "venue")), list(venues))  # noqa: B009 - a column known by name only
+    mine = among(array(getattr(message, "venue")), venues)  # noqa: B009 - a column known by name only
     return message if mine.all() else pick(message, np.flatnonzero(mine))
 
 

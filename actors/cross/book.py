@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import numpy as np
 
+from actors.columns import among
 from actors.cross.health import Health, health
 from actors.ledger.accounts import Accounts
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder, BookOrders
@@ -127,7 +128,7 @@ class CrossBook:
             buys, sells = self._scalar_adverse(moved, table.slots_made)
         else:
             buys, sells = self._adverse_by_columns(moved, table.slots_made)
-        in_moved = np.isin(table.column("market")[: table.slots_made], list(moved))
+        in_moved = among(table.column("market")[: table.slots_made], moved)
         for name, sums in (("buy_adverse", buys), ("sell_adverse", sells)):
             slots = np.flatnonzero(in_moved & (table.column(name)[: table.slots_made] != sums))
             table.put_column(name, slots, sums[slots])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actors.columns import array
+from actors.columns import among, array
 from actors.risk.mark_price import price_bound_ticks
 from actors.sealing.directory import Venue
 from actors.sealing.rows import RowChecks, market_numbers
@@ -59,7 +59,7 @@ def _check_words(checks: RowChecks, body: commands.PlaceOrders) -> None:
     checks.one_of(array(body.trigger), tuple(common.TriggerKind.values()), bad)
     post_only, is_market = (flags & POST_ONLY) != 0, kind == _MARKET
     checks.refuse_where(post_only & is_market, bad, _LIMIT, kind)
-    checks.refuse_where(post_only & np.isin(time, (_IOC, _FOK)), bad, _GTC, time)
+    checks.refuse_where(post_only & among(time, (_IOC, _FOK)), bad, _GTC, time)
     checks.refuse_where(is_market & (time == _FOK), bad, _IOC, time)
     checks.refuse_where(is_market & (array(body.limit_ticks) != 0), bad, _LIMIT, kind)
     stray_trigger = (array(body.trigger) == 0) & (array(body.trigger_ticks) != 0)

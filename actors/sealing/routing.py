@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from actors.columns import add_row, array, field_names, join, pick, row_count
+from actors.columns import add_row, among, array, field_names, join, pick, row_count
 from actors.risk.mark_price import price_bound_ticks
 from actors.sealing.book_rows import (
     check_amend_orders,
@@ -105,7 +105,7 @@ def check_flags(account: Sequence[int], flag: Sequence[int], venue: Venue) -> Ro
     """Accounts and a flag of 0 or 1."""
     checks = RowChecks(len(flag))
     checks.known_account(array(account), venue)
-    checks.refuse_where(~np.isin(array(flag), (0, 1)), refusals.REFUSAL_MALFORMED, 0, 0)
+    checks.refuse_where(~among(array(flag), (0, 1)), refusals.REFUSAL_MALFORMED, 0, 0)
     return checks
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from actors.columns import array
+from actors.columns import among, array
 from actors.sealing.directory import FIRST_ACCOUNT, MAX_VALIDATOR_LAG, Venue
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
@@ -20,6 +20,8 @@ class RowChecks:
 
     def refuse_where(self, bad: np.ndarray, refusal: int, required: int | np.ndarray, actual: int | np.ndarray) -> None:
         """Refuses the rows of the mask that stand so far."""
+        if not bad.any():
+            return
         first = bad & (self.refusal == 0)
         if first.any():
             self.refusal[first] = refusal
@@ -41,8 +43,8 @@ class RowChecks:
 
     def known_market(self, market: np.ndarray, venue: Venue, where: np.ndarray | bool = True) -> None:
         """UNKNOWN_MARKET."""
-        known = np.array(sorted(venue.markets), dtype=np.int64)
-        self.refuse_where(~np.isin(market, known) & where, refusals.REFUSAL_UNKNOWN_MARKET, len(known), market)
+        known = among(market, venue.markets)
+        self.refuse_where(~known & where, refusals.REFUSAL_UNKNOWN_MARKET, len(venue.markets), market)
 
     def positive(self, value: np.ndarray, where: np.ndarray | bool = True) -> None:
         """NOT_POSITIVE."""
@@ -58,7 +60,7 @@ class RowChecks:
 
     def one_of(self, value: np.ndarray, allowed: tuple[int, ...], refusal: int) -> None:
         """The named refusal for anything else; required is the highest allowed."""
-        self.refuse_where(~np.isin(value, allowed), refusal, max(allowed), value)
+        self.refuse_where(~among(value, allowed), refusal, max(allowed), value)
 
     def validator_keeps_up(self, lag: int, where: np.ndarray | bool = True) -> None:
         """VALIDATOR_LAGGING for every row of the mask."""

@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.columns import BUCKETS, add_row, join, pick, ragged_column, row_count, rows, sort_rows, split_by_shard
+from actors.columns import (
+    BUCKETS,
+    add_row,
+    among,
+    join,
+    pick,
+    ragged_column,
+    row_count,
+    rows,
+    sort_rows,
+    split_by,
+    split_by_shard,
+)
 from breakwater.v1 import batches_pb2 as batches
 
 NUMBERS = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -68,3 +80,18 @@ def test_ragged_columns_are_named_by_their_lengths() -> None:
 def test_a_row_has_a_value_for_every_column() -> None:
     with pytest.raises(ValueError, match="shorter"):
         add_row(batches.AmountRows(), 1, 2, 3)
+
+
+@given(TABLES)
+def test_rows_are_dealt_by_the_named_columns_in_their_order(table: list[tuple[int, int, int, int, bytes]]) -> None:
+    amounts = [row[:4] for row in table]
+    parts = split_by(amounts_of(amounts), "venue", "account")
+    dealt: dict[tuple[int, int], list[tuple[int, ...]]] = {}
+    for row in amounts:
+        dealt.setdefault((row[1], row[2]), []).append(row)
+    assert {key: list(rows(part)) for key, part in parts.items()} == dealt
+
+
+@given(st.lists(SMALL, max_size=30), st.sets(st.integers(0, 40), max_size=20))
+def test_who_is_among_the_allowed(values: list[int], allowed: set[int]) -> None:
+    assert among(np.array(values, dtype=np.int64), allowed).tolist() == [value in allowed for value in values]
