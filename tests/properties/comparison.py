@@ -4,9 +4,11 @@ from itertools import zip_longest
 
 from google.protobuf.message import Message
 
+from actors.validator import judge
 from breakwater.v1.batches_pb2 import Outcomes
 from breakwater.v1.commands_pb2 import BlockInput
 from breakwater.v1.events_pb2 import Event
+from cluster.invariants import check_after_block
 from cluster.replica import Replica
 from tests.engine.margin.state import sights
 from tests.engine.margin.views import backstop_view, book_levels, cross_account_view
@@ -19,13 +21,19 @@ Roots = tuple[bytes, bytes]
 def apply_and_compare(
     replica: Replica, block: BlockInput, voided: tuple[int, ...], naive: NaiveResult, where: str
 ) -> Roots:
-    """Runs the block on the replica; asserts the naive engine's events, answers and views. Returns the two roots."""
+    """Runs the block on the replica; asserts the naive engine's events, answers and views, and that a validator signs.
+
+    Returns the two roots.
+    """
     result = replica.apply(block, voided=voided)
     for index, (ours, theirs) in enumerate(zip_longest(naive.events, result.events, fillvalue=b"")):
         assert ours == theirs, (
             f"{where} event {index}: naive {Event.FromString(ours)} pipeline {Event.FromString(theirs)}"
         )
     assert answers(result.outcomes) == naive.outcomes, where
+    faults = check_after_block(replica, result)
+    faults += judge(result.header, result.header, result.events, replica.state.venues)
+    assert not faults, f"{where}: what a validator would not sign: {faults}"
     for expected, shown in zip_longest(expected_views(naive), views(replica, naive)):
         assert expected == shown, f"{where}: naive {expected} pipeline {shown}"
     return result.events_root, result.state_root

@@ -125,6 +125,7 @@ def backstop_view(sight: Sight) -> batches_pb2.BackstopView:
         ),
         vault=own.vault,
         nav_marked_atoms=nav,
+        high_nav_atoms=own.high,
     )
     for account in sight.accounts():
         locked = [(free_ms, amount) for free_ms, amount in own.shares.get(account, []) if free_ms > now_ms]
