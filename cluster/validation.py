@@ -15,6 +15,7 @@ from actors.chain.roots import header_hash
 from actors.validator import judge
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import commands_pb2 as commands
+from cluster.garbage import collect_rarely
 from cluster.invariants import check_after_block
 from cluster.replica import Replica
 from cluster.signing import SigningKey
@@ -58,6 +59,7 @@ class ValidatorHost:
     def yield_cpu(self) -> None:
         """In a process of its own: the block under way goes first where cores are few; validation may lag a little."""
         os.nice(_NICENESS)
+        collect_rarely()
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Starts from a cut."""

@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayActorError
 
 from actors.contract import Actor
+from cluster.garbage import collect_rarely
 from cluster.topology import ORACLE, REGISTRY, build
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import ActorLost, Call
@@ -29,6 +30,7 @@ class _ActorHost:
 
     def __init__(self, name: str, shards: int) -> None:
         self._actor: Actor = build(name, shards)
+        collect_rarely()
 
     def apply(self, payload: bytes) -> bytes:
         return self._actor.apply(payload)

@@ -15,9 +15,11 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure the node against the figures to reach. Nothing else should run on the machine meanwhile."""
+    from cluster.garbage import collect_rarely
     from node.bench.run import rows
     from node.bench.table import document, lines
 
+    collect_rarely()  # as a node and its actors do
     begun_s = time.monotonic()
     progress = errors()
     measured = []

@@ -33,6 +33,7 @@ def up(
     as_json: JsonOption = False,
 ) -> None:
     """Run a node in the foreground until it is interrupted."""
+    from cluster.garbage import collect_rarely
     from node.config import load_config
     from node.server import NodeServer
 
@@ -50,6 +51,7 @@ def up(
     )
     server = NodeServer(settings)
     server.start()
+    collect_rarely()
     try:
         # Only now: Ray sets handlers of its own while it starts.
         with _stop_on_signals() as stop:
