@@ -36,7 +36,6 @@ class Admission(OrderEntry):
     """One venue's."""
 
     def run(self) -> None:
-        self.own.added_caps = {}
         for order in self._met():
             self._fire(order)
         for market, held in self.sight.held(VAULT):

@@ -128,7 +128,7 @@ def settle_legs(sight: Sight, legs: list[CrossLeg], round_: int) -> None:
 def settle(state: State, block: Block) -> None:
     """The outbox of the block before."""
     for sight in sights(state, block):
-        legs, sight.own.outbox = sight.own.outbox, []
+        legs, sight.own.outbox, sight.own.added_caps = sight.own.outbox, [], {}
         settle_legs(sight, legs, 0)
 
 
