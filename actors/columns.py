@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 
 BUCKETS = 1024
 _FEW = 12
+# From so many rows on a column is copied whole before it is read cell by cell.
+_MANY = 64
 
 M = TypeVar("M", bound=Message)
 
@@ -84,9 +86,18 @@ class RowGatherer(Generic[M]):
 
 def rows(message: Any) -> Iterable[tuple[Any, ...]]:
     """The rows as tuples, in field order."""
-    if not row_count(message):
+    count = row_count(message)
+    if not count:
         return ()
-    return zip(*(getattr(message, name) for name in field_names(message)), strict=True)
+    columns = [getattr(message, name) for name in field_names(message)]
+    if count >= _MANY and not _has_bytes(message.DESCRIPTOR):
+        columns = [array(column).tolist() for column in columns]
+    return zip(*columns, strict=True)
+
+
+@cache
+def _has_bytes(descriptor: Any) -> bool:
+    return any(field.type == field.TYPE_BYTES for field in descriptor.fields)
 
 
 def join(target: M, parts: Iterable[M]) -> M:

@@ -120,8 +120,8 @@ class OrderEntry:
     def why_not_new(self, order: BookOrder) -> Refused | None:
         """Whatever a new order or trigger is refused for before its numbers are read."""
         account, orders = order.account, self.book.orders
-        refused = self.why_not_trader(account) or self.rules(order.market).refused
-        if refused:
+        rules = self._rules.get(order.market) or self.rules(order.market)
+        if refused := self.why_not_trader(account) or rules.refused:
             return refused
         live = orders.count(account)
         if live >= self._max_orders:
@@ -131,7 +131,7 @@ class OrderEntry:
 
     def why_not_numbers(self, order: BookOrder, row: CrossPosition) -> Refused | None:
         """OVERFLOW, MIN_NOTIONAL, TOO_FAR_FROM_ORACLE: what lots and price alone decide."""
-        rules = self.rules(order.market)
+        rules = self._rules.get(order.market) or self.rules(order.market)
         _, _, _, limit, _, lots, _, flags, *_ = order
         mark_ticks, k, *_ = rules.margin
         if refused := self._why_too_large(order, row, mark_ticks, k):

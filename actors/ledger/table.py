@@ -175,7 +175,11 @@ class Owners:
 
     def add(self, account: int, key: int) -> None:
         """The row belongs to the account."""
-        self._keys.setdefault(account, set()).add(key)
+        keys = self._keys.get(account)
+        if keys is None:
+            self._keys[account] = {key}
+        else:
+            keys.add(key)
 
     def discard(self, account: int, key: int) -> None:
         """The row is gone."""
