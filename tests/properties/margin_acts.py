@@ -8,7 +8,7 @@ from breakwater.v1.commands_pb2 import CommandBatch
 from tests.properties.margin_money import MarginMoney, Row, columns
 from tests.properties.margin_moods import MarginMood
 from tests.properties.margin_operators import margin_operation, margin_parameter_change
-from tests.properties.margin_sight import MarginSight
+from tests.properties.margin_sight import VAULT, MarginSight
 from tests.properties.margin_venues import ASSETS, MARGIN_VENUE, MAX_ORDER_LOTS, margin_genesis
 
 APPETITES = (
@@ -188,7 +188,18 @@ class MarginActs:
             batches.append(self._cancels(sight))
         if self._wants("leverages", 0.3):
             batches.append(self._leverages(sight))
-        return batches
+        return batches + (self._flips(sight) if "flips" in self.appetite else [])
+
+    def _flips(self, sight: MarginSight) -> list[CommandBatch]:
+        """Who fails margin closes twice over: what reduces at admission would open at the book, but for the caps."""
+        rows: list[Row] = []
+        for market in sight.markets:
+            for account, held in sight.positions(market):
+                if account != VAULT and sight.free_margin(account) < 0:
+                    side, size, mark = (-1 if held.lots > 0 else 1), abs(held.lots), sight.mark_ticks(market)
+                    limit = max(1, mark + side * mark // 50)
+                    rows += [[account, market, side, LIMIT, size, limit, IOC, flags, 1, 0, 0, 0] for flags in (2, 0)]
+        return [self._send("place_orders", **columns(ORDER_COLUMNS, rows))] if rows else []
 
     def _place(self, rows: list[Row]) -> CommandBatch:
         for row in rows:

@@ -69,6 +69,11 @@ def test_a_cut_taken_by_another_shard_count_goes_on_the_same(seed: int, before: 
     compare_cross_views(moved, stream.engine, f"seed {seed} at the end")
 
 
+@pytest.mark.parametrize("seed", [5, 8])
+def test_who_fails_margin_cannot_flip(seed: int) -> None:
+    run(MarginStream(seed, {"flips": 1.0}), BLOCKS, (2,), scalar=False)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", SOAK_SEEDS)
 def test_many_seeds_agree(seed: int) -> None:
