@@ -123,7 +123,10 @@ class Takers:
         rows = np.concatenate([rows, self._growing(lots, known)])
         who = habits.who[rows]
         equity = known.equity_atoms(self.account[who], self._prices)
-        rows, equity = rows[equity > SMALLEST_EQUITY_ATOMS], equity[equity > SMALLEST_EQUITY_ATOMS]
+        # A part of the equity for each market, or what the positions in the others leave of it.
+        budget = np.minimum(equity // habits.rows_of_trader[who], equity - self._margin_atoms(lots)[who])
+        enough = (equity > SMALLEST_EQUITY_ATOMS) & (budget > SMALLEST_EQUITY_ATOMS // 4)
+        rows, budget = rows[enough], budget[enough]
         if not len(rows):
             return None
         who = habits.who[rows]
@@ -133,9 +136,9 @@ class Takers:
         self.state[rows] = np.where(lots[rows] != 0, HOLDING, WAITING)
         wait = np.where(rests, _REST_BLOCKS, _ANSWER_BLOCKS)
         self.due_block[rows] = np.where(lots[rows] != 0, self.due_block[rows], self._block + wait)
-        return self._entry(rows, side, equity, rests)
+        return self._entry(rows, side, budget, rests)
 
-    def _entry(self, rows: np.ndarray, side: np.ndarray, equity: np.ndarray, rests: np.ndarray) -> Ask:
+    def _entry(self, rows: np.ndarray, side: np.ndarray, budget: np.ndarray, rests: np.ndarray) -> Ask:
         """Orders of these rows: a limit that waits, one that takes at once, or a market order."""
         habits, draw = self._habits, self._draw
         who, place = habits.who[rows], habits.place[rows]
@@ -146,7 +149,7 @@ class Takers:
         part_pm = np.where(habits.is_whale[who], _WHALE_PART_PM, habits.use_pm[rows])
         # Every USDC of notional takes margin, what the order may pay above the mark, and fees.
         margin_ppm = PPM // leverage + np.maximum(0, away_ppm) + _SPARE_PPM
-        notional = equity // habits.rows_of_trader[who] * part_pm // 1000 * PPM // margin_ppm
+        notional = budget * part_pm // 1000 * PPM // margin_ppm
         limit = np.maximum(1, price + side * (price * away_ppm // PPM))
         return order_ask(
             self.account[who],
@@ -157,6 +160,13 @@ class Takers:
             limit_ticks=np.where(is_market, 0, limit),
             time_in_force=np.where(rests, com.TIME_IN_FORCE_GTC, com.TIME_IN_FORCE_IOC),
         )
+
+    def _margin_atoms(self, lots: np.ndarray) -> np.ndarray:
+        """Initial margin of every trader's positions."""
+        habits, used = self._habits, np.zeros(self._habits.traders, np.int64)
+        value = np.abs(lots) * self._prices[habits.place] * self._markets.quote_atoms[habits.place]
+        np.add.at(used, habits.who, value // habits.leverage)
+        return used
 
     def _growing(self, lots: np.ndarray, known: Knowledge) -> np.ndarray:
         """Whales come in by parts: the rows that are being worked and hold less than seven tenths of their target."""
