@@ -11,7 +11,7 @@ import psutil
 
 from breakwater.v1 import batches_pb2, events_pb2
 from cluster.journal import SqliteJournal
-from cluster.topology import pool_name, is_shard, shard_name
+from cluster.topology import is_shard, pool_name, shard_name
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Call, Transport
 from node.bench.table import Row
