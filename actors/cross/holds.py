@@ -138,22 +138,35 @@ def free_margin_atoms(book: CrossBook, account: int, terms_of: Callable[[int], M
     return free
 
 
-class FreeMargins:
-    """Free margin by account, computed once and then carried along with every change admission makes."""
+class CarriedAtoms:
+    """An amount by account: computed when first needed, then carried along with every change admission makes."""
 
-    def __init__(self, book: CrossBook, terms_of: Callable[[int], MarginTerms]) -> None:
+    def __init__(
+        self,
+        book: CrossBook,
+        terms_of: Callable[[int], MarginTerms],
+        compute: Callable[[CrossBook, int, Callable[[int], MarginTerms]], int],
+    ) -> None:
         self._book = book
         self._terms_of = terms_of
+        self._compute = compute
         self._atoms: dict[int, int] = {}
 
     def of(self, account: int) -> int:
-        """The account's free margin as it stands, atoms."""
+        """The account's amount as it stands, atoms."""
         atoms = self._atoms.get(account)
         if atoms is None:
-            atoms = self._atoms[account] = free_margin_atoms(self._book, account, self._terms_of)
+            atoms = self._atoms[account] = self._compute(self._book, account, self._terms_of)
         return atoms
 
     def take(self, account: int, atoms: int) -> None:
-        """The account's free margin fell by so much; told with every change."""
+        """It fell by so much; told with every change."""
         if account in self._atoms:
             self._atoms[account] -= atoms
+
+
+class FreeMargins(CarriedAtoms):
+    """Free margin by account (MT-02)."""
+
+    def __init__(self, book: CrossBook, terms_of: Callable[[int], MarginTerms]) -> None:
+        super().__init__(book, terms_of, free_margin_atoms)

@@ -7,7 +7,7 @@ held. Here every order counts, resting or new, with what it loses at its worst p
 from collections.abc import Callable
 
 from actors.cross.book import CrossBook
-from actors.cross.holds import MarginTerms
+from actors.cross.holds import CarriedAtoms, MarginTerms
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.cross_positions import CrossPosition
 from actors.rulebooks import margin_trade
@@ -82,20 +82,11 @@ def orders_loss_ceil_atoms(book: CrossBook, row: CrossPosition, terms: MarginTer
     return loss
 
 
-class SpareEquities:
-    """Spare equity by account: computed when first needed, then carried along with what admission changes."""
+class SpareEquities(CarriedAtoms):
+    """Spare equity by account, carried along with what admission changes."""
 
     def __init__(self, book: CrossBook, terms_of: Callable[[int], MarginTerms]) -> None:
-        self._book = book
-        self._terms_of = terms_of
-        self._atoms: dict[int, int] = {}
-
-    def of(self, account: int) -> int:
-        """The account's spare equity as it stands, atoms."""
-        atoms = self._atoms.get(account)
-        if atoms is None:
-            atoms = self._atoms[account] = spare_atoms(self._book, account, self._terms_of)
-        return atoms
+        super().__init__(book, terms_of, spare_atoms)
 
     def bounded(self, order: BookOrder, row: CrossPosition, freed_atoms: int = 0) -> BookOrder | Refused:
         """The order as it may go to the book, its worst price drawn in where it only reduces; `row` is without it.
@@ -116,10 +107,4 @@ class SpareEquities:
     def note(self, order: BookOrder, freed_atoms: int = 0) -> None:
         """The order is in the tables, or in the place of one that could lose `freed_atoms`."""
         if order.account in self._atoms:
-            loss = order_loss_ceil_atoms(order, self._terms_of(order.market))
-            self._atoms[order.account] -= loss - freed_atoms
-
-    def take(self, account: int, atoms: int) -> None:
-        """So much of the account's cash is held for something else."""
-        if account in self._atoms:
-            self._atoms[account] -= atoms
+            self.take(order.account, order_loss_ceil_atoms(order, self._terms_of(order.market)) - freed_atoms)

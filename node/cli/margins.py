@@ -15,8 +15,8 @@ from node.cli.connection import (
     DataOption,
     connected,
 )
-from node.cli.output import EXIT_USAGE, JsonOption, Refusal, put_facts, put_json, put_table
-from node.cli.trading import put_outcome
+from node.cli.output import JsonOption, put_facts, put_json, put_table
+from node.cli.trading import liquidity_move
 
 if TYPE_CHECKING:
     from breakwater.v1 import accounts_pb2, batches_pb2, parameters_pb2
@@ -77,22 +77,16 @@ def vault(
     """The backstop vault and the venue's funds; with --deposit or --withdraw an LP's move into or out of it."""
     from node.report.plain import plain
 
-    moves = (deposit_atoms is not None) + (withdraw_shares is not None)
-    if moves > 1 or (moves and account is None):
-        raise Refusal("give one of --deposit and --withdraw, and the --account that moves", EXIT_USAGE)
+    move = liquidity_move(account, deposit_atoms, withdraw_shares)
     with connected(address, api_key, data) as client:
-        if deposit_atoms is not None and account is not None:
-            outcome = client.deposit_liquidity(account, deposit_atoms, venue)
-            put_outcome("Shares minted", outcome, as_json, account=account, micro_shares=outcome.reference)
-        elif withdraw_shares is not None and account is not None:
-            outcome = client.withdraw_liquidity(account, withdraw_shares, venue)
-            put_outcome("Shares redeemed", outcome, as_json, account=account, micro_shares=outcome.reference)
+        if move:
+            move(client, venue, as_json)
+            return
+        view = client.vault([account] if account is not None else [], venue)
+        if as_json:
+            put_json(plain(view))
         else:
-            view = client.vault([account] if account is not None else [], venue)
-            if as_json:
-                put_json(plain(view))
-            else:
-                _put_vault(view)
+            _put_vault(view)
 
 
 def _put_margin(answer: "accounts_pb2.GetMarginResponse") -> None:

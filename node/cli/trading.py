@@ -18,7 +18,10 @@ from node.cli.connection import (
 from node.cli.output import EXIT_USAGE, JsonOption, Refusal, put_facts, put_json, put_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from breakwater.v1 import answers_pb2, batches_pb2
+    from node.client import Client
 
 # By OutcomeStatus: FILLED, LIQUIDATED (TW-12).
 _CLOSE_TITLES = {3: "Closed", 5: "Closed as a liquidation"}
@@ -143,23 +146,36 @@ def pool(
     """The liquidity pool; with --deposit or --withdraw an LP's move into or out of it."""
     from node.report.plain import plain
 
-    moves = (deposit_atoms is not None) + (withdraw_shares is not None)
-    if moves > 1 or (moves and account is None):
-        raise Refusal("give one of --deposit and --withdraw, and the --account that moves", EXIT_USAGE)
+    move = liquidity_move(account, deposit_atoms, withdraw_shares)
     with connected(address, api_key, data) as client:
-        if deposit_atoms is not None and account is not None:
-            outcome = client.deposit_liquidity(account, deposit_atoms, venue)
-            put_outcome("Shares minted", outcome, as_json, account=account, micro_shares=outcome.reference)
-        elif withdraw_shares is not None and account is not None:
-            outcome = client.withdraw_liquidity(account, withdraw_shares, venue)
-            put_outcome("Shares redeemed", outcome, as_json, account=account, micro_shares=outcome.reference)
+        if move:
+            move(client, venue, as_json)
+            return
+        facts = plain(client.pool(venue, [account] if account is not None else []))
+        if as_json:
+            put_json(facts)
         else:
-            view = client.pool(venue, [account] if account is not None else [])
-            facts = plain(view)
-            if as_json:
-                put_json(facts)
-            else:
-                _put_pool(facts)
+            _put_pool(facts)
+
+
+def liquidity_move(
+    account: int | None, deposit_atoms: int | None, withdraw_shares: int | None
+) -> "Callable[[Client, int, bool], None] | None":
+    """An LP's move into or out of a pool or a vault, which shows its answer; None where none is asked for."""
+    moves = (deposit_atoms is not None) + (withdraw_shares is not None)
+    if not moves:
+        return None
+    if moves > 1 or account is None:
+        raise Refusal("give one of --deposit and --withdraw, and the --account that moves", EXIT_USAGE)
+
+    def move(client: "Client", venue: int, as_json: bool) -> None:
+        if deposit_atoms is not None:
+            title, outcome = "Shares minted", client.deposit_liquidity(account, deposit_atoms, venue)
+        else:
+            title, outcome = "Shares redeemed", client.withdraw_liquidity(account, withdraw_shares or 0, venue)
+        put_outcome(title, outcome, as_json, account=account, micro_shares=outcome.reference)
+
+    return move
 
 
 def put_outcome(title: str, outcome: "answers_pb2.CommandOutcome", as_json: bool, **more: Any) -> None:

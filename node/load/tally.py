@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from breakwater.v1 import common_pb2 as com
 from breakwater.v1 import events_pb2 as evt
-from breakwater.v1 import refusals_pb2 as ref
-from node.load.asks import Answers
+from node.load.command_tally import CommandTally
 from node.load.names import named_counts
 
 
@@ -42,12 +41,9 @@ class LiquidationPoint(NamedTuple):
 
 
 @dataclass
-class Tally:
+class Tally(CommandTally):
     """Sums and series of one replay. Amounts are atoms."""
 
-    blocks: int = 0
-    commands: int = 0
-    refused_by_reason: Counter[int] = field(default_factory=Counter)
     opens: int = 0
     rested: int = 0
     cancelled: int = 0
@@ -64,20 +60,9 @@ class Tally:
     pool: evt.PoolUpdated = field(default_factory=evt.PoolUpdated)
 
     @property
-    def refused(self) -> int:
-        """Commands refused, for whatever reason."""
-        return sum(self.refused_by_reason.values())
-
-    @property
     def closes(self) -> int:
         """Positions closed by their owners or a level they set."""
         return sum(self.closes_by_kind.values())
-
-    def answered(self, answers: Answers) -> None:
-        """Count the answers to one batch."""
-        self.commands += len(answers.status)
-        for reason in answers.refusal[answers.refused].tolist():
-            self.refused_by_reason[reason] += 1
 
     def happened(self, events: Iterable[evt.Event]) -> None:
         """Count the events of one block."""
@@ -113,10 +98,6 @@ class Tally:
             case "pool_updated":
                 self.pool = event.pool_updated
                 self.navs.append(_nav(event))
-
-    def refusals(self) -> dict[str, int]:
-        """Refusals by name, without the prefix, the most frequent first."""
-        return named_counts(self.refused_by_reason, ref.Refusal, "REFUSAL_")
 
     def close_kinds(self) -> dict[str, int]:
         """Closes by the kind of order that made them."""

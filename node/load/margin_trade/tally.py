@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from breakwater.v1 import events_pb2 as evt
 from breakwater.v1 import refusals_pb2 as ref
-from node.load.asks import Answers
+from node.load.command_tally import CommandTally
 from node.load.names import named_counts
 
 # The rungs as the summary names them.
@@ -36,12 +36,9 @@ class VaultPoint(NamedTuple):
 
 
 @dataclass
-class BookTally:
+class BookTally(CommandTally):
     """Sums and series of one replay. Amounts are atoms."""
 
-    blocks: int = 0
-    commands: int = 0
-    refused_by_reason: Counter[int] = field(default_factory=Counter)
     trades: int = 0
     volume_atoms: int = 0
     liquidated_atoms: int = 0
@@ -70,17 +67,6 @@ class BookTally:
     vault: list[VaultPoint] = field(default_factory=list)
     published: evt.VaultUpdated = field(default_factory=evt.VaultUpdated)
 
-    @property
-    def refused(self) -> int:
-        """Commands refused, for whatever reason."""
-        return sum(self.refused_by_reason.values())
-
-    def answered(self, answers: Answers) -> None:
-        """Count the answers to one batch."""
-        self.commands += len(answers.status)
-        for reason in answers.refusal[answers.refused].tolist():
-            self.refused_by_reason[reason] += 1
-
     def happened(self, events: Iterable[evt.Event]) -> None:
         """Count the events of one block."""
         for event in events:
@@ -97,10 +83,6 @@ class BookTally:
     def rung_accounts(self) -> dict[str, int]:
         """Accounts a rung reached, by rung."""
         return {rung: len(self.accounts_by_rung.get(rung, ())) for rung in (PARTIAL, WHOLE, TAKEOVER, DELEVERAGED)}
-
-    def refusals(self) -> dict[str, int]:
-        """Refusals by name, without the prefix, the most frequent first."""
-        return named_counts(self.refused_by_reason, ref.Refusal, "REFUSAL_")
 
     def order_ends(self) -> dict[str, int]:
         """Orders that left the book unfilled, by reason; their owners' cancels are CANCELLED."""
