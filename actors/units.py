@@ -57,6 +57,12 @@ def mul_div_ceil(left: int, right: int, divisor: int) -> int:
     return div_ceil(left * right, divisor)
 
 
+def mul_div_toward_zero(left: int, right: int, divisor: int) -> int:
+    """left * right / divisor with the fraction cut off, whatever the sign, the product exact."""
+    _assert_factors(left, right)
+    return div_toward_zero(left * right, divisor)
+
+
 def mul_div_half_away(left: int, right: int, divisor: int) -> int:
     """left * right / divisor rounded to nearest, a half away from zero, the product exact."""
     _assert_factors(left, right)
