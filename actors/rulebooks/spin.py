@@ -299,7 +299,7 @@ class FundPayments(NamedTuple):
 
 
 def fund_payments_of(fund_atoms: int, reward_owed_atoms: int, deficit_atoms: int) -> FundPayments:
-    """The fund pays the rest of the reward, then the deficit, as far as it goes, exact; it never ends below zero (SP-09).
+    """The fund pays the rest of the reward, then the deficit, as far as it goes, exact, never below zero (SP-09).
 
     The shortfall of a reward is money the liquidator does not get; that of a deficit is debt written off.
     """

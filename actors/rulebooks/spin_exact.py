@@ -7,6 +7,7 @@ rates plain fractions (10% is 1/10). Nothing is rounded unless the name says so.
 from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil
+from typing import NamedTuple
 
 from actors.units import LONG, SHORT
 
@@ -52,3 +53,20 @@ def closed_size_ceil(calculated: Fraction, size: Fraction, step: Fraction) -> Fr
 def funding_rate(average_mid: Fraction, index: Fraction, cap: Fraction = FUNDING_CAP) -> Fraction:
     """clamp((avg_mid - index) / index, -1%, +1%) (SP-11)."""
     return max(-cap, min(cap, Fraction(average_mid, index) - 1))
+
+
+def deficit(equity: Fraction) -> Fraction:
+    """What is owed beyond the balance once everything is closed; the insurance fund's to pay (SP-09)."""
+    return max(Fraction(0), -equity)
+
+
+class MarketTerms(NamedTuple):
+    """What the venue publishes of a market; sizes and prices in units of the asset and the collateral."""
+
+    collateral_rate: Fraction
+    step: Fraction
+    tick: Fraction
+    max_position: Fraction
+
+
+NEAR_PERP = MarketTerms(Fraction(1, 10), Fraction(1, 100), Fraction(1, 1000), Fraction(10_000))

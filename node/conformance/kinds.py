@@ -10,6 +10,8 @@ from node.conformance import (
     hyperliquid,
     orderbook,
     perennial_math,
+    spin,
+    spin_documented,
     twilight_pool,
     twilight_positions,
     twilight_tables,
