@@ -11,6 +11,7 @@ from threading import Lock, Thread
 
 from actors.sealing.batches import key_digest
 from breakwater.v1 import answers_pb2 as answers
+from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -32,6 +33,9 @@ class CommittedBlock:
     header: bytes
     events: list[bytes]
     marks: list[common.Mark] = field(default_factory=list)
+    # Accounts of bot-run venues the block changed, and versions it settled.
+    standings: batches.StandingRows = field(default_factory=batches.StandingRows)
+    versions: list[batches.VersionRecord] = field(default_factory=list)
 
 
 def split_outcomes(result: BlockResult) -> list[answers.BatchOutcome]:
@@ -140,6 +144,14 @@ class Archiver:
         with self._guard:
             for key, _, _ in answered:
                 self._pending.pop(key, None)
-        block = CommittedBlock(result.height, result.block_time_ms, result.header_bytes, result.events, result.marks)
+        block = CommittedBlock(
+            result.height,
+            result.block_time_ms,
+            result.header_bytes,
+            result.events,
+            result.marks,
+            result.standings,
+            result.versions,
+        )
         for listener in list(self._listeners):
             listener(block)

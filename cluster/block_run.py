@@ -35,6 +35,12 @@ class BlockRun:
         self.vaults: dict[int, batches.VaultState] = {}
         self.demanded = batches.DeleverageDemands()
         self.tops: dict[Key, tuple[int, ...]] = {}
+        self.claims = batches.InsuranceClaims()
+        self.shard_legs = batches.CrossLegs()
+        self.holdings = batches.VersionHoldings()
+        self.debts = batches.VersionDebts()
+        self.standings = batches.StandingRows()
+        self.new_versions: list[batches.VersionRecord] = []
 
     def header(self, actor: str, may_be_last: bool = True) -> batches.CallHeader:
         """Heads the next call to an actor; only one that may be its last of the block is asked for digests."""
@@ -78,18 +84,44 @@ class BlockRun:
             self.seizures.MergeFrom(reply.seizures)
             self.order_ops.MergeFrom(reply.order_ops)
             self.dues.MergeFrom(reply.dues)
+            self.claims.MergeFrom(reply.insurance_claims)
+            self.debts.MergeFrom(reply.version_debts)
             self.vaults.update({vault.venue: vault for vault in reply.vaults})
             self.state.take_buckets(reply.digests)
         self.sums = join(batches.VenueSums(), (reply.sums for reply in replies))
         self.open_interest = join(batches.OpenInterest(), (reply.open_interest for reply in replies))
+        self.holdings = join(batches.VersionHoldings(), (reply.version_holdings for reply in replies))
+        self.standings = join(batches.StandingRows(), (reply.standings for reply in replies))
+
+    def take_staged(self, replies: Iterable[batches.ShardReply]) -> None:
+        """What admission staged and no later call of the block drops."""
+        for reply in replies:
+            self.take(reply.staged_events, reply.staged_outcomes)
+            self.order_ops.MergeFrom(reply.staged_order_ops)
+            self.caps.MergeFrom(reply.staged_caps)
+            self.claims.MergeFrom(reply.staged_insurance_claims)
+            self.shard_legs.MergeFrom(reply.staged_cross_legs)
+
+    def has_takeovers(self) -> bool:
+        """Liquidators of a Spin venue ask for something: owners are asked in a call of their own (SP-07)."""
+        return row_count(self.sealed.commands.takeovers) > 0
 
     def settle_fields(self) -> list[dict[str, Any]]:
         """What only the first call of a block brings to a shard: legs, marks, totals, parameters."""
         state = self.state
-        shared = {"changes": self.sealed.changes, "marks": self.marked.marks, "totals": state.all_totals()}
-        legs = split_by_shard(state.outbox, state.shards)
-        cross_legs = split_by_shard(state.cross_outbox, state.shards)
-        return [{"legs": one, "cross_legs": other, **shared} for one, other in zip(legs, cross_legs, strict=True)]
+        shared = {
+            "changes": self.sealed.changes,
+            "marks": self.marked.marks,
+            "totals": state.all_totals(),
+            "versions": state.all_versions(),
+        }
+        parts = zip(
+            split_by_shard(state.outbox, state.shards),
+            split_by_shard(state.cross_outbox, state.shards),
+            split_by_shard(state.version_outbox, state.shards),
+            strict=True,
+        )
+        return [{"legs": one, "cross_legs": cross, "version_legs": legs, **shared} for one, cross, legs in parts]
 
     def shard_commands(self) -> list[batches.ShardCommands]:
         """The sealed rows, one message a shard."""

@@ -5,7 +5,7 @@ Together with the actors' snapshots it is one cut. It holds no clock, no lease a
 
 from collections.abc import Sequence
 
-from actors.columns import BUCKETS, add_row, row_count, rows
+from actors.columns import BUCKETS, add_row, join, row_count, rows, sort_rows
 from actors.contract import NO_HASH, NO_HEIGHT
 from actors.ledger.bucket_digests import EMPTY_BUCKET
 from breakwater.v1 import batches_pb2 as batches
@@ -30,6 +30,9 @@ class ChainState:
         self.state_root = b""
         self.outbox = batches.Legs()
         self.cross_outbox = batches.CrossLegs()
+        self.version_outbox = batches.VersionLegs()
+        self.versions: dict[Key, batches.VersionRecord] = {}
+        self.version_sums: dict[Key, batches.VersionSums] = {}
         self.totals: dict[Key, batches.MarketTotals] = {}
         self.buckets = [EMPTY_BUCKET] * BUCKETS
         self.digests: dict[str, bytes] = {}
@@ -66,7 +69,11 @@ class ChainState:
 
     def has_legs(self) -> bool:
         """Whether anything waits in the outbox for the next block."""
-        return row_count(self.outbox) + row_count(self.cross_outbox) > 0
+        return self.outbox_rows() > 0
+
+    def outbox_rows(self) -> int:
+        """Legs that wait, of all kinds."""
+        return row_count(self.outbox) + row_count(self.cross_outbox) + row_count(self.version_outbox)
 
     def take_tops(self, tops: dict[Key, tuple[int, ...]]) -> None:
         """Ends a block: rows of `BookTops` of the books that were called in it."""
@@ -85,6 +92,19 @@ class ChainState:
         """Totals of the desks' last replies, by (venue, market)."""
         return [self.totals[key] for key in sorted(self.totals)]
 
+    def all_versions(self) -> list[batches.VersionRecord]:
+        """The latest valid version of every market that has one, by (venue, market)."""
+        return [self.versions[key] for key in sorted(self.versions)]
+
+    def take_versions(self, replies: Sequence[batches.VersionReply]) -> list[batches.VersionRecord]:
+        """Sums and legs of the version desks, and the records that are new, which are returned."""
+        self.version_sums.update({(reply.sums.venue, reply.sums.market): reply.sums for reply in replies})
+        new = [reply.record for reply in replies if reply.HasField("record")]
+        self.versions.update({(record.venue, record.market): record for record in new})
+        legs = join(batches.VersionLegs(), (reply.legs for reply in replies))
+        self.version_outbox = sort_rows(legs, "venue", "class", "command", "market", "leg")
+        return new
+
     def save(self) -> bytes:
         """The carry as bytes."""
         carry = blocks.Carry(
@@ -98,6 +118,9 @@ class ChainState:
             cross_outbox=self.cross_outbox,
             tops=_tops_message(self._tops),
             tops_before=_tops_message(self._tops_before),
+            version_outbox=self.version_outbox,
+            versions=self.all_versions(),
+            version_sums=[self.version_sums[key] for key in sorted(self.version_sums)],
             totals=self.all_totals(),
             bucket_digests=self.buckets,
             last_root_second=self.last_root_second,
@@ -128,6 +151,9 @@ class ChainState:
         state.cross_outbox.CopyFrom(carry.cross_outbox)
         state._tops = {(row[0], row[1]): row for row in rows(carry.tops)}
         state._tops_before = {(row[0], row[1]): row for row in rows(carry.tops_before)}
+        state.version_outbox.CopyFrom(carry.version_outbox)
+        state.versions = {(record.venue, record.market): record for record in carry.versions}
+        state.version_sums = {(sums.venue, sums.market): sums for sums in carry.version_sums}
         state.totals = {(total.venue, total.market): total for total in carry.totals}
         state.buckets = list(carry.bucket_digests)
         state.last_root_second = carry.last_root_second

@@ -8,10 +8,21 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import common_pb2 as common
 from cluster.block_run import BlockRun, in_leg_order
-from cluster.conservation import check_conservation, check_longs_equal_shorts
+from cluster.conservation import (
+    check_conservation,
+    check_insurance,
+    check_longs_equal_shorts,
+    check_markets,
+    check_versioned_venues,
+)
 from cluster.desk_calls import DeskReplies
 
-RULEBOOK_VERSIONS = {common.RULEBOOK_TWILIGHT: "twilight/1", common.RULEBOOK_MARGIN_TRADE: "margin-trade/1"}
+RULEBOOK_VERSIONS = {
+    common.RULEBOOK_TWILIGHT: "twilight/1",
+    common.RULEBOOK_MARGIN_TRADE: "margin-trade/1",
+    common.RULEBOOK_PERENNIAL: "perennial/1",
+    common.RULEBOOK_SPIN: "spin/1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,9 @@ class BlockResult:
     pools: list[batches.PoolSums]
     backstops: list[batches.BackstopSums]
     outbox_rows: int
+    # Accounts of bot-run venues that the block changed, and versions it settled.
+    standings: batches.StandingRows
+    versions: list[batches.VersionRecord]
 
     @property
     def events_root(self) -> bytes:
@@ -46,7 +60,10 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
     state, block = run.state, run.block
     legs = join(batches.Legs(), (desk.legs for desk in desks.pools))
     state.outbox = sort_rows(legs, "venue", "class", "command", "leg")
-    state.cross_outbox = in_leg_order(desks.cross_legs())
+    # What version desks said in the block before is what the shards have settled now.
+    check_markets(state.version_sums, run.holdings)
+    state.cross_outbox = in_leg_order([*desks.cross_legs(), run.shard_legs])
+    new_versions = state.take_versions(desks.version_desks)
     for desk in desks.pools:
         state.totals.update({(total.venue, total.market): total for total in desk.totals})
     state.take_tops(run.tops)
@@ -56,6 +73,9 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
         state.funding_rates_e9[venue, market] = rate
     pools, backstops = [desk.sums for desk in desks.pools], [desk.sums for desk in desks.backstops]
     check_conservation(run.sums, state.outbox, state.cross_outbox, pools, backstops)
+    for insurance in desks.insurances:
+        check_insurance(run.sums, state.cross_outbox, insurance.sums)
+    check_versioned_venues(run.sums, state.version_outbox, state.version_sums.values())
     check_longs_equal_shorts(run.open_interest, state.cross_outbox)
     events = number_events(run.events, block.height, block.block_time_ms)
     header = _header(run, events)
@@ -75,7 +95,9 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
         marks=list(run.marked.marks),
         pools=pools,
         backstops=backstops,
-        outbox_rows=len(state.outbox.account) + len(state.cross_outbox.account),
+        outbox_rows=state.outbox_rows(),
+        standings=join(run.standings, (reply.standings for reply in desks.version_desks)),
+        versions=new_versions,
     )
 
 
@@ -84,7 +106,8 @@ def _header(run: BlockRun, events: list[bytes]) -> blocks.BlockHeader:
     root = b""
     if run.root:
         state.last_root_second = block.block_time_ms // 1000
-        root = state_root(state.buckets, state.digests, state.outbox, state.cross_outbox)
+        outboxes = (state.outbox, state.cross_outbox, state.version_outbox)
+        root = state_root(state.buckets, state.digests, *outboxes)
     serialised = [batch.SerializeToString(deterministic=True) for batch in block.batches]
     return blocks.BlockHeader(
         height=block.height,

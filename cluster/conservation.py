@@ -1,6 +1,6 @@
-"""The conservation equations of docs/block.md and docs/margin-trade.md: every venue, every block, to the atom."""
+"""The conservation equations of the pages in docs/: every venue, every block, to the atom."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
 _MONEY = ("free_atoms", "held_atoms", "margin_atoms", "pending_atoms")
+_MICRO = 10**6
 
 
 class InvariantBroken(Exception):
@@ -32,18 +33,75 @@ def check_backstop(sums: batches.VenueSums, outbox: batches.CrossLegs, backstop:
     """Margin Trade: cash less cost of accounts and vault, outbox, funds, shortfall. Raises InvariantBroken."""
     venue = backstop.venue
     held = backstop.fees_atoms + backstop.fund_atoms - backstop.shortfall_atoms
-    held += sum(_of_venue(sums, venue, name) for name in _MONEY)
-    moved: dict[int, int] = {
-        events.CROSS_LEG_KIND_CASH: 1,
-        events.CROSS_LEG_KIND_REDEMPTION: 1,
-        events.CROSS_LEG_KIND_MINTED: -1,
-    }
-    for leg_venue, kind, quote, amount in zip(
-        outbox.venue, outbox.kind, outbox.quote_atoms, outbox.amount_atoms, strict=True
-    ):
-        if leg_venue == venue:
-            held += moved.get(kind, 0) * amount - quote
+    held += sum(_of_venue(sums, venue, name) for name in _MONEY) + _owed_by_legs(outbox, venue)
     _compare(venue, held, _of_venue(sums, venue, "deposited_atoms") + backstop.deposited_atoms, sums)
+
+
+def check_insurance(sums: batches.VenueSums, outbox: batches.CrossLegs, desk: batches.InsuranceSums) -> None:
+    """Spin: cash less cost, outbox, fees, fund, funding on its way, shortfall. Raises InvariantBroken."""
+    venue = desk.venue
+    held = desk.fees_atoms + desk.fund_atoms + desk.funding_atoms - desk.shortfall_atoms
+    held += sum(_of_venue(sums, venue, name) for name in _MONEY) + _owed_by_legs(outbox, venue)
+    _compare(venue, held, _of_venue(sums, venue, "deposited_atoms") + desk.deposited_atoms, sums)
+
+
+# What the amount of a leg adds to an account's cash; every leg's quote is cost it takes on.
+_AMOUNT_SIGNS: dict[int, int] = {
+    events.CROSS_LEG_KIND_CASH: 1,
+    events.CROSS_LEG_KIND_REDEMPTION: 1,
+    events.CROSS_LEG_KIND_MINTED: -1,
+    events.CROSS_LEG_KIND_LIQUIDATED: 1,
+    events.CROSS_LEG_KIND_TRANSFER: 1,
+}
+
+
+def _owed_by_legs(outbox: batches.CrossLegs, venue: int) -> int:
+    """What the venue's undelivered legs will add to cash less cost of its accounts, atoms."""
+    owed = 0
+    columns = (outbox.venue, outbox.kind, outbox.quote_atoms, outbox.amount_atoms)
+    for leg_venue, kind, quote, amount in zip(*columns, strict=True):
+        if leg_venue == venue:
+            owed += _AMOUNT_SIGNS.get(kind, 0) * amount - quote
+    return owed
+
+
+def check_versioned_venues(
+    sums: batches.VenueSums, outbox: batches.VersionLegs, desks: Iterable[batches.VersionSums]
+) -> None:
+    """Perennial: balances of accounts and markets, and what is on its way between them. Raises InvariantBroken."""
+    balances: dict[int, int] = {}
+    for desk in desks:
+        balances[desk.venue] = balances.get(desk.venue, 0) + desk.balance_atoms
+    for venue, free, held in zip(outbox.venue, outbox.free_atoms, outbox.held_atoms, strict=True):
+        balances[venue] += free + held
+    for venue, balance in sorted(balances.items()):
+        whole = balance + sum(_of_venue(sums, venue, name) for name in _MONEY)
+        _compare(venue, whole, _of_venue(sums, venue, "deposited_atoms"), sums)
+
+
+def check_markets(desks: Mapping[tuple[int, int], batches.VersionSums], holdings: batches.VersionHoldings) -> None:
+    """Perennial, market by market: what accounts are owed, fees and dust are what the market holds, in 1e-6 atoms.
+
+    `desks` are the sums of the block before, whose legs and record the shards have settled. Raises InvariantBroken.
+    """
+    held: dict[tuple[int, int], int] = {}
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for venue, market, collateral, unsettled, unsettled_rest, dust, dust_rest, *lots in rows(holdings):
+        amount = (collateral + unsettled + dust) * _MICRO + unsettled_rest + dust_rest
+        held[venue, market] = held.get((venue, market), 0) + amount
+        before = sizes.get((venue, market), [0, 0, 0])
+        sizes[venue, market] = [one + more for one, more in zip(before, lots, strict=True)]
+    for (venue, market), desk in sorted(desks.items()):
+        found = held.get((venue, market), 0) + (desk.fees_atoms + desk.dust_atoms) * _MICRO + desk.dust_rest_e6
+        if found != desk.balance_atoms * _MICRO:
+            raise InvariantBroken(
+                f"venue {venue} market {market}: {found} micro-atoms are owed, {desk.balance_atoms} atoms are there"
+            )
+        counted = [desk.maker_lots, desk.long_lots, desk.short_lots]
+        if sizes.get((venue, market), [0, 0, 0]) != counted:
+            raise InvariantBroken(
+                f"venue {venue} market {market}: shards hold {sizes.get((venue, market))}, the desk counts {counted}"
+            )
 
 
 def check_longs_equal_shorts(open_interest: batches.OpenInterest, outbox: batches.CrossLegs) -> None:

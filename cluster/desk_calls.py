@@ -1,7 +1,7 @@
-"""Calls to the desks: a Twilight venue's pool, a Margin Trade venue's books and backstop, each with its own rows.
+"""Calls to the desks: pools, order books, backstops, insurance and version desks, each with its own rows.
 
-In the ladder only desks with work are called; in M(h) pools and backstops always, books with operations, and all of
-them where the block takes a root.
+In the ladder only desks with work are called; in M(h) books with operations, and all of them where the block takes a
+root; every other desk always.
 """
 
 from collections.abc import Callable, Generator
@@ -15,7 +15,7 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from cluster.block_run import BlockRun
 from cluster.chain_state import Key
-from cluster.topology import backstop_name, book_name, pool_name
+from cluster.topology import BOOK_RULEBOOKS, backstop_name, book_name, insurance_name, pool_name, versions_name
 from cluster.transport.transport import Call
 
 
@@ -25,10 +25,12 @@ class DeskReplies(NamedTuple):
     pools: list[batches.DeskReply]
     books: list[batches.BookReply]
     backstops: list[batches.BackstopReply]
+    insurances: list[batches.InsuranceReply]
+    version_desks: list[batches.VersionReply]
 
     def cross_legs(self) -> list[batches.CrossLegs]:
-        """Legs of books and backstops."""
-        return [reply.legs for reply in self.books] + [reply.legs for reply in self.backstops]
+        """Legs of books, backstops and insurance desks."""
+        return [reply.legs for replies in (self.books, self.backstops, self.insurances) for reply in replies]
 
     def demands(self) -> batches.DeleverageDemands:
         """Who has to be closed against the other side."""
@@ -54,7 +56,7 @@ class _Fan:
 
     def go(self) -> Fan:
         """Calls them all at once and gathers what they say."""
-        run, replies = self._run, DeskReplies([], [], [])
+        run, replies = self._run, DeskReplies([], [], [], [], [])
         if not self._calls:
             return replies
         answers = yield self._calls
@@ -63,21 +65,25 @@ class _Fan:
             run.take(reply.events, reply.outcomes)
             if run.root:
                 run.state.digests[call.actor] = reply.digest
-            if kind is batches.DeskReply:
-                replies.pools.append(reply)
-            elif kind is batches.BookReply:
-                replies.books.append(reply)
+            replies[_PLACES[kind]].append(reply)
+            if kind is batches.BookReply:
                 run.take_tops(reply.tops)
-            else:
-                replies.backstops.append(reply)
         return replies
+
+
+# Where the replies of a kind are kept.
+_PLACES: dict[Any, int] = {
+    batches.DeskReply: 0,
+    batches.BookReply: 1,
+    batches.BackstopReply: 2,
+    batches.InsuranceReply: 3,
+    batches.VersionReply: 4,
+}
 
 
 def match_and_account(run: BlockRun, shards: list[batches.ShardReply]) -> Fan:
     """M(h): what admission staged, and what is still owed to a desk, to every desk it concerns."""
     fan = _Fan(run)
-    run.order_ops.MergeFrom(join(batches.OrderOps(), (reply.staged_order_ops for reply in shards)))
-    run.caps.MergeFrom(join(batches.PositionCaps(), (reply.staged_caps for reply in shards)))
     liquidity = join(batches.LiquidityOps(), (reply.liquidity for reply in shards))
     closes = join(batches.CloseOps(), (reply.closes for reply in shards))
     opens = join(batches.OpenOps(), (reply.opens for reply in shards))
@@ -87,13 +93,16 @@ def match_and_account(run: BlockRun, shards: list[batches.ShardReply]) -> Fan:
         if venue.rulebook == common.RULEBOOK_TWILIGHT:
             call = _pool_call(run, venue.venue, mine, closes, opens, liquidity)
             fan.add(pool_name(venue.venue), batches.DeskReply, call)
-        else:
+        elif venue.rulebook == common.RULEBOOK_MARGIN_TRADE:
             backstop = _backstop_call(run, venue, mine, 0)
             backstop.liquidity.CopyFrom(mine(liquidity))
             backstop.insurance.CopyFrom(mine(run.sealed.insurance))
             backstop.account = True
             fan.add(backstop_name(venue.venue), batches.BackstopReply, backstop)
+        elif venue.rulebook == common.RULEBOOK_SPIN:
+            fan.add(insurance_name(venue.venue), batches.InsuranceReply, _insurance_call(run, venue, mine))
     _add_books(run, fan, 0, every=run.root)
+    _add_version_desks(run, fan, join(batches.VersionOps(), (reply.version_ops for reply in shards)))
     run.dues = batches.CrossDues()
     return fan.go()
 
@@ -180,6 +189,35 @@ def _backstop_call(
     )
 
 
+def _insurance_call(
+    run: BlockRun, venue: parameters.VenueParameters, mine: Callable[[Any], Any]
+) -> batches.InsuranceCall:
+    return batches.InsuranceCall(
+        header=run.header(insurance_name(venue.venue)),
+        venue=venue,
+        dues=mine(run.dues),
+        claims=sort_rows(mine(run.claims), "command", "sequence", "account"),
+        deposits=mine(run.sealed.insurance),
+    )
+
+
+def _add_version_desks(run: BlockRun, fan: _Fan, ops: batches.VersionOps) -> None:
+    """Every version desk in every block: a version's time comes without anybody asking."""
+    by_market, debts = split_by(ops, "venue", "market"), split_by(run.debts, "venue", "market")
+    for key in sorted(run.state.markets):
+        venue = run.state.venues[key[0]]
+        if venue.rulebook != common.RULEBOOK_PERENNIAL:
+            continue
+        call = batches.VersionCall(
+            header=run.header(versions_name(*key)), venue=venue, market=run.state.markets[key], mark=run.marks[key]
+        )
+        if key in by_market:
+            call.ops.CopyFrom(sort_rows(by_market[key], "class", "command"))
+        if key in debts:
+            call.debts.CopyFrom(sort_rows(debts[key], "account"))
+        fan.add(versions_name(*key), batches.VersionReply, call)
+
+
 def _book_call(run: BlockRun, key: Key, ladder_round: int) -> batches.BookCall:
     return batches.BookCall(
         header=run.header(book_name(*key)),
@@ -207,7 +245,7 @@ def _add_books(run: BlockRun, fan: _Fan, ladder_round: int, every: bool) -> None
 
 
 def _has_book(run: BlockRun, venue: int) -> bool:
-    return run.state.venues[venue].rulebook != common.RULEBOOK_TWILIGHT
+    return run.state.venues[venue].rulebook in BOOK_RULEBOOKS
 
 
 def _of_market(message: Any, key: Key) -> Any:

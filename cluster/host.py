@@ -36,7 +36,10 @@ from cluster.replica import (
     read_backstop,
     read_book,
     read_deleverage_ranks,
+    read_insurance,
     read_pool,
+    read_standings,
+    read_versions,
 )
 from cluster.sequencer import Chore, Refused, Sequencer
 from cluster.supervisor import Supervisor
@@ -170,6 +173,25 @@ class Host:
     def order_book(self, venue: int, market: int, levels: int) -> "Future[batches.BookView]":
         """The best levels of a book at the end of a block."""
         return self._between(lambda: read_book(self._supervisor, self._loop.state, venue, market, levels))
+
+    def insurance(self, venue: int) -> "Future[batches.InsuranceView]":
+        """A Spin venue's insurance desk at the end of a block."""
+        return self._between(lambda: read_insurance(self._supervisor, venue))
+
+    def version_desk(
+        self, venue: int, market: int, accounts: Sequence[int], everyone: bool = False
+    ) -> "Future[batches.VersionView]":
+        """A Perennial market's desk at the end of a block, with what is pending of these accounts or of all."""
+        return self._between(lambda: read_versions(self._supervisor, venue, market, accounts, everyone))
+
+    def standings(self, venue: int) -> "Future[batches.StandingsView]":
+        """Everybody with a position on a venue whose liquidations are left to bots, at the end of a block."""
+        return self._between(lambda: read_standings(self._supervisor, self._loop.state, venue))
+
+    def versions(self, venue: int) -> list[batches.VersionRecord]:
+        """The latest valid version of each of the venue's markets that has one."""
+        versions = dict(self._loop.state.versions)
+        return [versions[key] for key in sorted(versions) if key[0] == venue]
 
     def deleverage_ranks(
         self, queries: Sequence[batches.DeleverageRankQuery]

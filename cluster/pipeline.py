@@ -8,14 +8,16 @@ a rung all of them drop it, the ladder runs, and the call after the last round a
     mark      oracle     ticks -> marks
     A(h)      shards     settle, mark and fund, take, scan, (pay out, admit)
     ladder    coordinator, shards, desks   while somebody is below a rung, at most as many rounds as the venue allows
-    M(h)      desks      pools: funding, seizures, closes, LP moves, opens; books: match; backstops: LP moves; account
+    take over shards     only with `Liquidate` of a Spin venue: A(h) reserved, owners give up, then admit
+    M(h)      desks      pools: funding, seizures, closes, LP moves, opens; books: match; backstops: LP moves;
+                         insurance: claims; version desks: changes, then versions whose time has come; account
     commit    here       number events, roots, conservation
 """
 
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from actors.columns import join, row_count, split_by_shard
+from actors.columns import join, row_count, sort_rows, split_by_shard
 from actors.risk.ladder import Action
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
@@ -34,13 +36,17 @@ _BEFORE_LADDER: Phases = (
     batches.SHARD_PHASE_SCAN,
 )
 _ADMIT: Phases = (batches.SHARD_PHASE_PAY_OUT, batches.SHARD_PHASE_ADMIT)
+# Liquidators of a Spin venue set aside what they may take over; then owners give it up, and its orders are admitted.
+# Books of other venues do all of ADMIT in the first of the two calls.
+_RESERVE: Phases = (batches.SHARD_PHASE_PAY_OUT, batches.SHARD_PHASE_RESERVE)
+_TAKE_OVER: Phases = (batches.SHARD_PHASE_TAKE_OVER, batches.SHARD_PHASE_ADMIT)
 # A round without desks: the pool is told of seizures in M(h).
-_ROUND: Phases = (batches.SHARD_PHASE_DROP, batches.SHARD_PHASE_LADDER, batches.SHARD_PHASE_SCAN, *_ADMIT)
+_ROUND: Phases = (batches.SHARD_PHASE_DROP, batches.SHARD_PHASE_LADDER, batches.SHARD_PHASE_SCAN)
 # A round with desks: act, then settle what the desks made of it, and scan.
 _ACT: Phases = (batches.SHARD_PHASE_DROP, batches.SHARD_PHASE_LADDER)
 _RANK: Phases = (batches.SHARD_PHASE_SETTLE_LADDER, batches.SHARD_PHASE_RANK)
-_AFTER_DESKS: Phases = (batches.SHARD_PHASE_SETTLE_LADDER, batches.SHARD_PHASE_SCAN, *_ADMIT)
-_END: Phases = (batches.SHARD_PHASE_DROP, *_ADMIT)
+_AFTER_DESKS: Phases = (batches.SHARD_PHASE_SETTLE_LADDER, batches.SHARD_PHASE_SCAN)
+_END: Phases = (batches.SHARD_PHASE_DROP,)
 
 BlockCalls = Generator[list[Call], list[bytes], BlockResult]
 _Shards = Generator[list[Call], list[bytes], list[batches.ShardReply]]
@@ -55,13 +61,26 @@ def run_block(
     run = BlockRun(state, block, frame_hash, epoch)
     yield from _seal(run, voided)
     yield from _mark(run)
-    replies = yield from _shards(run, _BEFORE_LADDER + _ADMIT, run.settle_fields())
+    replies = yield from _shards(run, _BEFORE_LADDER + _admission(run), run.settle_fields())
     if _anyone_below(replies):
         replies = yield from _ladder(run, replies)
-    for reply in replies:
-        run.take(reply.staged_events, reply.staged_outcomes)
+    if run.has_takeovers():
+        replies += yield from _take_over(run, replies)
+    run.take_staged(replies)
     desks = yield from match_and_account(run, replies)
     return commit(run, desks)
+
+
+def _admission(run: BlockRun) -> Phases:
+    """What A(h) stages after the scan."""
+    return _RESERVE if run.has_takeovers() else _ADMIT
+
+
+def _take_over(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
+    """SP-07: every owner's shard decides on what liquidators anywhere have reserved, in command order."""
+    reserved = sort_rows(join(batches.Reservations(), (reply.reservations for reply in replies)), "command")
+    fields = [{"reservations": part} for part in split_by_shard(reserved, run.state.shards)]
+    return (yield from _shards(run, _TAKE_OVER, fields))
 
 
 def _seal(run: BlockRun, voided: Iterable[int]) -> Generator[list[Call], list[bytes], None]:
@@ -115,10 +134,10 @@ def _ladder(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
     while True:
         orders = yield from _coordinate(run, replies, ladder_round)
         if not row_count(orders):
-            return (yield from _shards(run, _END, [{} for _ in range(run.state.shards)]))
+            return (yield from _shards(run, _END + _admission(run), [{} for _ in range(run.state.shards)]))
         ladder = [{"ladder": part} for part in split_by_shard(orders, run.state.shards)]
         if set(orders.action) == {int(Action.FULL_CLOSE_AT_MARK)}:
-            replies = yield from _shards(run, _ROUND, ladder, ladder_round)
+            replies = yield from _shards(run, _ROUND + _admission(run), ladder, ladder_round)
         else:
             acted = yield from _shards(run, _ACT, ladder, ladder_round)
             replies = yield from _round_at_desks(run, acted, ladder_round)
@@ -138,7 +157,7 @@ def _round_at_desks(run: BlockRun, acted: list[batches.ShardReply], ladder_round
         desks = yield from deleverage(run, demands, ranked, ladder_round)
         legs = in_leg_order(desks.cross_legs())
     fields = [{"cross_legs": part} for part in split_by_shard(legs, run.state.shards)]
-    return (yield from _shards(run, _AFTER_DESKS, fields, ladder_round))
+    return (yield from _shards(run, _AFTER_DESKS + _admission(run), fields, ladder_round))
 
 
 def _coordinate(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from blake3 import blake3
 
+from actors.columns import add_row, join, sort_rows
 from actors.cross.book import CrossBook
 from actors.isolated.book import IsolatedBook
 from actors.position_book import PositionBook
@@ -12,11 +13,23 @@ from breakwater.v1 import commands_pb2 as commands
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
 from cluster.pipeline import BlockCalls, run_block
-from cluster.topology import backstop_name, book_name, desk_names, is_shard, pool_name, shard_name, standing_actors
+from cluster.topology import (
+    backstop_name,
+    book_name,
+    desk_names,
+    insurance_name,
+    is_shard,
+    pool_name,
+    shard_name,
+    standing_actors,
+    versions_name,
+)
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Call, Transport
 
 CARRY = "carry"
+# The kind of a standing row that a version desk tells.
+FROM_DESK = -1
 
 
 def drive(run: BlockCalls, transport: Transport) -> BlockResult:
@@ -158,6 +171,46 @@ def read_book(transport: Transport, state: ChainState, venue: int, market: int, 
         view = batches.BookView.FromString(reply)
     view.height = state.height
     return view
+
+
+def read_insurance(transport: Transport, venue: int) -> batches.InsuranceView:
+    """Asks a Spin venue's insurance desk."""
+    (reply,) = transport.query([Call(insurance_name(venue), b"")])
+    return batches.InsuranceView.FromString(reply)
+
+
+def read_versions(
+    transport: Transport, venue: int, market: int, accounts: Sequence[int], everyone: bool = False
+) -> batches.VersionView:
+    """Asks a version desk; pending orders and debts of these accounts, or of all."""
+    query = batches.VersionQuery(accounts=accounts, everyone=everyone).SerializeToString()
+    (reply,) = transport.query([Call(versions_name(venue, market), query)])
+    return batches.VersionView.FromString(reply)
+
+
+def read_standings(transport: Transport, state: ChainState, venue: int) -> batches.StandingsView:
+    """Everybody with a position on a venue whose liquidations are left to bots, by (account, market, kind)."""
+    query = batches.ShardQuery(standings=batches.StandingsQuery(venue=venue)).SerializeToString()
+    replies = transport.query([Call(shard_name(shard), query) for shard in range(state.shards)])
+    rows = join(batches.StandingRows(), (batches.StandingsView.FromString(reply).rows for reply in replies))
+    for key in sorted(state.versions):
+        if key[0] == venue:
+            rows.MergeFrom(_pending_rows(read_versions(transport, *key, accounts=(), everyone=True)))
+    return batches.StandingsView(height=state.height, rows=sort_rows(rows, "account", "market", "kind"))
+
+
+def _pending_rows(view: batches.VersionView) -> batches.StandingRows:
+    """Pending fees and locks as the version desk tells them (`StandingRows`)."""
+    fees: dict[int, int] = {}
+    locks: dict[int, int] = {}
+    for order in view.pending:
+        fees[order.account] = fees.get(order.account, 0) + order.fee_atoms + order.settlement_fee_atoms
+        if order.is_liquidation:
+            locks[order.account] = order.version_ms
+    rows = batches.StandingRows()
+    for account in sorted(fees):
+        add_row(rows, view.venue, account, view.market, FROM_DESK, 0, fees[account], locks.get(account, 0))
+    return rows
 
 
 def read_deleverage_ranks(

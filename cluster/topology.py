@@ -1,6 +1,6 @@
 """Which actors a node has, by name, and who makes them. Buckets go to shards by number, the same for every venue."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from actors.contract import Actor
 from breakwater.v1 import common_pb2 as common
@@ -13,6 +13,10 @@ _SHARD = "shard/"
 _POOL = "pool/"
 _BOOK = "book/"
 _BACKSTOP = "backstop/"
+_INSURANCE = "insurance/"
+_VERSIONS = "versions/"
+# Rulebooks whose markets are order books.
+BOOK_RULEBOOKS = (common.RULEBOOK_MARGIN_TRADE, common.RULEBOOK_SPIN)
 
 
 def shard_name(shard: int) -> str:
@@ -35,17 +39,38 @@ def backstop_name(venue: int) -> str:
     return f"{_BACKSTOP}{venue}"
 
 
+def insurance_name(venue: int) -> str:
+    """The insurance desk of a Spin venue: fund, fees, funding on its way, shortfall."""
+    return f"{_INSURANCE}{venue}"
+
+
+def versions_name(venue: int, market: int) -> str:
+    """The version desk of a Perennial market."""
+    return f"{_VERSIONS}{venue}/{market}"
+
+
 def desk_names(venues: Iterable[parameters.VenueParameters], markets: Iterable[tuple[int, int]]) -> list[str]:
     """Every desk of these venues; `markets` are (venue, market)."""
     names = []
     listed = sorted(markets)
     for venue in sorted(venues, key=lambda one: one.venue):
-        if venue.rulebook == common.RULEBOOK_TWILIGHT:
-            names.append(pool_name(venue.venue))
-        else:
-            names.append(backstop_name(venue.venue))
-            names += [book_name(*market) for market in listed if market[0] == venue.venue]
+        mine = [market for market in listed if market[0] == venue.venue]
+        names += [name(venue.venue) for name in _OF_VENUE.get(venue.rulebook, ())]
+        names += [name(*market) for name in _OF_MARKET.get(venue.rulebook, ()) for market in mine]
     return names
+
+
+# The desks of a venue, and of each of its markets, by rulebook.
+_OF_VENUE: dict[int, tuple[Callable[[int], str], ...]] = {
+    common.RULEBOOK_TWILIGHT: (pool_name,),
+    common.RULEBOOK_MARGIN_TRADE: (backstop_name,),
+    common.RULEBOOK_SPIN: (insurance_name,),
+}
+_OF_MARKET: dict[int, tuple[Callable[[int, int], str], ...]] = {
+    common.RULEBOOK_MARGIN_TRADE: (book_name,),
+    common.RULEBOOK_SPIN: (book_name,),
+    common.RULEBOOK_PERENNIAL: (versions_name,),
+}
 
 
 def is_shard(name: str) -> bool:
@@ -88,6 +113,14 @@ def build(name: str, shards: int, scalar: bool = False) -> Actor:
         from actors.backstop import Backstop
 
         return Backstop(int(name.removeprefix(_BACKSTOP)))
+    if name.startswith(_INSURANCE):
+        from actors.insurance import Insurance
+
+        return Insurance(int(name.removeprefix(_INSURANCE)))
+    if name.startswith(_VERSIONS):
+        from actors.version_desk import VersionDesk
+
+        return VersionDesk(*map(int, name.removeprefix(_VERSIONS).split("/")))
     if name.startswith(_BOOK):
         from actors.order_book import OrderBook
 

@@ -53,7 +53,11 @@ def commands_root(serialised_batches: Sequence[bytes]) -> bytes:
 
 
 def state_root(
-    buckets: Sequence[bytes], actors: Mapping[str, bytes], outbox: batches.Legs, cross_outbox: batches.CrossLegs
+    buckets: Sequence[bytes],
+    actors: Mapping[str, bytes],
+    outbox: batches.Legs,
+    cross_outbox: batches.CrossLegs,
+    version_outbox: batches.VersionLegs,
 ) -> bytes:
     """BLAKE3 over the 1,024 bucket digests, then (name, digest) by name, then the outboxes."""
     hasher = blake3(_STATE_TAG + b"".join(buckets))
@@ -61,6 +65,7 @@ def state_root(
         hasher.update(len(name).to_bytes(2, "big") + name.encode() + actors[name])
     hasher.update(outbox.SerializeToString(deterministic=True))
     hasher.update(cross_outbox.SerializeToString(deterministic=True))
+    hasher.update(version_outbox.SerializeToString(deterministic=True))
     return hasher.digest()
 
 
