@@ -31,12 +31,17 @@ FAR_INDEX_TICKS = 1_000
 
 
 def recognises(document: Any) -> bool:
-    """Rows with an id and a source, one of which speaks of margin, of collateral, of funding or of the fund."""
+    """Rows with an id and a source, one of which gives, expects or publishes something that Spin has a name for."""
     rows = document.get("rows") if isinstance(document, dict) else None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         return False
-    fields = (*GIVEN, *PUBLISHED)
-    return all("id" in row and "source" in row for row in rows) and any(key in row for row in rows for key in fields)
+    return all("id" in row and "source" in row for row in rows) and any(_is_spin(row) for row in rows)
+
+
+def _is_spin(row: dict[str, Any]) -> bool:
+    expected = row.get("expect")
+    identity = isinstance(expected, dict) and any(IDENTITY.fullmatch(key) for key in expected)
+    return identity or any(key in row for key in (*GIVEN, *PUBLISHED))
 
 
 def documented_cases(document: Any, exact: bool) -> Iterator[CaseResult]:
