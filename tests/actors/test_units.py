@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, trunc
 
 import numpy as np
 import pytest
@@ -39,6 +39,7 @@ def test_products_are_rounded_from_the_exact_value(left: int, right: int, diviso
     exact = Fraction(left * right, divisor)
     assert units.mul_div_floor(left, right, divisor) == floor(exact)
     assert units.mul_div_ceil(left, right, divisor) == ceil(exact)
+    assert units.mul_div_toward_zero(left, right, divisor) == trunc(exact)
     nearest = units.mul_div_half_away(left, right, divisor)
     assert abs(nearest - exact) <= Fraction(1, 2)
     if abs(nearest - exact) == Fraction(1, 2):
