@@ -5,12 +5,12 @@ from actors.cross.book import CrossBook
 from actors.cross.health import Health
 from actors.cross.holds import increasing_atoms, margin_terms
 from actors.cross.losses import orders_loss_ceil_atoms
+from actors.ledger.payout import request_withdrawal
 from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
 from actors.sinks import PAY_OUT, AnswerSink, EventSink, Refused
 from actors.units import PPM, mul_div_ceil
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
-from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 
 WITHDRAWAL_FLOOR_PPM = 100_000
@@ -19,16 +19,11 @@ WITHDRAWAL_FLOOR_PPM = 100_000
 def pay_out(book: CrossBook, requests: batches.AmountRows, sink: EventSink, answers: AnswerSink) -> None:
     """The venue's withdrawals of the block, in command order, on the state after the ladder."""
     for command, _, account, amount in rows(requests):
-        key = (PAY_OUT, command, 0, 0)
         refused = why_not_paid(book, account, amount)
         if refused:
-            answers.refuse(key, command, refused, book.venue, account=account)
+            answers.refuse((PAY_OUT, command, 0, 0), command, refused, book.venue, account=account)
             continue
-        withdrawal = book.height << 20 | command
-        book.accounts.request_withdrawal(account, withdrawal, amount)
-        body = events.WithdrawalRequested(withdrawal=withdrawal, amount_atoms=amount)
-        sink.emit(key, events.Event(venue=book.venue, account=account, withdrawal_requested=body))
-        answers.answer(command, common.OUTCOME_STATUS_DONE, reference=withdrawal, amount_atoms=amount)
+        request_withdrawal(book, book.height, command, account, amount, sink, answers)
 
 
 def why_not_paid(book: CrossBook, account: int, amount_atoms: int) -> Refused | None:

@@ -7,6 +7,7 @@ import numpy as np
 from actors.cross.book import CrossBook
 from actors.cross.health import Health, MarketHealth, market_health
 from actors.cross.payout import must_stay_ceil_atoms
+from actors.ledger.account_views import balances_view
 from actors.ledger.cross_positions import CrossPosition
 from actors.risk.adl import score
 from actors.risk.cross_scan import MarketAtMark, PositionColumns, market_columns, standing_of
@@ -17,16 +18,9 @@ from breakwater.v1 import common_pb2 as common
 
 def account_view(book: CrossBook, account: int) -> batches.AccountView:
     """The account as a reader sees it; `exists` is false where there is none. free_atoms is its signed cash."""
-    view = batches.AccountView(venue=book.venue, account=account, exists=account in book.accounts)
-    if not view.exists:
-        return view
-    _, frozen, free, held, pending, deposited, withdrawn = book.accounts.table.row(account)
-    view.frozen = frozen == 1
-    view.free_atoms, view.held_atoms, view.pending_withdrawal_atoms = free, held, pending
-    view.deposited_atoms, view.withdrawn_atoms = deposited, withdrawn
-    for withdrawal in book.accounts.withdrawals_of(account):
-        view.withdrawals.add(withdrawal=withdrawal, amount_atoms=book.accounts.withdrawals.get(withdrawal, "amount"))
-    view.cross.CopyFrom(_cross_view(book, account))
+    view = balances_view(book, account)
+    if view.exists:
+        view.cross.CopyFrom(_cross_view(book, account))
     return view
 
 

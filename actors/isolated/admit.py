@@ -1,4 +1,4 @@
-"""Phases 8 and 9: withdrawals, then triggers, then the block's commands in their order; refusals here."""
+"""Phase 9: triggers, then the block's commands in their order; refusals here."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +14,10 @@ from actors.isolated.triggers import (
     why_not_open,
 )
 from actors.ledger.isolated_positions import RestingOpen
+from actors.ledger.payout import why_not_spend
 from actors.risk.tradable import is_usable
 from actors.rulebooks import twilight
-from actors.sinks import ADMIT, PAY_OUT, AnswerSink, EventSink, Refused
+from actors.sinks import ADMIT, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -28,30 +29,6 @@ DEPOSIT = 1
 def order_number(height: int, command: int) -> int:
     """Numbers the order, position or withdrawal a command makes."""
     return height << 20 | command
-
-
-def pay_out(
-    books: dict[int, IsolatedBook], height: int, rows_out: batches.AmountRows, sink: EventSink, answers: AnswerSink
-) -> None:
-    """Withdrawals leave `free` for `pending`, on the state after the ladder."""
-    for command, venue, account, amount in rows(rows_out):
-        book = books[venue]
-        refused = _why_not_spend(book, account, amount)
-        if refused:
-            answers.refuse((PAY_OUT, command, 0, 0), command, refused, venue, account=account)
-            continue
-        withdrawal = order_number(height, command)
-        book.accounts.request_withdrawal(account, withdrawal, amount)
-        body = events.WithdrawalRequested(withdrawal=withdrawal, amount_atoms=amount)
-        sink.emit((PAY_OUT, command, 0, 0), events.Event(venue=venue, account=account, withdrawal_requested=body))
-        answers.answer(command, common.OUTCOME_STATUS_DONE, reference=withdrawal, amount_atoms=amount)
-
-
-def _why_not_spend(book: IsolatedBook, account: int, amount: int) -> Refused | None:
-    if book.accounts.is_frozen(account):
-        return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
-    free = book.accounts.free(account)
-    return Refused(refusals.REFUSAL_INSUFFICIENT_BALANCE, amount, free) if free < amount else None
 
 
 class Admission:
@@ -96,7 +73,7 @@ class Admission:
         book = self._books[venue]
         if book.accounts.is_frozen(account):
             return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
-        refused = book.why_not_tradable(market) or _why_not_spend(book, account, margin)
+        refused = book.why_not_tradable(market) or why_not_spend(book.accounts, account, margin)
         if refused:
             return refused
         mark = book.marks[market].mark_ticks
@@ -152,7 +129,7 @@ class Admission:
     def _move_liquidity(self, command: int, venue: int, account: int, direction: int, amount: int) -> Refused | None:
         book = self._books[venue]
         if direction == DEPOSIT:
-            refused = _why_not_spend(book, account, amount)
+            refused = why_not_spend(book.accounts, account, amount)
             if refused:
                 return refused
             book.accounts.hold(account, amount)

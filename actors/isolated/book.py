@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from actors.ledger.account_views import balances_view
 from actors.ledger.accounts import Accounts
 from actors.ledger.isolated_positions import IsolatedPositions, Position, RestingOpens
 from actors.ledger.table import StagingLog, Table
@@ -91,13 +92,9 @@ class IsolatedBook:
 
     def view(self, account: int) -> batches.AccountView:
         """The account as a reader sees it; `exists` is false where there is none."""
-        view = batches.AccountView(venue=self.venue, account=account, exists=account in self.accounts)
+        view = balances_view(self, account)
         if not view.exists:
             return view
-        _, frozen, free, held, pending, deposited, withdrawn = self.accounts.table.row(account)
-        view.frozen = frozen == 1
-        view.free_atoms, view.held_atoms, view.pending_withdrawal_atoms = free, held, pending
-        view.deposited_atoms, view.withdrawn_atoms = deposited, withdrawn
         for position in self.positions.of_account(account):
             view.positions.append(self._position_view(position))
         view.margin_atoms = sum(position.margin_held_atoms for position in view.positions)
@@ -110,10 +107,6 @@ class IsolatedBook:
                 limit_ticks=row.limit_ticks,
                 margin_atoms=row.margin_atoms,
                 leverage_hundredths=row.leverage_hundredths,
-            )
-        for withdrawal in self.accounts.withdrawals_of(account):
-            view.withdrawals.add(
-                withdrawal=withdrawal, amount_atoms=self.accounts.withdrawals.get(withdrawal, "amount")
             )
         return view
 

@@ -1,11 +1,12 @@
 """What one call of a shard does on its Twilight books, phase by phase."""
 
 from actors.columns import RowGatherer
-from actors.isolated.admit import Admission, pay_out
+from actors.isolated.admit import Admission
 from actors.isolated.book import IsolatedBook
 from actors.isolated.ladder import carry_out, scan
 from actors.isolated.settle import fund, settle_legs, take_marks
 from actors.isolated.take import take_commands
+from actors.ledger.payout import pay_out_free
 from actors.sinks import AnswerSink, EventSink
 from actors.venue_rows import VenueCommands, rows_of_venues
 from breakwater.v1 import batches_pb2 as batches
@@ -49,7 +50,7 @@ class IsolatedPhases:
     def stage(self, sink: EventSink, answers: AnswerSink) -> None:
         """PAY_OUT and ADMIT."""
         commands, height = self._commands.of(self._books), self._call.header.height
-        pay_out(self._books, height, commands.withdrawals, sink, answers)
+        pay_out_free(self._books, height, commands.withdrawals, sink, answers)
         admission = Admission(self._books, height, sink, answers)
         admission.run(commands)
         self._reply.closes.CopyFrom(admission.closes.message())
