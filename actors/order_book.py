@@ -1,5 +1,7 @@
 """The order book of one market: matches what shards admitted, and deleverages what nobody else can take (MT-05, MT-15).
 
+The same for Margin Trade and Spin (SP-01): `BookTerms` are what it reads of either.
+
 Its state is the list of its orders by priority, the count of trades, the last price and the parameters in force.
 """
 
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from actors.booking.deleverage import Deleveraging
+from actors.booking.terms import book_terms
 from actors.booking.work import book_events, match_ops
 from actors.columns import row_count
 from actors.contract import Actor
@@ -29,6 +32,7 @@ class OrderBook(Actor):
         super().__init__()
         self._venue = parameters.VenueParameters(venue=venue)
         self._market = parameters.MarketParameters(venue=venue, market=market)
+        self._terms = book_terms(self._market)
         self._book = MatchingBook()
         self._trades = 0
 
@@ -38,6 +42,7 @@ class OrderBook(Actor):
             self._venue.CopyFrom(call.venue)
         if call.market.market == self._market.market:
             self._market.CopyFrom(call.market)
+            self._terms = book_terms(self._market)
         reply = batches.BookReply(height=call.header.height)
         if row_count(call.ops):
             self._match(call, reply)
@@ -49,7 +54,7 @@ class OrderBook(Actor):
         return reply
 
     def _match(self, call: batches.BookCall, reply: batches.BookReply) -> None:
-        told = match_ops(self._book, self._market, call.ops, call.caps, call.open_interest_lots, self._trades)
+        told = match_ops(self._book, self._terms, call.ops, call.caps, call.open_interest_lots, self._trades)
         self._trades = told.trades
         venue, market = self._market.venue, self._market.market
         # Parsed in place: a copy of a message costs as much as making it.
@@ -58,7 +63,7 @@ class OrderBook(Actor):
         reply.outcomes.MergeFromString(told.outcomes)
 
     def _deleverage(self, call: batches.BookCall, reply: batches.BookReply) -> None:
-        work = Deleveraging(self._book, self._market, call.mark, self._trades)
+        work = Deleveraging(self._book, self._terms, call.mark, self._trades)
         policy = self._venue.margin_trade.deleverage_policy
         events, legs = work.run(call.demands, call.candidates, policy, call.round)
         reply.events.MergeFrom(events)
@@ -66,10 +71,10 @@ class OrderBook(Actor):
 
     def _impact_ticks(self, side: int) -> int:
         """Average price of trading the impact notional against a side, 0 where the depth does not suffice (MT-10)."""
-        rules = self._market.margin_trade
-        if not rules.impact_notional_atoms or not rules.quote_atoms_per_tick_lot:
+        atoms, per_tick_lot = self._terms.impact_notional_atoms, self._terms.market.quote_atoms_per_tick_lot
+        if not atoms or not per_tick_lot:
             return 0
-        notional = div_ceil(rules.impact_notional_atoms, rules.quote_atoms_per_tick_lot)
+        notional = div_ceil(atoms, per_tick_lot)
         return self._book.impact_ticks(side, notional)
 
     def _tops(self) -> batches.BookTops:
@@ -120,6 +125,7 @@ class OrderBook(Actor):
         saved = snapshots.OrderBookState.FromString(body)
         self._venue.CopyFrom(saved.venue)
         self._market.CopyFrom(saved.market)
+        self._terms = book_terms(self._market)
         self._trades = saved.trades
         orders = np.frombuffer(saved.orders, dtype="<i8").reshape(-1, len(DUMP_COLUMNS))
         self._book.load(orders, saved.last_ticks)

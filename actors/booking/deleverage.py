@@ -6,6 +6,7 @@ told with their counterparties by rank. The legs of a demand cancel exactly, lot
 
 import numpy as np
 
+from actors.booking.terms import BookTerms
 from actors.booking.wire import read_columns
 from actors.booking.words import LEG_CLASS
 from actors.booking.work import cancel_accounts
@@ -18,7 +19,6 @@ from actors.sinks import LADDER, LADDER_DELEVERAGE
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
-from breakwater.v1 import parameters_pb2 as parameters
 
 _LEG = events.CROSS_LEG_KIND_DELEVERAGED
 # Rows of the candidates' matrix: account, lots, cost, equity, budget.
@@ -28,9 +28,10 @@ _CANDIDATE_COLUMNS = slice(2, 7)
 class Deleveraging:
     """One call's demands in one market."""
 
-    def __init__(self, book: MatchingBook, market: parameters.MarketParameters, mark: common.Mark, trades: int) -> None:
+    def __init__(self, book: MatchingBook, terms: BookTerms, mark: common.Mark, trades: int) -> None:
         self._book = book
-        self._market = market
+        self._terms = terms
+        self._market = terms.market
         self._mark = mark
         self._trades = trades
         self._bodies: list[bytes] = []
@@ -48,7 +49,7 @@ class Deleveraging:
         listed = [row for row in rows(sort_rows(demands, "sequence", "account")) if row[2] == self._market.market]
         answers = self._share(listed, candidates, chosen)
         deleveraged = sorted({account for answer in answers for account in answer.account.tolist()})
-        cancelled = cancel_accounts(self._book, self._market, deleveraged, self._trades)
+        cancelled = cancel_accounts(self._book, self._terms, deleveraged, self._trades)
         here = places(len(cancelled.events), self._market.venue, self._market.market)
         self._bodies += event_bodies(cancelled.events, here)
         for demand, answer in zip(listed, answers, strict=True):
@@ -60,13 +61,13 @@ class Deleveraging:
     def _share(
         self, listed: list[tuple[int, ...]], candidates: batches.DeleverageCandidates, policy: Policy
     ) -> list[Allocated]:
-        per_lot = self._mark.mark_ticks * self._market.margin_trade.quote_atoms_per_tick_lot
+        k = self._market.quote_atoms_per_tick_lot
+        per_lot = self._mark.mark_ticks * k
         matrix = read_columns(candidates)
         here = (matrix[0] == self._market.venue) & (matrix[1] == self._market.market)
         columns = Columns(*np.ascontiguousarray(matrix[_CANDIDATE_COLUMNS][:, here]))
         # What the account cannot pay itself is what the quote asks beyond the mark.
         asked = [(account, lots, quote, max(0, quote - lots * per_lot)) for _, _, _, account, lots, quote in listed]
-        k = self._market.margin_trade.quote_atoms_per_tick_lot
         return deleverage_columns(asked, columns, self._mark.mark_ticks, k, policy)
 
     def _tell(self, demand: tuple[int, ...], answer: Allocated, policy: Policy, ladder_round: int) -> None:

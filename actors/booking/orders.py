@@ -1,4 +1,4 @@
-"""What shards send to a book, as the kernel takes it: operations in their order, caps by account, limits."""
+"""What shards send to a book, as the kernel takes it: operations in their order, caps by account."""
 
 import numpy as np
 
@@ -21,16 +21,13 @@ from actors.matching.words import (
     EXPIRE_MAKER,
     GTC,
     LADDER,
-    NO_OPEN_INTEREST_CAP,
     PLACE,
     REDUCE_ONLY,
     VAULT_DEPTH,
     Caps,
-    Limits,
     Operations,
 )
 from breakwater.v1 import batches_pb2 as batches
-from breakwater.v1 import parameters_pb2 as parameters
 
 _CAP_COLUMNS = slice(2, 5)
 
@@ -44,7 +41,7 @@ def ops_in_order(ops: batches.OrderOps) -> np.ndarray:
     return matrix[:, order]
 
 
-def kernel_operations(matrix: np.ndarray, market: parameters.MarginTradeMarket) -> Operations:
+def kernel_operations(matrix: np.ndarray, unwind_depth_ppm: int) -> Operations:
     """The kernel's columns; 0 is GTC and EXPIRE_MAKER, and only the vault's orders have a share of the depth."""
     nothing = np.zeros(matrix.shape[1], dtype=np.int64)
     is_vault = matrix[FLAGS] & VAULT_DEPTH != 0
@@ -60,7 +57,7 @@ def kernel_operations(matrix: np.ndarray, market: parameters.MarginTradeMarket) 
         flags=matrix[FLAGS],
         self_trade=np.where(matrix[SELF_TRADE_MODE] == 0, EXPIRE_MAKER, matrix[SELF_TRADE_MODE]),
         budget_atoms=nothing,
-        depth_ppm=np.where(is_vault, market.unwind_depth_ppm, 0),
+        depth_ppm=np.where(is_vault, unwind_depth_ppm, 0),
         depth_limit_ticks=nothing,
     )
 
@@ -84,8 +81,3 @@ def kernel_caps(caps: batches.PositionCaps, matrix: np.ndarray) -> Caps:
     rows = rows[:, np.lexsort((rows[2], rows[0]))]
     last = np.append(rows[0, 1:] != rows[0, :-1], True) if rows.shape[1] else np.zeros(0, dtype=bool)
     return Caps(*rows[:, last])
-
-
-def kernel_limits(open_interest_lots: int, market: parameters.MarginTradeMarket) -> Limits:
-    """Open interest and its cap; a cap of 0 is none."""
-    return Limits(open_interest_lots, market.open_interest_cap_lots or NO_OPEN_INTEREST_CAP)

@@ -4,16 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actors.booking.orders import kernel_caps, kernel_limits, kernel_operations, ops_in_order
+from actors.booking.orders import kernel_caps, kernel_operations, ops_in_order
 from actors.booking.pages import EVENTS, LEGS, OUTCOMES, TRADES, empty_pages
 from actors.booking.telling import STATE, tell
+from actors.booking.terms import BookTerms
 from actors.booking.wire import columns_bytes, pending_events
-from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND, MarketTerms
+from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND
 from actors.matching.book import MatchingBook
-from actors.matching.words import CANCEL_ACCOUNT, NO_OPEN_INTEREST_CAP, Caps, Limits
+from actors.matching.words import CANCEL_ACCOUNT, Caps, Limits
 from actors.sinks import DESK, LADDER, LADDER_BOOK, NO_COMMAND
 from breakwater.v1 import batches_pb2 as batches
-from breakwater.v1 import parameters_pb2 as parameters
 
 
 class Told(NamedTuple):
@@ -25,24 +25,9 @@ class Told(NamedTuple):
     trades: int
 
 
-def terms_of(market: parameters.MarketParameters) -> MarketTerms:
-    """The numbers of a market that telling needs."""
-    rules = market.margin_trade
-    return MarketTerms(
-        market.venue,
-        market.market,
-        rules.quote_atoms_per_tick_lot,
-        rules.maker_fee_e9,
-        rules.taker_fee_e9,
-        rules.liquidation_fee_e9,
-        market.version,
-        rules.open_interest_cap_lots or NO_OPEN_INTEREST_CAP,
-    )
-
-
 def match_ops(
     book: MatchingBook,
-    market: parameters.MarketParameters,
+    terms: BookTerms,
     ops: batches.OrderOps,
     caps: batches.PositionCaps,
     open_interest_lots: int,
@@ -50,30 +35,30 @@ def match_ops(
 ) -> Told:
     """Works operations in the order (class, command, order) and tells what happened."""
     matrix = ops_in_order(ops)
-    limits = kernel_limits(open_interest_lots, market.margin_trade)
-    return _match(book, market, matrix, kernel_caps(caps, matrix), limits, trades)
+    limits = Limits(open_interest_lots, terms.market.open_interest_cap_lots)
+    return _match(book, terms, matrix, kernel_caps(caps, matrix), limits, trades)
 
 
-def cancel_accounts(book: MatchingBook, market: parameters.MarketParameters, accounts: list[int], trades: int) -> Told:
+def cancel_accounts(book: MatchingBook, terms: BookTerms, accounts: list[int], trades: int) -> Told:
     """Cancels everything these accounts have on the book, account by account as listed."""
     matrix = np.zeros((len(batches.OrderOps.DESCRIPTOR.fields), len(accounts)), dtype=np.int64)
     matrix[CLASS], matrix[COMMAND], matrix[FLAGS] = 0, NO_COMMAND, 0
     matrix[KIND], matrix[ACCOUNT] = CANCEL_ACCOUNT, accounts
-    return _match(book, market, matrix, Caps.none(), Limits(), trades)
+    return _match(book, terms, matrix, Caps.none(), Limits(), trades)
 
 
 def _match(
     book: MatchingBook,
-    market: parameters.MarketParameters,
+    terms: BookTerms,
     matrix: np.ndarray,
     caps: Caps,
     limits: Limits,
     trades: int,
 ) -> Told:
-    results = book.match(kernel_operations(matrix, market.margin_trade), caps, limits)
+    results = book.match(kernel_operations(matrix, terms.unwind_depth_ppm), caps, limits)
     rows = np.column_stack(results)
     pages = empty_pages(len(rows), matrix.shape[1], trades, limits.open_interest_lots)
-    tell(matrix, rows, terms_of(market), pages, np.zeros(STATE, dtype=np.int64))
+    tell(matrix, rows, terms.market, pages, np.zeros(STATE, dtype=np.int64))
     counts = pages.counts.tolist()
     return Told(
         pages.events[: counts[EVENTS]],

@@ -40,6 +40,12 @@ def market(**rules: int) -> parameters.MarketParameters:
     )
 
 
+def spin_market(**rules: int) -> parameters.MarketParameters:
+    """A Spin market with the rulebook's fees: taker 0.08%, maker -0.04%."""
+    numbers = {"quote_atoms_per_tick_lot": K, "maker_fee_e9": -400_000, "taker_fee_e9": 800_000, **rules}
+    return parameters.MarketParameters(venue=VENUE, market=MARKET, version=7, spin=parameters.SpinMarket(**numbers))
+
+
 def place(command: int, account: int, side: int, price: int, size: int, **more: int) -> dict[str, int]:
     """A new order; its number is the command's unless named."""
     row = {"command": command, "order": command + 1, "account": account, "kind": PLACE, "side": side}
@@ -109,6 +115,15 @@ class Book(Caller):
         bids = zip(view.bids.price_ticks, view.bids.lots, strict=True)
         asks = zip(view.asks.price_ticks, view.asks.lots, strict=True)
         return [*bids, *((-price, lots) for price, lots in asks)]
+
+
+class SpinBook(Book):
+    """An order book of a Spin market."""
+
+    def __init__(self, **rules: int) -> None:
+        super().__init__()
+        self.venue = parameters.VenueParameters(venue=VENUE, spin=parameters.SpinParameters())
+        self.market = spin_market(**rules)
 
 
 def told(reply: Any, kind: str) -> list[Any]:

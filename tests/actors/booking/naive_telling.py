@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.matching import words as w
-from actors.rulebooks import margin_trade
+from actors.rulebooks import margin_trade, spin
 from actors.units import div_ceil
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -53,6 +53,14 @@ class NaiveTelling:
                 {w.FILL: self.fill, w.RESTED: self.rested, w.DONE: self.done}.get(row[1], self.amended)(working, row)
             self.answer(working)
 
+    @property
+    def rules(self) -> Any:
+        return self.market.spin if self.market.HasField("spin") else self.market.margin_trade
+
+    def fee(self, quote: int, rate_e9: int) -> int:
+        rulebook = spin if self.market.HasField("spin") else margin_trade
+        return rulebook.trading_fee_ceil_atoms(quote, rate_e9)
+
     def emit(self, account: int, **body: Any) -> None:
         event = events.Event(venue=self.market.venue, market=self.market.market, account=account, **body)
         self.events.append(event.SerializeToString(deterministic=True))
@@ -64,9 +72,9 @@ class NaiveTelling:
 
     def fill(self, working: Working, row: Row) -> None:
         _, _, maker, maker_account, taker, taker_account, maker_side, price, lots, rest, _, both = row
-        rules, flags, side = self.market.margin_trade, both >> 8, -maker_side
+        rules, flags, side = self.rules, both >> 8, -maker_side
         quote = price * lots * rules.quote_atoms_per_tick_lot
-        fee, liquidation_fee = margin_trade.trading_fee_ceil_atoms(quote, rules.taker_fee_e9), 0
+        fee, liquidation_fee = self.fee(quote, rules.taker_fee_e9), 0
         if flags & w.LADDER:
             part = div_ceil(working.op.get("bankruptcy_quote_atoms", 0) * lots, working.op["size_lots"])
             rate = rules.liquidation_fee_e9
@@ -74,7 +82,7 @@ class NaiveTelling:
         self.open_interest += 0 if flags & w.REDUCE_ONLY else lots
         self.trades += 1
         working.left, working.lots, working.quote = working.left - lots, working.lots + lots, working.quote + quote
-        maker_fee = margin_trade.trading_fee_ceil_atoms(quote, rules.maker_fee_e9)
+        maker_fee = self.fee(quote, rules.maker_fee_e9)
         for is_maker, account, order, way, paid, extra, remaining in (
             (True, maker_account, maker, maker_side, maker_fee, 0, rest),
             (False, taker_account, taker, side, fee, liquidation_fee, working.left),
@@ -146,7 +154,7 @@ class NaiveTelling:
         if op["kind"] == batches.ORDER_OP_KIND_CANCEL_ACCOUNT:
             return refusals.REFUSAL_BEING_LIQUIDATED, 0, 3
         nothing = refusals.REFUSAL_NO_LIQUIDITY if row[11] & w.MARKET else refusals.REFUSAL_NOTHING_TO_MATCH
-        cap = self.market.margin_trade.open_interest_cap_lots
+        cap = self.rules.open_interest_cap_lots
         return {
             w.IOC_REST: (nothing, price, met),
             w.IOC_NOTHING: (nothing, price, met),
@@ -194,7 +202,7 @@ class NaiveTelling:
             numbers = {"refusal": why[0], "required": why[1], "actual": why[2]}
             self.emit(op["account"], command_refused=events.CommandRefused(command=op["command"], **numbers))
             return
-        k = self.market.margin_trade.quote_atoms_per_tick_lot
+        k = self.rules.quote_atoms_per_tick_lot
         average = working.quote // (working.lots * k) if working.lots else 0
         amounts = (average, working.quote, working.lots, working.remaining)
         self.outcomes.append((op["command"], working.status, *why, op["order"], *amounts))
