@@ -43,8 +43,10 @@ def test_pe14_a_negative_change_is_cut_towards_zero() -> None:
     # Utilisation falls by a third, 0.333333 of 100 ppm: 33 ppm off, not 34.
     moved = effect(whole(3, 1, 0), whole(0, 1, 0), NOTHING)
     assert moved.utilisation_ppm == -333_333
-    moved = moved._replace(maker_lots=10**6, long_lots=0)
-    assert orders.position_fee_floor_atoms(moved, PRICE, RISK, closed=False) == 1_000 * (500 - 33)
+    making = moved._replace(maker_lots=10**6, long_lots=0)
+    assert orders.position_fee_floor_atoms(making, PRICE, RISK, closed=False) == 1_000 * (500 - 33)
+    taking = moved._replace(long_lots=10**6, skew_ppm=0, impact_ppm=-333_333)
+    assert orders.position_fee_floor_atoms(taking, PRICE, RISK, closed=False) == 1_000 * (1_000 - 66)
 
 
 def test_pe14_only_an_order_that_moves_something_pays_for_its_settlement() -> None:

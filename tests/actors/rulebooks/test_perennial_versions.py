@@ -28,7 +28,8 @@ intervals = st.builds(
 )
 # A k of a second and more: below it the cut of elapsed * skew to 1e-6 s shows in the rate.
 ks_us = st.integers(10**6, 10**12)
-controllers = st.builds(Controller, st.integers(-10 * PPM, 10 * PPM), st.integers(-PPM, PPM))
+rates_ppm = st.one_of(st.integers(-1_200_000, 1_200_000), st.integers(-10 * PPM, 10 * PPM))
+controllers = st.builds(Controller, rates_ppm, st.integers(-PPM, PPM))
 
 
 def accumulate(
@@ -177,6 +178,34 @@ def test_pe15_the_rate_never_leaves_its_cap_and_funding_is_the_area_below_it(
         assert abs(owed_atoms - exact) <= slack
 
 
+@pytest.mark.parametrize(
+    ("controller", "elapsed_ms", "rate_ppm", "owed_ppm"),
+    [
+        # Half a year from -1 to the cap of 1.2, and half a year there: 0.05 + 0.6.
+        (Controller(-PPM, PPM), YEAR_MS, 1_200_000, 650_000),
+        # A rate above a cap that came down is the cap from the start, wherever the skew pulls.
+        (Controller(3 * PPM, PPM), YEAR_MS, 1_200_000, 1_200_000),
+        (Controller(3 * PPM, -100_000), YEAR_MS, 1_200_000, 1_200_000),
+        # Without a skew the mean of both ends counts all the time.
+        (Controller(-3 * PPM, 0), YEAR_MS, -1_200_000, -2_100_000),
+    ],
+)
+def test_pe15_where_the_rate_meets_its_cap(
+    controller: Controller, elapsed_ms: int, rate_ppm: int, owed_ppm: int
+) -> None:
+    # Full skew moves the rate by 440% a year.
+    rules = ControllerRules(YEAR_MS * 1_000 * 10 // 44, 1_200_000)
+    after, owed_atoms = versions.step_controller(controller, rules, 0, elapsed_ms, USDC)
+    assert (after, owed_atoms) == (Controller(rate_ppm, 0), pytest.approx(owed_ppm, abs=1))
+
+
+def test_pe15_the_skew_of_a_time_is_cut_towards_zero_before_k_divides_it() -> None:
+    rules = ControllerRules(1, 1_200_000)
+    for skew_ppm, rate_ppm in ((-1, 0), (1, 0), (-1_001, -PPM), (1_999, PPM)):
+        after, _ = versions.step_controller(Controller(0, skew_ppm), rules, 0, 1, 0)
+        assert after.rate_ppm == rate_ppm, skew_ppm
+
+
 def exact_funding(controller: Controller, rules: ControllerRules, elapsed_ms: int, notional_atoms: int) -> Fraction:
     """The same area in rationals: a straight line up to the cap, then the cap."""
     cap, start = Fraction(rules.max_rate_ppm, PPM), Fraction(controller.rate_ppm, PPM)
@@ -215,6 +244,19 @@ def test_pe15_makers_may_be_spared_from_paying_funding() -> None:
         whole(10, 3, 5), controller=Controller(100_000, 0), risk=QUIET._replace(maker_receive_only=True)
     )
     assert shorts.breakdown.funding.maker_atoms == spared
+
+
+def test_pe15_who_makers_answer_is_said_by_the_bare_skew() -> None:
+    risk = QUIET._replace(maker_receive_only=True, virtual_taker_lots=10**12)
+    totals = Totals(10**7, 5 * 10**6 + 10, 5 * 10**6)
+    assert (totals.skew_toward_zero_ppm(0), totals.skew_toward_zero_ppm(10**12)) == (1, 0)
+    step = accumulate(totals, controller=Controller(100_000, 0), risk=risk)
+    assert step.breakdown.funding.long_atoms < 0
+
+
+def test_pe15_interest_is_paid_on_what_makers_answer_for() -> None:
+    few, more = (accumulate(whole(2, long, 3)).breakdown.interest.maker_atoms for long in (9, 18))
+    assert few == more == 2_000 * USDC * 3_600 // (365 * 86_400)
 
 
 def test_pe15_interest_follows_the_curve_and_longs_and_shorts_share_it() -> None:
