@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from actors.backing.desk import BackstopDesk
-from actors.backing.funds import book_dues, take_deposits
+from actors.backing.funds import book_dues
 from actors.backing.shares import move_liquidity, raise_high_nav
 from actors.backing.state import BackstopBook
 from actors.backing.takeovers import take_offers
 from actors.columns import sort_rows
 from actors.contract import Actor
+from actors.insuring.fund import take_deposits
 from actors.sinks import EventSink
 from breakwater.v1 import batches_pb2 as batches
 
