@@ -10,7 +10,7 @@ import numpy as np
 
 from actors.columns import RowGatherer
 from actors.cross.book import CrossBook
-from actors.cross.holds import FreeMargins, free_margin_atoms, margin_terms
+from actors.cross.holds import free_margin_atoms, margin_terms
 from actors.ledger.cross_positions import CrossPosition
 from actors.units import E9
 from breakwater.v1 import batches_pb2 as batches
@@ -88,22 +88,3 @@ def _by_market(book: CrossBook) -> tuple[np.ndarray, ...]:
         first[market], slowest[market] = terms.first_leverage, terms.tiers.max_leverages[-1]
         fee_e9[market] = terms.taker_fee_e9
     return per_lot, gains, first, slowest, fee_e9
-
-
-class AddedCaps:
-    """Rows for reduce-only orders that admission adds where the scan reported nobody; each row once."""
-
-    def __init__(self, book: CrossBook, caps: RowGatherer[batches.PositionCaps]) -> None:
-        self._book = book
-        self._caps = caps
-        self._added: set[int] = set()
-
-    def add(self, account: int, market: int, free: FreeMargins) -> None:
-        """The account has a reduce-only order in the market from here on; `free` tells whether it fails margin."""
-        positions = self._book.positions
-        key = positions.key(account, market)
-        if key in self._book.capped or key in self._added:
-            return
-        self._added.add(key)
-        fails = int(free.of(account) < 0)
-        self._caps.add(self._book.venue, market, account, positions.lots(account, market), fails)

@@ -12,8 +12,8 @@ from actors.cross.ladder_rows import LadderRow, read_row, write_row
 from actors.cross.scan import rung_of
 from actors.cross.settle import LADDER_NUMBER, PARTIAL_SENT
 from actors.cross.standings import Holding, Standing, standings
-from actors.cross.take import CANCEL_CLASS, cancel_orders, tell_done
 from actors.ledger.book_orders import LADDER_ORDER, REDUCE_ONLY, BookOrder
+from actors.orders.cancels import CANCEL_CLASS, cancel_orders, tell_done
 from actors.risk.bankruptcy import (
     bankruptcy_limit_ticks,
     bankruptcy_quote_atoms,

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from actors.cross.book import CrossBook
 from actors.cross.holds import CarriedAtoms, MarginTerms
-from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
+from actors.ledger.book_orders import BookOrder
 from actors.ledger.cross_positions import CrossPosition
-from actors.rulebooks import margin_trade
+from actors.orders.checks import only_reduces
 from actors.sinks import Refused
 from actors.units import E9
 from breakwater.v1 import refusals_pb2 as refusals
@@ -33,14 +33,6 @@ def worst_loss_ceil_atoms(side: int, limit_ticks: int, lots: int, terms: MarginT
 def order_loss_ceil_atoms(order: BookOrder, terms: MarginTerms) -> int:
     """What is left of a resting order; a trigger loses nothing before it fires."""
     return worst_loss_ceil_atoms(order.side, order.limit, order.remaining, terms) if not order.trigger else 0
-
-
-def only_reduces(order: BookOrder, row: CrossPosition) -> bool:
-    """Reduce-only, or beside what rests on its side not above the opposite position: it holds nothing."""
-    if order.flags & REDUCE_ONLY:
-        return True
-    resting = row.buy_lots if order.side > 0 else row.sell_lots
-    return margin_trade.increasing_lots(row.lots, order.side, resting + order.remaining) == 0
 
 
 def spared_limit_ticks(order: BookOrder, spare_atoms: int, terms: MarginTerms) -> int:

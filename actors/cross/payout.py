@@ -6,11 +6,10 @@ from actors.cross.health import Health
 from actors.cross.holds import increasing_atoms, margin_terms
 from actors.cross.losses import orders_loss_ceil_atoms
 from actors.ledger.payout import request_withdrawal
-from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
+from actors.orders.checks import why_market_stops
 from actors.sinks import PAY_OUT, AnswerSink, EventSink, Refused
 from actors.units import PPM, mul_div_ceil
 from breakwater.v1 import batches_pb2 as batches
-from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import refusals_pb2 as refusals
 
 WITHDRAWAL_FLOOR_PPM = 100_000
@@ -37,14 +36,6 @@ def why_not_paid(book: CrossBook, account: int, amount_atoms: int) -> Refused | 
     required = must_stay_ceil_atoms(book, account, health)
     left = health.equity - amount_atoms
     return Refused(refusals.REFUSAL_WITHDRAWAL_MARGIN, required, left) if left < required else None
-
-
-def why_market_stops(book: CrossBook, market: int) -> Refused | None:
-    """What a market that may not be used says: MARKET_REDUCE_ONLY, NO_MARK, MARKET_HALTED or MARKET_TRIPPED."""
-    mark, terms = book.marks[market], book.markets[market]
-    if mark.state == common.MARK_STATE_REDUCE_ONLY:
-        return Refused(refusals.REFUSAL_MARKET_REDUCE_ONLY, 0, mark.age_ms)
-    return why_not_tradable(mark, halt_age_in_force_ms(terms.halted, terms.oracle.halt_age_ms))
 
 
 def must_stay_ceil_atoms(book: CrossBook, account: int, health: Health) -> int:

@@ -9,7 +9,7 @@ from actors.cross.payout import pay_out
 from actors.cross.rank import rank
 from actors.cross.scan import scan, vault_state
 from actors.cross.settle import fund, settle_cross_legs, take_marks
-from actors.cross.take import take_commands
+from actors.orders.cancels import take_commands
 from actors.sinks import AnswerSink, EventSink
 from actors.venue_rows import VenueCommands, rows_of_venues
 from breakwater.v1 import batches_pb2 as batches

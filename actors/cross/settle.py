@@ -7,20 +7,17 @@ import numpy as np
 from actors.columns import RowGatherer, add_row, rows
 from actors.cross.book import VAULT, CrossBook
 from actors.event_rows import body_number
+from actors.orders.moves import Moves
 from actors.risk.cross_funding import funding_payments_ceil_atoms
 from actors.rulebooks import margin_trade
 from actors.sinks import FUND, LADDER, LADDER_SETTLE, SETTLE, EventSink
-from actors.units import mul_div_floor
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 
-# The class under which positions are told, after every class of a desk.
-TOLD_CLASS = 15
 # Ladder orders have this bit in their number and no row here (docs/margin-trade.md).
 LADDER_NUMBER = 1 << 19
 _FUNDED_BODY = body_number("funding_paid")
-_UPDATED_BODY = body_number("position_updated")
 # `partial_pending` of the ladder's row: a partial was sent; the book filled something of it.
 PARTIAL_SENT, PARTIAL_FILLED = 1, 2
 _TOLD_AS_CREDITED = {
@@ -29,77 +26,35 @@ _TOLD_AS_CREDITED = {
 }
 
 
-class Move:
-    """What one call's legs did to one position: atoms realised and fees paid."""
-
-    __slots__ = ("fee", "liquidation_fee", "realised")
-
-    def __init__(self) -> None:
-        self.realised = 0
-        self.fee = 0
-        self.liquidation_fee = 0
-
-
-class _Settling:
+class _Settling(Moves):
     """One call's legs on one book; `ladder_round` is 0 outside the ladder."""
 
-    def __init__(self, book: CrossBook, sink: EventSink, ladder_round: int) -> None:
-        self._book = book
-        self._sink = sink
-        self._round = ladder_round
-        self.moves: dict[tuple[int, int], Move] = {}
-        # What fills earned and cost, not posted yet.
-        self._cash: dict[int, int] = {}
+    book: CrossBook
 
-    def fill(self, account: int, market: int, order: int, lots: int, quote: int, fees: tuple[int, int]) -> None:
-        """FILL: the position, what is left of the order, the trading and the liquidation fee."""
-        move = self.move(account, market, lots, quote)
-        if self._has_row(account, order):
-            self._book.fill_order(order, abs(lots))
-        elif self._round:
+    def __init__(self, book: CrossBook, sink: EventSink, ladder_round: int) -> None:
+        super().__init__(book, sink)
+        self._round = ladder_round
+
+    def fill_without_row(self, account: int) -> None:
+        """A ladder order was filled; the book's own orders are not counted outside the ladder."""
+        if self._round:
             self._note_partial(account)
-        fee, liquidation_fee = fees
-        move.fee += fee
-        move.liquidation_fee += liquidation_fee
-        self._cash[account] -= fee + liquidation_fee
 
     def _note_partial(self, account: int) -> None:
         """The book filled something of the ladder's order: a partial starts its cooldown (MT-12)."""
-        ladder = self._book.ladder
+        ladder = self.book.ladder
         if account in ladder and ladder.get(account, "partial_pending") == PARTIAL_SENT:
             ladder.put(account, "partial_pending", PARTIAL_FILLED)
-            self._book.touch(account)
+            self.book.touch(account)
 
-    def move(self, account: int, market: int, lots: int, quote: int) -> Move:
-        """The position moves by lots at a quote; what it realises is cash. Returns the record of it."""
-        positions = self._book.positions
-        held, cost = positions.position(account, market)
-        after = position_after(held, cost, lots, quote)
-        positions.move(account, market, after.lots, after.cost_atoms)
-        realised = after.realised_atoms
-        self._cash[account] = self._cash.get(account, 0) + realised
-        move = self.moves.get((account, market))
-        if move is None:
-            move = self.moves[account, market] = Move()
-        move.realised += realised
-        return move
-
-    def post_cash(self) -> None:
-        """What fills left to post is cash of the accounts from here on."""
-        for account, atoms in self._cash.items():
-            self._book.accounts.post(account, free=atoms)
-        self._cash.clear()
-
-    def gone(self, account: int, market: int, order: int) -> None:
-        """GONE: the order leaves the table. A ladder order has no row: its market is tried in this block (MT-12)."""
-        if self._has_row(account, order):
-            self._book.remove_order(order)
-        elif self._round and self._book.positions.has(account, market):
-            self._book.positions.put(account, market, "tried_height", self._book.height)
+    def gone_without_row(self, account: int, market: int) -> None:
+        """A ladder order is gone: its market is tried in this block (MT-12)."""
+        if self._round and self.book.positions.has(account, market):
+            self.book.positions.put(account, market, "tried_height", self.book.height)
 
     def taken(self, account: int) -> None:
         """TAKEN: every position leaves at the mark, then all cash (MT-13)."""
-        book = self._book
+        book = self.book
         for market in book.positions.of_account(account):
             lots = book.positions.lots(account, market)
             if lots:
@@ -112,7 +67,7 @@ class _Settling:
         self, account: int, kind: "events.CrossLegKind", amount: int, reference: int, key: tuple[int, int, int]
     ) -> None:
         """CASH, MINTED, RELEASE, REDEMPTION; `key` is (class, command, leg)."""
-        book = self._book
+        book = self.book
         self.post_cash()
         held = amount if kind in (events.CROSS_LEG_KIND_MINTED, events.CROSS_LEG_KIND_RELEASE) else 0
         free = 0 if kind == events.CROSS_LEG_KIND_MINTED else amount
@@ -123,26 +78,16 @@ class _Settling:
             event = events.Event(venue=book.venue, account=account, credited=body)
             self._sink.emit((SETTLE, book.venue << 8 | leg_class, command, leg), event)
 
-    def _has_row(self, account: int, order: int) -> bool:
-        """It is an order of the account's own that still counts.
-
-        The ladder's and the vault's have no row; nor has one that was amended to fewer lots in the very block in which
-        the book filled it: its first fills have used the row up, the others only move the position.
-        """
+    def has_row(self, account: int, order: int) -> bool:
+        """The ladder's and the vault's orders have no row."""
         is_desks = order == 0 or order & LADDER_NUMBER != 0 or account == VAULT
-        assert is_desks or order >> 20 <= self._book.height, f"order {order} of account {account} is of a later block"
-        return order in self._book.orders
+        return order in self.book.orders if is_desks else super().has_row(account, order)
 
-    def tell(self) -> None:
-        """One event for each position that moved, after all legs of the call."""
-        book, accounts = self._book, self._book.accounts
-        for (account, market), move in sorted(self.moves.items()):
-            lots, cost = book.positions.position(account, market)
-            fields = (lots, cost, move.realised, move.fee, move.liquidation_fee, accounts.free(account))
-            key = (SETTLE, book.venue << 8 | TOLD_CLASS, account, market)
-            if self._round:
-                key = (LADDER, self._round, LADDER_SETTLE + account, market)
-            self._sink.emit_row(key, _UPDATED_BODY, book.venue, market, account, fields)
+    def told_under(self, account: int, market: int) -> tuple[int, int, int, int]:
+        """Inside the ladder, under its round."""
+        if self._round:
+            return (LADDER, self._round, LADDER_SETTLE + account, market)
+        return super().told_under(account, market)
 
 
 def settle_cross_legs(
@@ -168,21 +113,6 @@ def settle_cross_legs(
     moves = settling.moves.values()
     _owe(book, dues, batches.CROSS_DUE_KIND_TRADING_FEES, sum(move.fee for move in moves))
     _owe(book, dues, batches.CROSS_DUE_KIND_LIQUIDATION_FEES, sum(move.liquidation_fee for move in moves))
-
-
-def position_after(lots: int, cost_atoms: int, moved_lots: int, quote_atoms: int) -> margin_trade.Fill:
-    """The position after moving by lots at one price: it closes first, then opens; quote is signed like the lots.
-
-    Released cost is rounded down and the last lot releases what is left; cash less cost moves by -quote, exactly.
-    """
-    if lots * moved_lots >= 0:
-        return margin_trade.Fill(lots + moved_lots, cost_atoms + quote_atoms, 0)
-    closing = margin_trade.closing_lots(lots, moved_lots)
-    closing_quote = mul_div_floor(quote_atoms, abs(closing), abs(moved_lots))
-    assert closing_quote * moved_lots == quote_atoms * closing, "a move that turns a position is not at one price"
-    closed = margin_trade.close_at_quote(lots, cost_atoms, closing, -closing_quote)
-    opened_quote = quote_atoms - closing_quote
-    return margin_trade.Fill(lots + moved_lots, closed.cost_atoms + opened_quote, closed.realised_atoms)
 
 
 def _owe(book: CrossBook, dues: RowGatherer[batches.CrossDues], kind: "batches.CrossDueKind", amount: int) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from actors.cross.book import CrossBook
-from actors.ledger.cross_positions import MARKET_BITS
+from actors.ledger.position_rows import MARKET_BITS
 from actors.risk.cross_scan import (
     Int64Array,
     MarketAtMark,

@@ -1,9 +1,10 @@
 """The vault sells what it took over, a step at a time (MT-14): one reduce-only IOC order a market whose step is due."""
 
 from actors.cross.book import VAULT, CrossBook
-from actors.cross.orders import UNWINDING, OrderEntry
+from actors.cross.orders import OrderEntry
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.book_orders import UNWINDING as UNWINDING_FLAG
+from actors.orders.checks import UNWINDING
 from actors.risk.unwind import UnwindRules, unwind_order
 from actors.units import PPM
 from breakwater.v1 import batches_pb2 as batches

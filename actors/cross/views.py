@@ -1,7 +1,5 @@
 """A cross book as readers see it, between blocks: accounts, and where positions stand in the deleveraging queue."""
 
-from typing import cast
-
 import numpy as np
 
 from actors.cross.book import CrossBook
@@ -9,6 +7,7 @@ from actors.cross.health import Health, MarketHealth, market_health
 from actors.cross.payout import must_stay_ceil_atoms
 from actors.ledger.account_views import balances_view
 from actors.ledger.cross_positions import CrossPosition
+from actors.orders.views import order_view
 from actors.risk.adl import score
 from actors.risk.cross_scan import MarketAtMark, PositionColumns, market_columns, standing_of
 from actors.rulebooks import margin_trade
@@ -41,7 +40,7 @@ def _cross_view(book: CrossBook, account: int) -> batches.CrossView:
         row = book.positions.read(account, market)
         view.positions.append(_position_view(book, row, health, market_health(book, row)))
     for order in book.orders.of_account(account):
-        view.orders.append(_order_view(book, order))
+        view.orders.append(order_view(book, order))
     return view
 
 
@@ -81,23 +80,6 @@ def _position_view(
         liquidation_ticks=liquidation or 0,
         deleverage_score=score(row.lots, row.cost, health.equity, mark, k) if row.lots and health.equity > 0 else 0,
         hold_atoms=market.hold,
-    )
-
-
-def _order_view(book: CrossBook, order: int) -> batches.CrossOrderView:
-    row = book.orders.read(order)
-    return batches.CrossOrderView(
-        order=order,
-        client_order_id=row.client_id,
-        market=row.market,
-        side=common.SIDE_LONG if row.side > 0 else common.SIDE_SHORT,
-        limit_ticks=row.limit,
-        size_lots=row.size,
-        remaining_lots=row.remaining,
-        time_in_force=cast("common.TimeInForce", row.time_in_force),
-        flags=row.flags,
-        trigger=cast("common.TriggerKind", row.trigger),
-        trigger_ticks=row.trigger_ticks,
     )
 
 

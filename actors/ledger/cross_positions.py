@@ -1,22 +1,15 @@
-"""Cross positions of one venue on one shard, as columns: one row an account and market.
-
-Beside the position itself a row keeps sums over the account's resting orders in the market, so that a hold (MT-02) and
-the risk scan read columns and no order. A free slot is all zero but for its keys: kernels may run over every slot.
-"""
+"""Positions of a Margin Trade venue on one shard: the row, and what its orders add to the sums holds are read from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from actors.ledger.hot_table import HotTable
-from actors.ledger.table import Owners, StagingLog, dumped_rows
+from actors.ledger.position_rows import MARKET_BITS, PositionRows
+from actors.ledger.table import StagingLog
 
-MARKET_BITS = 16
-_MARKET_MASK = (1 << MARKET_BITS) - 1
-# What a snapshot keeps of a row; the rest follows from the orders, the accounts and the block.
+# What a snapshot keeps of a row: account, market, lots, cost, leverage.
 KEPT_COLUMNS = 5
-# Places of cells in a row (`CrossPosition`).
-LOTS, COST, LEVERAGE, BUYS, SELLS, RESTING, REDUCE_ONLY, TRIED_HEIGHT = 2, 3, 4, 5, 8, 11, 12, 13
+# Places of cells in a row.
+_BUYS, _SELLS, _RESTING = 5, 8, 11
 
 
 class CrossPosition(NamedTuple):
@@ -45,71 +38,11 @@ class CrossPosition(NamedTuple):
     owner_slot: int = 0
 
 
-@dataclass(slots=True)
-class MarketInterest:
-    """Lots of all positions of a market by side, both unsigned."""
-
-    long_lots: int = 0
-    short_lots: int = 0
-
-
-class CrossPositions:
-    """Rows keyed `account << 16 | market`; there while lots are open, an order rests or a leverage is chosen."""
+class CrossPositions(PositionRows[CrossPosition]):
+    """There while lots are open, an order rests or a leverage is chosen."""
 
     def __init__(self, log: StagingLog, touched: Callable[[int], None], owner_slot: Callable[[int], int]) -> None:
-        self._log = log
-        self._noted = log.noted()
-        self._touched = touched
-        self._owner_slot = owner_slot
-        self.table = HotTable(CrossPosition._fields, log, named=2)
-        self._markets = Owners()
-        self.interest: dict[int, MarketInterest] = {}
-        self.cost_atoms = 0
-        self.open_count = 0
-
-    @staticmethod
-    def key(account: int, market: int) -> int:
-        """The row's key."""
-        assert 0 <= market <= _MARKET_MASK, f"market {market} does not fit a key"
-        return account << MARKET_BITS | market
-
-    def has(self, account: int, market: int) -> bool:
-        """There is a row."""
-        return self.key(account, market) in self.table
-
-    def of_account(self, account: int) -> list[int]:
-        """Markets in which the account has a row, ascending."""
-        return self._markets.of(account)
-
-    def read(self, account: int, market: int) -> CrossPosition:
-        """The row; an empty one where there is none."""
-        key = account << MARKET_BITS | market
-        if key not in self.table:
-            return CrossPosition(account, market)
-        return CrossPosition._make(self.table.cells(key))
-
-    def position(self, account: int, market: int) -> tuple[int, int]:
-        """(lots, cost), both 0 without a row."""
-        key = account << MARKET_BITS | market
-        if key not in self.table:
-            return 0, 0
-        row = self.table.cells(key)
-        return row[LOTS], row[COST]
-
-    def lots(self, account: int, market: int) -> int:
-        """The signed lots, 0 without a row."""
-        return self.get(account, market, "lots")
-
-    def get(self, account: int, market: int, column: str) -> int:
-        """One cell, 0 without a row."""
-        key = self.key(account, market)
-        return self.table.get(key, column) if key in self.table else 0
-
-    def put(self, account: int, market: int, column: str, value: int) -> None:
-        """Overwrites one cell of a row that is there; lots and cost go through `move`."""
-        assert column not in ("lots", "cost"), f"{column} is moved, not put"
-        self.table.put(self.key(account, market), column, value)
-        self._touch(account)
+        super().__init__(CrossPosition, ("lots", "resting", "leverage"), KEPT_COLUMNS, log, touched, owner_slot)
 
     def add_to_sums(self, account: int, market: int, side: int, lots: int, value: int, adverse: int, step: int) -> None:
         """Adds to the sums of a side of a row that is there, and `step` to its resting orders.
@@ -117,85 +50,8 @@ class CrossPositions:
         Neither equity nor the digest knows of sums: the orders touch their account.
         """
         row = self.table.changing(account << MARKET_BITS | market)
-        first = BUYS if side > 0 else SELLS
+        first = _BUYS if side > 0 else _SELLS
         row[first] += lots
         row[first + 1] += value
         row[first + 2] += adverse
-        row[RESTING] += step
-
-    def count_reduce_only(self, account: int, market: int, step: int) -> None:
-        """So many reduce-only orders more rest in a row that is there."""
-        row = self.table.changing(account << MARKET_BITS | market)
-        row[RESTING] += step
-        row[REDUCE_ONLY] += step
-
-    def add(self, account: int, market: int, column: str, delta: int) -> int:
-        """Adds to one cell of a row that is there and returns the new value; lots and cost go through `move`."""
-        value = self.get(account, market, column) + delta
-        self.put(account, market, column, value)
-        return value
-
-    def move(self, account: int, market: int, lots: int, cost: int) -> None:
-        """The position becomes (lots, cost); makes the row where there is none, drops it where nothing is left."""
-        row = self.table.changing(self.ensure(account, market))
-        lots_before, cost_before = row[LOTS], row[COST]
-        row[LOTS], row[COST] = lots, cost
-        self._move_totals(market, lots_before, lots, cost - cost_before)
-        self._log.note(self._move_totals, market, lots, lots_before, cost_before - cost)
-        self._touch(account)
-        if not lots:
-            self.drop_if_empty(account, market)
-
-    def ensure(self, account: int, market: int) -> int:
-        """Makes an empty row where there is none; returns its key."""
-        key = account << MARKET_BITS | market
-        if key not in self.table:
-            assert 0 <= market <= _MARKET_MASK, f"market {market} does not fit a key"
-            self.table.insert(key, *CrossPosition(account, market, owner_slot=self._owner_slot(account)))
-            self._markets.add(account, market)
-            self._log.note(self._markets.discard, account, market)
-            self._touch(account)
-        return key
-
-    def drop_if_empty(self, account: int, market: int) -> None:
-        """Removes a row without lots, resting orders and a chosen leverage."""
-        key = account << MARKET_BITS | market
-        if key not in self.table:
-            return
-        row = self.table.cells(key)
-        if row[LOTS] or row[RESTING] or row[LEVERAGE]:
-            return
-        assert not any(row[LOTS:TRIED_HEIGHT]), f"an empty row keeps something: {row}"
-        self.table.remove(key)
-        self._markets.discard(account, market)
-        self._log.note(self._markets.add, account, market)
-        self._touch(account)
-
-    def _move_totals(self, market: int, lots_before: int, lots: int, cost_delta: int) -> None:
-        interest = self.interest.get(market)
-        if interest is None:
-            interest = self.interest[market] = MarketInterest()
-        interest.long_lots += (lots if lots > 0 else 0) - (lots_before if lots_before > 0 else 0)
-        interest.short_lots += (-lots if lots < 0 else 0) - (-lots_before if lots_before < 0 else 0)
-        self.open_count += (lots != 0) - (lots_before != 0)
-        self.cost_atoms += cost_delta
-
-    def _touch(self, account: int) -> None:
-        if self._log.is_open and account not in self._noted:
-            self._noted.add(account)
-            self._log.note(self._touched, account)
-        self._touched(account)
-
-    def dump(self) -> bytes:
-        """What a snapshot keeps of all rows: account, market, lots, cost, leverage."""
-        return self.table.dump(KEPT_COLUMNS)
-
-    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
-        """Takes the owned rows of a dump; the sums come back with the orders."""
-        for key, (account, market, lots, cost, leverage) in dumped_rows(dumped, KEPT_COLUMNS, owns):
-            assert key == self.key(account, market), f"row {key} is not that of account {account}"
-            self.ensure(account, market)
-            self.table.put(key, "leverage", leverage)
-            self.table.put(key, "lots", lots)
-            self.table.put(key, "cost", cost)
-            self._move_totals(market, 0, lots, cost)
+        row[_RESTING] += step

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from actors.cross.book import CrossBook
 from actors.cross.payout import must_stay_ceil_atoms
-from actors.cross.settle import position_after
+from actors.orders.moves import position_after
 from actors.units import E9, div_ceil
 from breakwater.v1 import refusals_pb2 as refusals
 from tests.actors.cross.entering import (

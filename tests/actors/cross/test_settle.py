@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from actors.columns import RowGatherer
 from actors.cross.book import VAULT, CrossBook
-from actors.cross.settle import PARTIAL_FILLED, PARTIAL_SENT, fund, position_after, settle_cross_legs, take_marks
+from actors.cross.settle import PARTIAL_FILLED, PARTIAL_SENT, fund, settle_cross_legs, take_marks
 from actors.ledger.book_orders import REDUCE_ONLY
+from actors.orders.moves import position_after
 from actors.rulebooks import margin_trade
 from actors.sinks import EventSink
 from breakwater.v1 import batches_pb2 as batches

@@ -1,12 +1,12 @@
-"""Phase 5 of a cross book: account commands as everywhere, then cancels of orders and triggers in command order."""
+"""Phase 6 of a venue with order books: account commands as everywhere, then cancels in command order."""
 
 from collections.abc import Sequence
 
 from actors.columns import RowGatherer, rows
-from actors.cross.book import CrossBook
 from actors.event_rows import body_number
 from actors.ledger.account_commands import CANCEL, take_account_commands
 from actors.ledger.book_orders import BookOrder
+from actors.orders.book import OrderedBook
 from actors.sinks import NO_COMMAND, TAKE, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -18,7 +18,7 @@ _DONE_BODY = body_number("order_done")
 
 
 def take_commands(
-    book: CrossBook,
+    book: OrderedBook,
     commands: batches.ShardCommands,
     ops: RowGatherer[batches.OrderOps],
     sink: EventSink,
@@ -36,7 +36,7 @@ def take_commands(
 
 
 def _cancel_one(
-    book: CrossBook,
+    book: OrderedBook,
     command: int,
     account: int,
     order: int,
@@ -64,7 +64,7 @@ def _cancel_one(
 
 
 def _cancel_all(
-    book: CrossBook,
+    book: OrderedBook,
     command: int,
     account: int,
     market: int,
@@ -82,7 +82,7 @@ def _cancel_all(
 
 
 def cancel_orders(
-    book: CrossBook,
+    book: OrderedBook,
     account: int,
     orders: Sequence[int],
     op_class: int,
@@ -104,7 +104,7 @@ def cancel_orders(
 
 
 def tell_done(
-    book: CrossBook,
+    book: OrderedBook,
     sink: EventSink,
     key: tuple[int, int, int, int],
     order: int,

@@ -1,7 +1,7 @@
 """Stops and take-profits: armed when they come, sent to the book as orders when the mark meets them (MT-05)."""
 
-from actors.cross.orders import TRIGGER, OrderEntry
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY, BookOrder
+from actors.orders.checks import TRIGGER, OrderChecks
 from actors.rulebooks import margin_trade
 from actors.sinks import ADMIT, NO_COMMAND, AnswerSink, EventSink, Refused
 from breakwater.v1 import common_pb2 as common
@@ -10,7 +10,7 @@ from breakwater.v1 import refusals_pb2 as refusals
 
 
 def arm(
-    entry: OrderEntry, command: int, number: int, order: BookOrder, sink: EventSink, answers: AnswerSink
+    entry: OrderChecks, command: int, number: int, order: BookOrder, sink: EventSink, answers: AnswerSink
 ) -> Refused | None:
     """Takes a trigger in, or says why not. It holds nothing; whether it may reduce or has margin is asked at firing."""
     refused = entry.why_not_new(order) or why_not_armed(entry, order) or _why_fires_at_once(entry, order)
@@ -35,13 +35,13 @@ def arm(
     return None
 
 
-def why_not_armed(entry: OrderEntry, order: BookOrder) -> Refused | None:
+def why_not_armed(entry: OrderChecks, order: BookOrder) -> Refused | None:
     """What the numbers of a trigger are refused for while it waits."""
     return entry.why_not_numbers(order, entry.book.positions.read(order.account, order.market))
 
 
-def _why_fires_at_once(entry: OrderEntry, order: BookOrder) -> Refused | None:
-    mark = entry.rules(order.market).margin.mark_ticks
+def _why_fires_at_once(entry: OrderChecks, order: BookOrder) -> Refused | None:
+    mark = entry.rules(order.market).mark_ticks
     is_stop = order.trigger == common.TRIGGER_KIND_STOP
     fires = margin_trade.stop_fires if is_stop else margin_trade.take_profit_fires
     if order.trigger_ticks > 0 and not fires(order.side, order.trigger_ticks, mark):
@@ -49,7 +49,7 @@ def _why_fires_at_once(entry: OrderEntry, order: BookOrder) -> Refused | None:
     return Refused(refusals.REFUSAL_BAD_TRIGGER_PRICE, mark, order.trigger_ticks)
 
 
-def fire_triggers(entry: OrderEntry, sink: EventSink) -> None:
+def fire_triggers(entry: OrderChecks, sink: EventSink) -> None:
     """Every trigger the mark of a usable market meets becomes an order, by number; what refuses it ends it."""
     book = entry.book
     met = [
@@ -62,11 +62,11 @@ def fire_triggers(entry: OrderEntry, sink: EventSink) -> None:
         _fire(entry, number, sink)
 
 
-def _fire(entry: OrderEntry, number: int, sink: EventSink) -> None:
+def _fire(entry: OrderChecks, number: int, sink: EventSink) -> None:
     book = entry.book
     armed = book.remove_order(number)
     body = events.OrderTriggered(
-        order=number, trigger_ticks=armed.trigger_ticks, mark_ticks=entry.rules(armed.market).margin.mark_ticks
+        order=number, trigger_ticks=armed.trigger_ticks, mark_ticks=entry.rules(armed.market).mark_ticks
     )
     # Two keys an order: that it fired, and why it came to nothing.
     event = events.Event(venue=book.venue, market=armed.market, account=armed.account, order_triggered=body)
@@ -88,7 +88,7 @@ def _fire(entry: OrderEntry, number: int, sink: EventSink) -> None:
     sink.emit((ADMIT, NO_COMMAND, 0, 2 * number + 1), event)
 
 
-def _as_order(entry: OrderEntry, armed: BookOrder) -> BookOrder:
+def _as_order(entry: OrderChecks, armed: BookOrder) -> BookOrder:
     """The order a trigger becomes: market orders get their protection price now, reduce-only is cut to the position."""
     order = armed._replace(trigger=0, trigger_ticks=0)
     if order.flags & MARKET_ORDER:

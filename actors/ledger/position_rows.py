@@ -1,0 +1,180 @@
+"""Positions of one venue with order books on one shard, as columns: one row an account and market.
+
+Beside the position itself a row keeps sums over the account's resting orders in the market, so that requirements and
+scans read columns and no order. A free slot is all zero but for its keys: kernels may run over every slot.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from actors.ledger.hot_table import HotTable
+from actors.ledger.table import Owners, StagingLog, dumped_rows
+
+MARKET_BITS = 16
+_MARKET_MASK = (1 << MARKET_BITS) - 1
+# Places of cells in every kind of row; account and market come first, the slot of the account's row last.
+LOTS, COST = 2, 3
+
+# The kind of row: a NamedTuple that begins account, market, lots, cost, has `resting` and `reduce_only`, and ends with
+# `owner_slot`.
+R = TypeVar("R", bound=tuple[int, ...])
+
+
+@dataclass(slots=True)
+class MarketInterest:
+    """Lots of all positions of a market by side, both unsigned."""
+
+    long_lots: int = 0
+    short_lots: int = 0
+
+
+class PositionRows(Generic[R]):
+    """Rows keyed `account << 16 | market`; one stays while a cell of `keeps` is not 0. A snapshot keeps `kept_columns`
+    leading columns; the rest follows from the orders, the accounts and the block.
+    """
+
+    def __init__(
+        self,
+        kind: Any,
+        keeps: Sequence[str],
+        kept_columns: int,
+        log: StagingLog,
+        touched: Callable[[int], None],
+        owner_slot: Callable[[int], int],
+    ) -> None:
+        self._kind = kind
+        self._log = log
+        self._noted = log.noted()
+        self._touched = touched
+        self._owner_slot = owner_slot
+        self._resting = kind._fields.index("resting")
+        self._reduce_only = kind._fields.index("reduce_only")
+        self._keeps = tuple(kind._fields.index(name) for name in keeps)
+        self._kept_columns = kept_columns
+        self.table = HotTable(kind._fields, log, named=2)
+        self._markets = Owners()
+        self.interest: dict[int, MarketInterest] = {}
+        self.cost_atoms = 0
+        self.open_count = 0
+
+    @staticmethod
+    def key(account: int, market: int) -> int:
+        """The row's key."""
+        assert 0 <= market <= _MARKET_MASK, f"market {market} does not fit a key"
+        return account << MARKET_BITS | market
+
+    def has(self, account: int, market: int) -> bool:
+        """There is a row."""
+        return self.key(account, market) in self.table
+
+    def of_account(self, account: int) -> list[int]:
+        """Markets in which the account has a row, ascending."""
+        return self._markets.of(account)
+
+    def read(self, account: int, market: int) -> R:
+        """The row; an empty one where there is none."""
+        key = account << MARKET_BITS | market
+        row: R = self._kind._make(self.table.cells(key)) if key in self.table else self._kind(account, market)
+        return row
+
+    def position(self, account: int, market: int) -> tuple[int, int]:
+        """(lots, cost), both 0 without a row."""
+        key = account << MARKET_BITS | market
+        if key not in self.table:
+            return 0, 0
+        row = self.table.cells(key)
+        return row[LOTS], row[COST]
+
+    def lots(self, account: int, market: int) -> int:
+        """The signed lots, 0 without a row."""
+        return self.get(account, market, "lots")
+
+    def get(self, account: int, market: int, column: str) -> int:
+        """One cell, 0 without a row."""
+        key = self.key(account, market)
+        return self.table.get(key, column) if key in self.table else 0
+
+    def put(self, account: int, market: int, column: str, value: int) -> None:
+        """Overwrites one cell of a row that is there; lots and cost go through `move`."""
+        assert column not in ("lots", "cost"), f"{column} is moved, not put"
+        self.table.put(self.key(account, market), column, value)
+        self._touch(account)
+
+    def add(self, account: int, market: int, column: str, delta: int) -> int:
+        """Adds to one cell of a row that is there and returns the new value; lots and cost go through `move`."""
+        value = self.get(account, market, column) + delta
+        self.put(account, market, column, value)
+        return value
+
+    def count_reduce_only(self, account: int, market: int, step: int) -> None:
+        """So many reduce-only orders more rest in a row that is there."""
+        row = self.table.changing(account << MARKET_BITS | market)
+        row[self._resting] += step
+        row[self._reduce_only] += step
+
+    def move(self, account: int, market: int, lots: int, cost: int) -> None:
+        """The position becomes (lots, cost); makes the row where there is none, drops it where nothing is left."""
+        row = self.table.changing(self.ensure(account, market))
+        lots_before, cost_before = row[LOTS], row[COST]
+        row[LOTS], row[COST] = lots, cost
+        self._move_totals(market, lots_before, lots, cost - cost_before)
+        self._log.note(self._move_totals, market, lots, lots_before, cost_before - cost)
+        self._touch(account)
+        if not lots:
+            self.drop_if_empty(account, market)
+
+    def ensure(self, account: int, market: int) -> int:
+        """Makes an empty row where there is none; returns its key."""
+        key = account << MARKET_BITS | market
+        if key not in self.table:
+            assert 0 <= market <= _MARKET_MASK, f"market {market} does not fit a key"
+            self.table.insert(key, *self._kind(account, market, owner_slot=self._owner_slot(account)))
+            self._markets.add(account, market)
+            self._log.note(self._markets.discard, account, market)
+            self._touch(account)
+        return key
+
+    def drop_if_empty(self, account: int, market: int) -> None:
+        """Removes a row that nothing keeps."""
+        key = account << MARKET_BITS | market
+        if key not in self.table:
+            return
+        row = self.table.cells(key)
+        for place in self._keeps:
+            if row[place]:
+                return
+        assert not any(row[LOTS : self._reduce_only + 1]), f"an empty row keeps something: {row}"
+        self.table.remove(key)
+        self._markets.discard(account, market)
+        self._log.note(self._markets.add, account, market)
+        self._touch(account)
+
+    def _move_totals(self, market: int, lots_before: int, lots: int, cost_delta: int) -> None:
+        interest = self.interest.get(market)
+        if interest is None:
+            interest = self.interest[market] = MarketInterest()
+        interest.long_lots += (lots if lots > 0 else 0) - (lots_before if lots_before > 0 else 0)
+        interest.short_lots += (-lots if lots < 0 else 0) - (-lots_before if lots_before < 0 else 0)
+        self.open_count += (lots != 0) - (lots_before != 0)
+        self.cost_atoms += cost_delta
+
+    def _touch(self, account: int) -> None:
+        if self._log.is_open and account not in self._noted:
+            self._noted.add(account)
+            self._log.note(self._touched, account)
+        self._touched(account)
+
+    def dump(self) -> bytes:
+        """What a snapshot keeps of all rows."""
+        return self.table.dump(self._kept_columns)
+
+    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
+        """Takes the owned rows of a dump; the sums come back with the orders."""
+        kept = self.table.columns[LOTS : self._kept_columns]
+        for key, (account, market, *cells) in dumped_rows(dumped, self._kept_columns, owns):
+            assert key == self.key(account, market), f"row {key} is not that of account {account}"
+            self.ensure(account, market)
+            for name, value in zip(kept, cells, strict=True):
+                self.table.put(key, name, value)
+            self._move_totals(market, 0, cells[0], cells[1])

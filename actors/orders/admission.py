@@ -1,0 +1,132 @@
+"""Phase 9 of a venue with order books: triggers the mark meets, then the block's commands in their order.
+
+An order that passes goes to its book, which answers; what ends here (refused, armed) is answered here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from actors.columns import rows
+from actors.ledger.book_orders import MARKET_ORDER, BookOrder
+from actors.orders.checks import COMMAND, OrderChecks
+from actors.orders.triggers import arm, side_of, why_not_armed
+from actors.sinks import ADMIT, AnswerSink, EventSink, Refused
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
+
+# A kind of command: what works a row, and the rows.
+Work = tuple[Callable[..., Refused | None], Iterable[tuple[Any, ...]]]
+
+
+class OrderAdmission(ABC):
+    """One venue's orders and amends on a shard."""
+
+    def __init__(self, entry: OrderChecks, sink: EventSink, answers: AnswerSink) -> None:
+        self._checks = entry
+        self._sink = sink
+        self._answers = answers
+
+    @abstractmethod
+    def _amend_resting(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
+        """Checks the margin of an order that rests as it would be, and tells its book."""
+
+    def run_commands(self, commands: batches.ShardCommands, *others: Work) -> None:
+        """Orders, amends and other kinds of commands by their index."""
+        queue: list[tuple[Callable[..., Refused | None], tuple[Any, ...]]] = []
+        kinds: tuple[Work, ...] = ((self._place, rows(commands.orders)), (self._amend, rows(commands.amends)), *others)
+        for work, listed in kinds:
+            queue += [(work, row) for row in listed]
+        queue.sort(key=lambda entry: entry[1][0])
+        for work, row in queue:
+            refused = work(*row)
+            if refused:
+                command, _, account, *_ = row
+                venue = self._checks.book.venue
+                self._answers.refuse((ADMIT, command, 0, 0), command, refused, venue, account=account)
+
+    def _place(
+        self,
+        command: int,
+        _venue: int,
+        account: int,
+        market: int,
+        side: int,
+        kind: int,
+        size: int,
+        limit: int,
+        time_in_force: int,
+        flags: int,
+        self_trade: int,
+        trigger: int,
+        trigger_ticks: int,
+        client_id: int,
+    ) -> Refused | None:
+        time_in_force = time_in_force or common.TIME_IN_FORCE_GTC
+        self_trade = self_trade or common.SELF_TRADE_PREVENTION_EXPIRE_MAKER
+        if kind == common.ORDER_KIND_MARKET:
+            # MT-05: a market order is filled as far as its protection price goes, and never rests.
+            flags, time_in_force, limit = flags | MARKET_ORDER, common.TIME_IN_FORCE_IOC, 0
+            if not trigger:
+                limit = self._checks.rules(market).protection_ticks(side)
+        number = self._checks.book.height << 20 | command
+        words = (time_in_force, flags, self_trade, client_id, trigger, trigger_ticks)
+        order = BookOrder(account, market, side, limit, size, size, *words)
+        if trigger:
+            return arm(self._checks, command, number, order, self._sink, self._answers)
+        return self._checks.why_not_new(order) or self._checks.enter(COMMAND, command, number, order)
+
+    def _amend(
+        self, command: int, _venue: int, account: int, order: int, client_id: int, size: int, limit: int
+    ) -> Refused | None:
+        orders = self._checks.book.orders
+        number = order or orders.by_client(account, client_id)
+        if number not in orders or orders.read(number).account != account:
+            return Refused(refusals.REFUSAL_UNKNOWN_ORDER, 1, order or client_id)
+        before = orders.read(number)
+        filled = before.size - before.remaining
+        if size <= filled:
+            return Refused(refusals.REFUSAL_AMEND_BELOW_FILLED, filled, size)
+        # A market order's price is its protection, not the client's.
+        price = before.limit if before.flags & MARKET_ORDER else limit or before.limit
+        after = before._replace(size=size, remaining=size - filled, limit=price)
+        refused = self._checks.why_not_trader(account) or self._checks.rules(after.market).refused
+        refused = refused or self._why_too_many_lots(after)
+        if refused:
+            return refused
+        if before.is_resting:
+            return self._amend_resting(command, number, before, after)
+        return self._amend_armed(command, number, before, after)
+
+    def _why_too_many_lots(self, order: BookOrder) -> Refused | None:
+        largest = self._checks.rules(order.market).max_order_lots
+        return Refused(refusals.REFUSAL_OVERFLOW, largest, order.size) if order.size > largest else None
+
+    def _amend_armed(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
+        book = self._checks.book
+        row = book.positions.read(after.account, after.market)
+        refused = why_not_armed(self._checks, after) or self._checks.why_not_reducing(after, row)
+        if refused:
+            return refused
+        book.change_order(number, size=after.size, remaining=after.remaining, limit=after.limit)
+        body = events.OrderAmended(
+            order=number,
+            side=side_of(after),
+            price_ticks_before=before.limit,
+            price_ticks=after.limit,
+            remaining_lots_before=before.remaining,
+            remaining_lots=after.remaining,
+        )
+        event = events.Event(venue=book.venue, market=after.market, account=after.account, order_amended=body)
+        self._sink.emit((ADMIT, command, 0, number), event)
+        status = common.OUTCOME_STATUS_ARMED
+        self._answers.answer(command, status, number, after.trigger_ticks, remaining_lots=after.remaining)
+        return None
+
+    def _send_amended(self, command: int, number: int, before: BookOrder, after: BookOrder) -> None:
+        """The row takes price and lots now; the book does it in its turn, less what was filled on the way."""
+        book, kind = self._checks.book, batches.ORDER_OP_KIND_AMEND
+        book.change_order(number, size=after.size, remaining=after.remaining, limit=after.limit)
+        self._checks.send(kind, COMMAND, command, number, after, before.remaining)
