@@ -33,6 +33,8 @@ class Limits:
     order_batches_in_flight: int = 32
     feed_blocks: int = 4_096
     feed_events: int = 500_000
+    standing_blocks: int = 4_096
+    standing_rows: int = 2_000_000
     key_bytes: int = 64
     key_life_ms: int = 600_000
 

@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from cluster.host import Host, HostConfig
 from node.config import NodeConfig
 from node.feeds.block_feed import BlockFeed
+from node.feeds.standings import StandingsFeed
 from node.genesis import create_venues
 from node.guards.auth import KeyRing
 from node.guards.dev_keys import ensure_dev_keys
@@ -57,6 +58,7 @@ class NodeServer:
         self._stopped = threading.Event()
         self._server: grpc.aio.Server
         self._feed: BlockFeed
+        self._standings: StandingsFeed
         self._door: Door
         self._health: HealthKeeper
         self._stop_metrics: Callable[[], None] | None = None
@@ -118,8 +120,10 @@ class NodeServer:
         keys = KeyRing(config.data_dir)
         calls = CallLimits(limits)
         self._feed = BlockFeed(self.host, config, self.metrics)
-        self._feed.start(asyncio.get_running_loop())
-        self._door = door = Door(self.host, config, keys, self._feed, self.metrics, node_version())
+        self._standings = StandingsFeed(self.host, limits)
+        for feed in (self._feed, self._standings):
+            feed.start(asyncio.get_running_loop())
+        self._door = door = Door(self.host, config, keys, self._feed, self._standings, self.metrics, node_version())
         self.metrics.watch(
             self.host.status,
             lambda: {"calls_in_flight": calls.in_flight, "streams": calls.streams, "readers": self._feed.readers},
@@ -143,8 +147,9 @@ class NodeServer:
     async def _close(self) -> None:
         if hasattr(self, "_health"):
             await self._health.close()
-        if hasattr(self, "_feed"):
-            self._feed.close()
+        for name in ("_feed", "_standings"):
+            if hasattr(self, name):
+                getattr(self, name).close()
         if hasattr(self, "_server"):
             await self._server.stop(_GRACE_S)
         kept = self._door.unfinished if hasattr(self, "_door") else set()

@@ -27,7 +27,9 @@ def price(ticks: int, market: "parameters_pb2.MarketParameters") -> str:
 
 def size(lots: int, market: "parameters_pb2.MarketParameters") -> str:
     """A size in the base unit, exact."""
-    return _decimal(lots, market.margin_trade.lot_size_e9)
+    from node.lots import lot_size_e9
+
+    return _decimal(lots, lot_size_e9(market))
 
 
 def usdc(atoms: int) -> str:

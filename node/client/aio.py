@@ -21,11 +21,11 @@ from breakwater.v1 import (
     trading_pb2,
 )
 from node.client import requests
-from node.client.aio_margin import AsyncMarginTrade
+from node.client.aio_bots import AsyncBotRun
 from node.client.requests import DEFAULT_MARKET, DEFAULT_VENUE, SideWord, TickRow
 
 
-class AsyncClient(AsyncMarginTrade):
+class AsyncClient(AsyncBotRun):
     """A connection to a node under one API key. The raw stubs are its attributes: accounts, trading, markets, ...
 
     Every method raises RefusedError for a refusal and grpc.aio.AioRpcError for a call that failed on its way. While the

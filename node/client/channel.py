@@ -16,6 +16,7 @@ from breakwater.v1 import (
     oracle_pb2_grpc,
     orders_pb2_grpc,
     trading_pb2_grpc,
+    versions_pb2_grpc,
 )
 
 _MESSAGE_BYTES: Final = 64 << 20
@@ -65,6 +66,7 @@ class Stubs:
         self.history = history_pb2_grpc.HistoryServiceStub(authorized)
         self.markets = markets_pb2_grpc.MarketServiceStub(authorized)
         self.oracle = oracle_pb2_grpc.OracleServiceStub(authorized)
+        self.versions = versions_pb2_grpc.VersionServiceStub(authorized)
         self.liquidity = liquidity_pb2_grpc.LiquidityServiceStub(authorized)
         self.liquidations = liquidation_pb2_grpc.LiquidationServiceStub(authorized)
         self.blocks = block_service_pb2_grpc.BlockServiceStub(authorized)

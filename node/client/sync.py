@@ -22,10 +22,10 @@ from breakwater.v1 import (
 )
 from node.client import requests
 from node.client.requests import DEFAULT_MARKET, DEFAULT_VENUE, SideWord, TickRow
-from node.client.sync_margin import MarginTrade
+from node.client.sync_bots import BotRun
 
 
-class Client(MarginTrade):
+class Client(BotRun):
     """A connection to a node under one API key. The raw stubs are its attributes: accounts, trading, markets, ...
 
     Every method raises RefusedError for a refusal and grpc.RpcError for a call that failed on its way. While the

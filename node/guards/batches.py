@@ -17,6 +17,8 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     for field in commands_pb2.CommandBatch.DESCRIPTOR.oneofs_by_name["body"].fields
     if field.message_type is not None
 }
+# Who acts; accounts that are merely named (target, debtor, the receiver of a transfer) may be anybody's.
+ACTING_COLUMNS: Final = ("account", "owner")
 
 
 def body_of(batch: commands_pb2.CommandBatch) -> str:
@@ -66,8 +68,9 @@ def check_rights(batch: commands_pb2.CommandBatch, caller: Caller, from_faucet: 
     if not from_faucet:
         caller.require_body(body)
     content = getattr(batch, body)
-    if "account" in COLUMNS[body]:
-        caller.require_accounts(batch.venue, column(content, "account"))
+    for name in ACTING_COLUMNS:
+        if name in COLUMNS[body]:
+            caller.require_accounts(batch.venue, column(content, name))
     if body == "ticks":
         caller.require_publishers(column(content, "publisher"))
 

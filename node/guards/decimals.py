@@ -1,11 +1,11 @@
-"""Leverage and prices as decimal text. What is no plain decimal number, or no exact one here, is refused by name."""
+"""Numbers as decimal text. What is no plain decimal number, or no exact one here, is refused by name."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from actors.units import E9, ORDER_LOTS_BOUND, PRICE_BOUND
+from actors.units import BALANCE_BOUND, E9, ORDER_LOTS_BOUND, PRICE_BOUND
 from breakwater.v1 import refusals_pb2
 from node.guards.refusals import INT64_MAX, Refused
 
@@ -13,6 +13,7 @@ LEVERAGE_DECIMALS: Final = 2
 PRICE_DECIMALS: Final = 9
 SIZE_DECIMALS: Final = 9
 NO_NUMBER: Final = -1
+KEPT: Final = -1
 _LONGEST_TEXT: Final = 64
 _PLAIN: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
 
@@ -46,6 +47,29 @@ def size_lots(text: str, lot_size_e9: int, field: str = "size") -> int:
     Raises MALFORMED for text that is no number, NOT_POSITIVE and OVERFLOW in lots, OFF_LOT in 1e-9 of the base.
     """
     return _steps(text, SIZE_DECIMALS, lot_size_e9, ORDER_LOTS_BOUND, refusals_pb2.REFUSAL_OFF_LOT, field)
+
+
+def new_size_lots(text: str, lot_size_e9: int, field: str) -> int:
+    """A size that may be nothing ("0"), as whole lots; empty text keeps the size there is and is KEPT (-1).
+
+    Raises what `size_lots` raises.
+    """
+    if not text:
+        return KEPT
+    return 0 if _scaled(text, SIZE_DECIMALS) == 0 else size_lots(text, lot_size_e9, field)
+
+
+def amount_atoms(text: str, asset_decimals: int, field: str) -> int:
+    """An amount of a venue's asset as whole atoms, signed.
+
+    Raises MALFORMED for text that is no number or holds a part of an atom, OVERFLOW in atoms.
+    """
+    atoms = _scaled(text, asset_decimals)
+    if atoms is None:
+        raise Refused(refusals_pb2.REFUSAL_MALFORMED, field=field)
+    if abs(atoms) >= BALANCE_BOUND:
+        raise Refused(refusals_pb2.REFUSAL_OVERFLOW, BALANCE_BOUND, atoms, field)
+    return atoms
 
 
 def _steps(text: str, decimals: int, step_e9: int, bound: int, off_step: int, field: str) -> int:

@@ -35,14 +35,20 @@ _READERS = _OWNERS | {Role.CUSTODIAN, Role.MARKET_OPERATOR, Role.ADMIN, Role.AUD
 _OPERATORS = _roles(Role.MARKET_OPERATOR, Role.ADMIN)
 _TRADER = _roles(Role.TRADER)
 _LP = _roles(Role.LP)
+# Makers of a Perennial market are its liquidity providers, takers its traders; one call serves both.
+_MAKERS_AND_TAKERS = _TRADER | _LP
+_LIQUIDATOR = _roles(Role.LIQUIDATOR)
 _CUSTODIAN = _roles(Role.CUSTODIAN)
 _PUBLISHER = _roles(Role.ORACLE_PUBLISHER)
 _ADMIN = _roles(Role.ADMIN)
+_WATCHERS = _OPERATORS | _LIQUIDATOR | {Role.AUDITOR}
 
 # Service -> call -> roles. Calls that name an account also need the key to be bound to it.
 CALLS: Final[dict[str, dict[str, Roles]]] = {
     "AccountService": {
         "OpenAccount": _OWNERS,
+        "OpenSubaccount": _OWNERS,
+        "Transfer": _OWNERS,
         "Deposit": _CUSTODIAN,
         "Withdraw": _OWNERS,
         "DecideWithdrawal": _CUSTODIAN,
@@ -95,9 +101,26 @@ CALLS: Final[dict[str, dict[str, Roles]]] = {
         "StreamVault": EVERYBODY,
     },
     "OracleService": {"PublishTicks": _PUBLISHER},
-    "LiquidationService": dict.fromkeys(
-        ("StreamLiquidations", "ListLiquidations", "GetInsurance", "EstimateLiquidationPrice"), EVERYBODY
-    ),
+    "VersionService": {
+        "ChangePosition": _MAKERS_AND_TAKERS,
+        "RepayShortfall": _MAKERS_AND_TAKERS,
+        "GetVersionStatus": EVERYBODY,
+        "StreamVersions": EVERYBODY,
+    },
+    "LiquidationService": {
+        "StreamLiquidations": EVERYBODY,
+        "ListLiquidations": EVERYBODY,
+        "GetInsurance": EVERYBODY,
+        "EstimateLiquidationPrice": EVERYBODY,
+        "Liquidate": _LIQUIDATOR,
+        # SP-06: the calculator is public.
+        "QuoteLiquidation": EVERYBODY,
+        # Whole books of a venue, by name: for those who liquidate, run or audit it.
+        "ListLiquidatable": _WATCHERS,
+        "ListStandings": _WATCHERS,
+        "StreamStandings": _WATCHERS,
+        "ListLiquidators": EVERYBODY,
+    },
     "BlockService": {
         "GetHeader": EVERYBODY,
         "StreamHeaders": EVERYBODY,
@@ -127,6 +150,8 @@ BODIES: Final[dict[str, Roles]] = {
     "deposits": _CUSTODIAN,
     "withdrawals": _OWNERS,
     "withdrawal_decisions": _CUSTODIAN,
+    "transfers": _OWNERS,
+    "open_subaccounts": _OWNERS,
     "open_positions": _TRADER,
     "close_positions": _TRADER,
     "cancel_orders": _TRADER,
@@ -134,9 +159,12 @@ BODIES: Final[dict[str, Roles]] = {
     "amend_orders": _TRADER,
     "cancel_book_orders": _TRADER,
     "set_leverage": _TRADER,
+    "change_positions": _MAKERS_AND_TAKERS,
+    "liquidations": _LIQUIDATOR,
     "liquidity_deposits": _LP,
     "liquidity_withdrawals": _LP,
     "insurance_deposit": _OPERATORS,
+    "shortfall_repayments": _MAKERS_AND_TAKERS,
     "ticks": _PUBLISHER,
     "create_venue": _ADMIN,
     "create_market": _OPERATORS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from actors.sealing.batches import key_digest
 from breakwater.v1 import (
@@ -20,6 +20,12 @@ from node.guards import numbers
 from node.guards.auth import current_caller
 from node.guards.refusals import Refused
 from node.services.door import Door, first_row
+
+_WITH_MARGIN: Final = (
+    common_pb2.RULEBOOK_MARGIN_TRADE,
+    common_pb2.RULEBOOK_PERENNIAL,
+    common_pb2.RULEBOOK_SPIN,
+)
 
 
 class AccountService(accounts_pb2_grpc.AccountServiceServicer):
@@ -44,6 +50,26 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         if outcome.refusal[0]:
             raise Refused(outcome.refusal[0], outcome.required[0], outcome.actual[0])
         return accounts_pb2.OpenAccountResponse(outcome=first_row(outcome), accounts=outcome.reference)
+
+    async def OpenSubaccount(
+        self, request: accounts_pb2.OpenSubaccountRequest, context: Any
+    ) -> accounts_pb2.OpenSubaccountResponse:
+        """A further account of the owner of `owner` (SP-01); it becomes the key's own."""
+        self._door.venue_of(request.venue, common_pb2.RULEBOOK_SPIN)
+        body = commands_pb2.OpenSubaccounts(owner=[numbers.identity(request.owner, "owner")])
+        outcome = await self._door.command(request.request_key, request.venue, open_subaccounts=body)
+        return accounts_pb2.OpenSubaccountResponse(outcome=outcome)
+
+    async def Transfer(self, request: accounts_pb2.TransferRequest, context: Any) -> accounts_pb2.TransferResponse:
+        """Moves collateral to another account of the same owner; checked like a withdrawal (SP-04)."""
+        self._door.venue_of(request.venue, common_pb2.RULEBOOK_SPIN)
+        body = commands_pb2.Transfers(
+            account=[numbers.identity(request.account, "account")],
+            to_account=[numbers.identity(request.to_account, "to_account")],
+            amount_atoms=[numbers.amount(request.amount_atoms, "amount_atoms")],
+        )
+        outcome = await self._door.command(request.request_key, request.venue, transfers=body)
+        return accounts_pb2.TransferResponse(outcome=outcome)
 
     async def Deposit(self, request: accounts_pb2.DepositRequest, context: Any) -> accounts_pb2.DepositResponse:
         """Credits an account; the custodian's word."""
@@ -96,10 +122,14 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         return accounts_pb2.GetAccountResponse(height=views.height, account=views.accounts[0])
 
     async def GetMargin(self, request: accounts_pb2.GetMarginRequest, context: Any) -> accounts_pb2.GetMarginResponse:
-        """A cross-margin account with the place of its positions in the queue to be deleveraged (MT-15)."""
-        self._door.venue_of(request.venue, common_pb2.RULEBOOK_MARGIN_TRADE)
+        """An account's margin by its rulebook: cross (with its places in the queue of MT-15), ratio or versioned."""
+        rulebook = self._door.venue_of(request.venue, *_WITH_MARGIN).rulebook
         views = await self._door.account(request.venue, request.account)
         account = views.accounts[0]
+        if rulebook == common_pb2.RULEBOOK_PERENNIAL:
+            await self._add_pending(account)
+        if rulebook != common_pb2.RULEBOOK_MARGIN_TRADE:
+            return accounts_pb2.GetMarginResponse(height=views.height, account=account)
         ranks = await self._ranks(account) if account.cross.equity_atoms > 0 else _unranked(account)
         return accounts_pb2.GetMarginResponse(height=views.height, account=account, ranks=ranks)
 
@@ -151,6 +181,15 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             amount_atoms=[numbers.amount(request.amount_atoms, "amount_atoms")],
         )
         return await self._door.command(request.request_key, request.venue, from_faucet=from_faucet, deposits=body)
+
+    async def _add_pending(self, account: batches_pb2.AccountView) -> None:
+        """What the version desks have pending of the account, and the version that ends a lock (PE-08)."""
+        for position in account.versioned:
+            asked = self._door.host.version_desk(account.venue, position.market, [account.account])
+            desk: batches_pb2.VersionView = await asyncio.wrap_future(asked)
+            position.pending.extend(desk.pending)
+            locks = (order.version_ms for order in desk.pending if order.is_liquidation)
+            position.locked_version_ms = next(locks, 0)
 
     async def _ranks(self, account: batches_pb2.AccountView) -> list[accounts_pb2.DeleverageRank]:
         held = [position for position in account.cross.positions if position.lots]

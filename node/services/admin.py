@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from breakwater.v1 import admin_pb2, admin_pb2_grpc, commands_pb2, common_pb2, refusals_pb2
+from breakwater.v1 import admin_pb2, admin_pb2_grpc, commands_pb2, refusals_pb2
 from node.guards import numbers
 from node.guards.auth import current_caller
 from node.guards.batches import check_rights, rows_of
 from node.guards.refusals import Refused
 from node.logs import logger
-from node.services.door import Door
+from node.services.door import WITH_BOOKS, Door
 
 _log = logger("admin")
 
@@ -72,8 +72,8 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def DepositInsurance(
         self, request: admin_pb2.DepositInsuranceRequest, context: Any
     ) -> admin_pb2.DepositInsuranceResponse:
-        """Pays into a venue's insurance fund (MT-16a)."""
-        self._door.venue_of(request.venue, common_pb2.RULEBOOK_MARGIN_TRADE)
+        """Pays into a venue's insurance fund (MT-16a, SP-09)."""
+        self._door.venue_of(request.venue, *WITH_BOOKS)
         body = commands_pb2.InsuranceDeposit(amount_atoms=numbers.amount(request.amount_atoms, "amount_atoms"))
         outcome = await self._door.command(request.request_key, request.venue, insurance_deposit=body)
         return admin_pb2.DepositInsuranceResponse(outcome=outcome)

@@ -16,13 +16,19 @@ from cluster.host import Host
 from cluster.host import Refused as HostRefused
 from node.config import NodeConfig
 from node.feeds.block_feed import BlockFeed
+from node.feeds.standings import StandingsFeed
 from node.guards import numbers
 from node.guards.auth import KeyRing, current_caller
 from node.guards.batches import check_rights, check_shape
 from node.guards.refusals import BATCH_REFUSALS, Refused, clamped
 from node.metrics import Metrics
 
+# Rulebooks whose markets are order books, and those that leave liquidations to bots.
+WITH_BOOKS: Final = (common_pb2.RULEBOOK_MARGIN_TRADE, common_pb2.RULEBOOK_SPIN)
+WITH_BOTS: Final = (common_pb2.RULEBOOK_PERENNIAL, common_pb2.RULEBOOK_SPIN)
+
 _REFUSED = common_pb2.OUTCOME_STATUS_REFUSED
+_OPENING: Final = ("open_accounts", "open_subaccounts")
 _FINISH_S: Final = 5.0
 
 Result = TypeVar("Result")
@@ -36,6 +42,7 @@ class Door:
     config: NodeConfig
     keys: KeyRing
     feed: BlockFeed
+    standings: StandingsFeed
     metrics: Metrics
     version: str
     started_s: float = field(default_factory=time.monotonic)
@@ -76,7 +83,7 @@ class Door:
 
     async def bind_opened(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
         """Binds accounts that a batch opened to the key it came with, also when it is asked again after a crash."""
-        if batch.WhichOneof("body") != "open_accounts":
+        if batch.WhichOneof("body") not in _OPENING:
             return
         caller = current_caller()
         opened = [
@@ -93,16 +100,19 @@ class Door:
                 return parameters
         raise Refused(refusals_pb2.REFUSAL_UNKNOWN_VENUE, len(venues), venue, "venue")
 
-    def venue_of(self, venue: int, rulebook: common_pb2.Rulebook) -> parameters_pb2.VenueParameters:
-        """Parameters of a venue that must follow a rulebook; raises UNKNOWN_VENUE or WRONG_RULEBOOK."""
+    def venue_of(self, venue: int, *rulebooks: common_pb2.Rulebook) -> parameters_pb2.VenueParameters:
+        """Parameters of a venue that must follow one of these rulebooks; raises UNKNOWN_VENUE or WRONG_RULEBOOK.
+
+        WRONG_RULEBOOK names the first of them.
+        """
         parameters = self.venue(venue)
-        if parameters.rulebook != rulebook:
-            raise Refused(refusals_pb2.REFUSAL_WRONG_RULEBOOK, rulebook, parameters.rulebook, "venue")
+        if parameters.rulebook not in rulebooks:
+            raise Refused(refusals_pb2.REFUSAL_WRONG_RULEBOOK, rulebooks[0], parameters.rulebook, "venue")
         return parameters
 
     def book_market(self, venue: int, market: int) -> parameters_pb2.MarketParameters:
         """Parameters of a market with an order book; raises UNKNOWN_VENUE, WRONG_RULEBOOK or UNKNOWN_MARKET."""
-        self.venue_of(venue, common_pb2.RULEBOOK_MARGIN_TRADE)
+        self.venue_of(venue, *WITH_BOOKS)
         return self.market(venue, market)
 
     def market(self, venue: int, market: int) -> parameters_pb2.MarketParameters:

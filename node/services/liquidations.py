@@ -1,4 +1,4 @@
-"""Liquidations: the public feed of every rung, its history, the insurance fund, and what would liquidate a position."""
+"""Liquidations: the feed of every rung, its history, insurance; and all that liquidators of bot-run venues need."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from typing import Any, Final, NamedTuple
 
 from actors.rulebooks import twilight
 from actors.units import BALANCE_BOUND, E9, div_ceil, div_floor
-from breakwater.v1 import common_pb2, events_pb2, liquidation_pb2, liquidation_pb2_grpc, refusals_pb2
+from breakwater.v1 import (
+    batches_pb2,
+    commands_pb2,
+    common_pb2,
+    events_pb2,
+    liquidation_pb2,
+    liquidation_pb2_grpc,
+    refusals_pb2,
+)
 from cluster.archive import Archive, Cursor
 from node.guards import decimals, numbers, pages
 from node.guards.refusals import Refused
-from node.services.door import Door
+from node.lots import lot_size_e9
+from node.services.bot_reads import BotReads
+from node.services.door import WITH_BOOKS, WITH_BOTS, Door
+from node.services.liquidators import statistics
 
-# What the feed shows, by rulebook: every rung with its numbers, and what became of the money (MT-11 to MT-16a).
+# What the feed shows, by rulebook: every rung with its numbers, and what became of the money (MT-11 to MT-16a, SP-06
+# to SP-09, PE-06 to PE-09, PE-17).
 KINDS: Final[dict[int, tuple[str, ...]]] = {
     common_pb2.RULEBOOK_TWILIGHT: ("position_liquidated",),
     common_pb2.RULEBOOK_MARGIN_TRADE: (
@@ -27,6 +39,20 @@ KINDS: Final[dict[int, tuple[str, ...]]] = {
         "shortfall_recorded",
         "ladder_queued",
     ),
+    common_pb2.RULEBOOK_SPIN: (
+        "takeover_reserved",
+        "account_liquidated",
+        "liquidator_paid",
+        "insurance_moved",
+        "shortfall_recorded",
+    ),
+    common_pb2.RULEBOOK_PERENNIAL: (
+        "position_locked",
+        "position_repinned",
+        "position_settled",
+        "shortfall_recorded",
+        "shortfall_repaid",
+    ),
 }
 
 
@@ -38,8 +64,19 @@ class _Wanted(NamedTuple):
     account: int
 
     def holds(self, event: events_pb2.Event) -> bool:
-        """A deleveraged counterparty's event concerns the account it was closed against, too."""
-        concerned = (0, event.account, event.deleveraged.liquidated_account)
+        """An event concerns the other side of a liquidation, too. Of settled orders only closes are liquidations."""
+        if event.HasField("position_settled") and not event.position_settled.is_liquidation:
+            return False
+        concerned = (
+            0,
+            event.account,
+            event.deleveraged.liquidated_account,
+            event.takeover_reserved.target,
+            event.account_liquidated.liquidator,
+            event.liquidator_paid.target,
+            event.position_locked.liquidator,
+            event.shortfall_repaid.payer,
+        )
         return self.market in (0, event.market) and self.account in concerned
 
 
@@ -49,6 +86,7 @@ class LiquidationService(liquidation_pb2_grpc.LiquidationServiceServicer):
     def __init__(self, door: Door) -> None:
         """`door` leads to the host."""
         self._door = door
+        self._reads = BotReads(door)
 
     async def StreamLiquidations(
         self, request: liquidation_pb2.StreamLiquidationsRequest, context: Any
@@ -76,9 +114,12 @@ class LiquidationService(liquidation_pb2_grpc.LiquidationServiceServicer):
     async def GetInsurance(
         self, request: liquidation_pb2.GetInsuranceRequest, context: Any
     ) -> liquidation_pb2.GetInsuranceResponse:
-        """The insurance fund and the shortfall ledger of a venue (MT-16a, MT-16)."""
-        self._door.venue_of(request.venue, common_pb2.RULEBOOK_MARGIN_TRADE)
-        view = await asyncio.wrap_future(self._door.host.backstop(request.venue, []))
+        """The insurance fund and the shortfall ledger of a venue (MT-16a, MT-16, SP-09)."""
+        view: batches_pb2.BackstopView | batches_pb2.InsuranceView
+        if self._door.venue_of(request.venue, *WITH_BOOKS).rulebook == common_pb2.RULEBOOK_SPIN:
+            view = await asyncio.wrap_future(self._door.host.insurance(request.venue))
+        else:
+            view = await asyncio.wrap_future(self._door.host.backstop(request.venue, []))
         return liquidation_pb2.GetInsuranceResponse(
             height=view.height,
             fund_atoms=view.sums.fund_atoms,
@@ -111,6 +152,70 @@ class LiquidationService(liquidation_pb2_grpc.LiquidationServiceServicer):
         answer = _estimate(rules, side, margin_atoms, leverage, entry_ticks, rate_e9)
         answer.height = door.host.height()
         return answer
+
+    async def Liquidate(
+        self, request: liquidation_pb2.LiquidateRequest, context: Any
+    ) -> liquidation_pb2.LiquidateResponse:
+        """Takes over part of a position (Spin: `size`), or closes one for a reward (Perennial: `reward`)."""
+        venue = self._door.venue_of(request.venue, *WITH_BOTS)
+        is_spin = venue.rulebook == common_pb2.RULEBOOK_SPIN
+        lots, reward_atoms = 0, decimals.KEPT
+        if request.reward if is_spin else request.size:
+            raise Refused(refusals_pb2.REFUSAL_MALFORMED, field="reward" if is_spin else "size")
+        market = self._door.market(request.venue, request.market)
+        if is_spin:
+            lots, reward_atoms = decimals.size_lots(request.size, lot_size_e9(market)), 0
+        elif request.reward:
+            reward_atoms = decimals.amount_atoms(request.reward, venue.asset_decimals, "reward")
+            if reward_atoms < 0:
+                raise Refused(refusals_pb2.REFUSAL_NOT_POSITIVE, 0, reward_atoms, "reward")
+        body = commands_pb2.Liquidations(
+            account=[numbers.identity(request.account, "account")],
+            target=[numbers.identity(request.target, "target")],
+            market=[request.market],
+            lots=[lots],
+            reward_atoms=[reward_atoms],
+        )
+        outcome = await self._door.command(request.request_key, request.venue, liquidations=body)
+        return liquidation_pb2.LiquidateResponse(outcome=outcome)
+
+    async def QuoteLiquidation(
+        self, request: liquidation_pb2.QuoteLiquidationRequest, context: Any
+    ) -> liquidation_pb2.QuoteLiquidationResponse:
+        """The calculator (SP-06), or requirement, reward and lock (PE-02, PE-08, PE-09), of anybody's account."""
+        return await self._reads.quote(request)
+
+    async def ListLiquidatable(
+        self, request: liquidation_pb2.ListLiquidatableRequest, context: Any
+    ) -> liquidation_pb2.ListLiquidatableResponse:
+        """Accounts that may be liquidated as the venue stands, the worst first, by the rulebook that decides it."""
+        return await self._reads.liquidatable(request)
+
+    async def ListStandings(
+        self, request: liquidation_pb2.ListStandingsRequest, context: Any
+    ) -> liquidation_pb2.ListStandingsResponse:
+        """Every account with a position, with the marks and versions it is judged by."""
+        return await self._reads.standings(request)
+
+    async def StreamStandings(
+        self, request: liquidation_pb2.StreamStandingsRequest, context: Any
+    ) -> AsyncIterator[liquidation_pb2.StreamStandingsResponse]:
+        """Every block from a height on (0: the next one): what it left of the accounts it changed, marks, versions."""
+        self._door.venue_of(request.venue, *WITH_BOTS)
+        async for message in self._door.standings.blocks(request.venue, request.from_height):
+            yield message
+
+    async def ListLiquidators(
+        self, request: liquidation_pb2.ListLiquidatorsRequest, context: Any
+    ) -> liquidation_pb2.ListLiquidatorsResponse:
+        """What liquidators won and were refused between two heights, most rewarded first."""
+        self._door.venue_of(request.venue, *WITH_BOTS)
+        account = numbers.identity(request.account, "account")
+        first, newest = numbers.identity(request.from_height, "from_height"), self._door.host.height()
+        last = min(request.to_height or newest, newest)
+        await self._door.feed.reach(last)
+        found = await asyncio.to_thread(statistics, self._door.host.archive, request.venue, account, first, last)
+        return liquidation_pb2.ListLiquidatorsResponse(from_height=first, to_height=last, liquidators=found)
 
 
 def _estimate(

@@ -13,9 +13,8 @@ from node.feeds.depth import Depth
 from node.feeds.trades import trade_of, trades_of
 from node.guards import pages
 from node.guards.refusals import Refused
-from node.services.door import Door
+from node.services.door import WITH_BOOKS, Door
 
-_RULEBOOK: Final = common_pb2.RULEBOOK_MARGIN_TRADE
 _FILLED: Final = events_pb2.Event.ORDER_FILLED_FIELD_NUMBER
 _LEVELS: Final = 20
 _MOST_LEVELS: Final = 1_000
@@ -128,7 +127,7 @@ class MarketService(markets_pb2_grpc.MarketServiceServicer):
         if market:
             self._door.book_market(venue, market)
         else:
-            self._door.venue_of(venue, _RULEBOOK)
+            self._door.venue_of(venue, *WITH_BOOKS)
 
 
 def _what_counts(mark: common_pb2.Mark) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -22,14 +22,14 @@ from node.guards.auth import current_caller
 from node.guards.batches import body_of, rows_of
 from node.guards.refusals import Refused
 from node.logs import logger
+from node.lots import lot_size_e9
 from node.services.batch_stream import BatchStream, answer_of
-from node.services.door import Door, unsequenced
+from node.services.door import WITH_BOOKS, Door, unsequenced
 from node.services.estimates import Ask, estimate
 
 STREAM_BODIES: Final = ("place_orders", "amend_orders", "cancel_book_orders", "set_leverage")
 _MARKET: Final = common_pb2.ORDER_KIND_MARKET
 _LIMIT: Final = common_pb2.ORDER_KIND_LIMIT
-_RULEBOOK: Final = common_pb2.RULEBOOK_MARGIN_TRADE
 _DEPTH_LEVELS: Final = 1_000
 
 _log = logger("orders")
@@ -51,14 +51,14 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
 
     async def AmendOrder(self, request: orders_pb2.AmendOrderRequest, context: Any) -> orders_pb2.AmendOrderResponse:
         """Changes size or price of a live order; what is empty stays as it is. Raises UNKNOWN_ORDER."""
-        self._door.venue_of(request.venue, _RULEBOOK)
+        self._door.venue_of(request.venue, *WITH_BOOKS)
         if not (request.size or request.limit_price):
             raise Refused(refusals_pb2.REFUSAL_MALFORMED, field="size")
         known = await self._live_order(request)
         rules = self._door.market(request.venue, known.market)
         size_lots, limit_ticks = known.size_lots, 0
         if request.size:
-            size_lots = decimals.size_lots(request.size, rules.margin_trade.lot_size_e9)
+            size_lots = decimals.size_lots(request.size, lot_size_e9(rules))
         if request.limit_price:
             limit_ticks = decimals.price_ticks(request.limit_price, rules.tick_size_e9, "limit_price")
         body = commands_pb2.AmendOrders(
@@ -75,7 +75,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         self, request: orders_pb2.CancelOrdersRequest, context: Any
     ) -> orders_pb2.CancelOrdersResponse:
         """Cancels one order by number or client id, or all of the account's (of one market where it is named)."""
-        self._door.venue_of(request.venue, _RULEBOOK)
+        self._door.venue_of(request.venue, *WITH_BOOKS)
         body = commands_pb2.CancelBookOrders(
             account=[numbers.identity(request.account, "account")],
             market=[request.market],
@@ -87,7 +87,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
 
     async def SetLeverage(self, request: orders_pb2.SetLeverageRequest, context: Any) -> orders_pb2.SetLeverageResponse:
         """Chooses the leverage of an account in a market; checked like an order (MT-02)."""
-        self._door.venue_of(request.venue, _RULEBOOK)
+        self._door.venue_of(request.venue, common_pb2.RULEBOOK_MARGIN_TRADE)
         body = commands_pb2.SetLeverage(
             account=[numbers.identity(request.account, "account")],
             market=[request.market],
@@ -114,9 +114,9 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
 
     async def ListOrders(self, request: orders_pb2.ListOrdersRequest, context: Any) -> orders_pb2.ListOrdersResponse:
         """Live orders and triggers of an account; raises UNKNOWN_ACCOUNT."""
-        self._door.venue_of(request.venue, _RULEBOOK)
+        self._door.venue_of(request.venue, *WITH_BOOKS)
         views = await self._door.account(request.venue, request.account)
-        orders = [one for one in views.accounts[0].cross.orders if request.market in (0, one.market)]
+        orders = [one for one in orders_of(views.accounts[0]) if request.market in (0, one.market)]
         return orders_pb2.ListOrdersResponse(height=views.height, orders=orders)
 
     async def EstimatePosition(
@@ -127,7 +127,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         rules = door.book_market(request.venue, request.market)
         ask = Ask(
             side=numbers.side(request.side),
-            size_lots=decimals.size_lots(request.size, rules.margin_trade.lot_size_e9),
+            size_lots=decimals.size_lots(request.size, lot_size_e9(rules)),
             price_ticks=decimals.price_ticks(request.price, rules.tick_size_e9, "price") if request.price else 0,
             leverage=request.leverage,
             reduce_only=request.reduce_only,
@@ -147,7 +147,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         if not (named or request.client_order_id):
             raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ORDER, 1, 0, "order")
         views = await self._door.account(request.venue, request.account)
-        for order in views.accounts[0].cross.orders:
+        for order in orders_of(views.accounts[0]):
             if named in (order.order, 0) and (request.order or order.client_order_id == request.client_order_id):
                 return order
         raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ORDER, 1, named or request.client_order_id, "order")
@@ -167,7 +167,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
             is_first = False
 
     def _begin(self, start: orders_pb2.StreamOrdersStart, left: _Left) -> None:
-        self._door.venue_of(start.venue, _RULEBOOK)
+        self._door.venue_of(start.venue, *WITH_BOOKS)
         most = self._door.config.limits.batch_rows
         if len(start.cancel_on_disconnect) > most:
             raise Refused(
@@ -204,6 +204,11 @@ class _Left:
         self.accounts: list[int] = []
 
 
+def orders_of(view: batches_pb2.AccountView) -> Sequence[batches_pb2.CrossOrderView]:
+    """Live orders and triggers of an account on books, whichever rulebook they follow."""
+    return view.ratio.orders if view.HasField("ratio") else view.cross.orders
+
+
 def _place_orders(
     request: orders_pb2.PlaceOrderRequest, market: parameters_pb2.MarketParameters
 ) -> commands_pb2.PlaceOrders:
@@ -211,7 +216,7 @@ def _place_orders(
     account = numbers.identity(request.account, "account")
     side = numbers.side(request.side)
     kind = numbers.order_kind(request.kind, _LIMIT)
-    size_lots = decimals.size_lots(request.size, market.margin_trade.lot_size_e9)
+    size_lots = decimals.size_lots(request.size, lot_size_e9(market))
     limit_ticks = _price(request.limit_price, kind == _LIMIT, market.tick_size_e9, "limit_price")
     numbers.choice(request.time_in_force, common_pb2.TIME_IN_FORCE_FOK, "time_in_force")
     numbers.choice(request.self_trade, common_pb2.SELF_TRADE_PREVENTION_EXPIRE_BOTH, "self_trade")

@@ -17,6 +17,7 @@ from breakwater.v1 import (
     oracle_pb2_grpc,
     orders_pb2_grpc,
     trading_pb2_grpc,
+    versions_pb2_grpc,
 )
 from node.guards.roles import CALLS
 from node.services.accounts import AccountService
@@ -30,6 +31,7 @@ from node.services.markets import MarketService
 from node.services.oracle import OracleService
 from node.services.orders import OrderService
 from node.services.trading import TradingService
+from node.services.versions import VersionService
 
 SERVICE_NAMES: Final = tuple(f"breakwater.v1.{service}" for service in CALLS)
 
@@ -41,6 +43,7 @@ def add_services(server: grpc.aio.Server, door: Door) -> None:
     orders_pb2_grpc.add_OrderServiceServicer_to_server(OrderService(door), server)
     history_pb2_grpc.add_HistoryServiceServicer_to_server(HistoryService(door), server)
     markets_pb2_grpc.add_MarketServiceServicer_to_server(MarketService(door), server)
+    versions_pb2_grpc.add_VersionServiceServicer_to_server(VersionService(door), server)
     liquidity_pb2_grpc.add_LiquidityServiceServicer_to_server(LiquidityService(door), server)
     oracle_pb2_grpc.add_OracleServiceServicer_to_server(OracleService(door), server)
     liquidation_pb2_grpc.add_LiquidationServiceServicer_to_server(LiquidationService(door), server)

@@ -22,6 +22,7 @@ from breakwater.v1 import (
     orders_pb2,
     refusals_pb2,
     trading_pb2,
+    versions_pb2,
 )
 from node.client import Client
 from node.guards import roles
@@ -43,6 +44,7 @@ FILES = (
     oracle_pb2,
     orders_pb2,
     trading_pb2,
+    versions_pb2,
 )
 METHODS = [
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods

@@ -1,0 +1,142 @@
+"""What liquidators read of venues whose liquidations are left to them: quotes, who is liquidatable, all standings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from actors.columns import rows
+from actors.versioning.terms import terms_of
+from breakwater.v1 import batches_pb2, common_pb2, liquidation_pb2, parameters_pb2, refusals_pb2
+from node.guards import numbers
+from node.guards.pages import LARGEST_PAGE, PAGE
+from node.guards.refusals import Refused
+from node.services import perennial_quotes, spin_quotes
+from node.services.door import WITH_BOTS, Door
+
+_SPIN: Final = common_pb2.RULEBOOK_SPIN
+Accounts = list[liquidation_pb2.LiquidatableAccount]
+
+
+class BotReads:
+    """Readings of one node, each as a venue stands at the end of a block."""
+
+    def __init__(self, door: Door) -> None:
+        """`door` leads to the host."""
+        self._door = door
+
+    async def quote(self, request: liquidation_pb2.QuoteLiquidationRequest) -> liquidation_pb2.QuoteLiquidationResponse:
+        """Quotes of one account; raises UNKNOWN_VENUE, WRONG_RULEBOOK, UNKNOWN_MARKET, UNKNOWN_ACCOUNT."""
+        venue = self._door.venue_of(request.venue, *WITH_BOTS)
+        if request.market:
+            self._door.market(request.venue, request.market)
+        account = numbers.identity(request.account, "account")
+        views: batches_pb2.AccountViews = await asyncio.wrap_future(self._door.host.accounts(request.venue, [account]))
+        if not views.accounts or not views.accounts[0].exists:
+            raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ACCOUNT, 0, account, "account")
+        view = views.accounts[0]
+        if venue.rulebook == _SPIN:
+            standing = spin_quotes.standing_of_view(view)
+            found = spin_quotes.quotes(standing, self._spin_terms(venue), request.market)
+        else:
+            found = await self._perennial_quotes(venue, view, request.market)
+        return liquidation_pb2.QuoteLiquidationResponse(height=views.height, quotes=found)
+
+    async def liquidatable(
+        self, request: liquidation_pb2.ListLiquidatableRequest
+    ) -> liquidation_pb2.ListLiquidatableResponse:
+        """Accounts of which something may be liquidated in the market asked about or in any (0), the worst first."""
+        venue = self._door.venue_of(request.venue, *WITH_BOTS)
+        if request.market:
+            self._door.market(request.venue, request.market)
+        if request.limit > LARGEST_PAGE:
+            raise Refused(refusals_pb2.REFUSAL_MESSAGE_TOO_LARGE, LARGEST_PAGE, request.limit, "limit")
+        view: batches_pb2.StandingsView = await asyncio.wrap_future(self._door.host.standings(request.venue))
+        if venue.rulebook == _SPIN:
+            found = _spin_accounts(view, self._spin_terms(venue), request.market)
+        else:
+            markets = [request.market] if request.market else self._market_numbers(request.venue)
+            desks = {market: await self._desk(venue, market, [], everyone=True) for market in markets}
+            found = _perennial_accounts(view, desks)
+        return liquidation_pb2.ListLiquidatableResponse(
+            height=view.height,
+            block_time_ms=await self._block_time_ms(view.height),
+            accounts=found[: request.limit or PAGE],
+            total=len(found),
+        )
+
+    async def standings(self, request: liquidation_pb2.ListStandingsRequest) -> liquidation_pb2.ListStandingsResponse:
+        """All rows of a venue with the marks and the versions they are judged by; raises WRONG_RULEBOOK."""
+        self._door.venue_of(request.venue, *WITH_BOTS)
+        view: batches_pb2.StandingsView = await asyncio.wrap_future(self._door.host.standings(request.venue))
+        return liquidation_pb2.ListStandingsResponse(
+            height=view.height,
+            block_time_ms=await self._block_time_ms(view.height),
+            rows=view.rows,
+            marks=list(self._marks(request.venue).values()),
+            versions=self._door.host.versions(request.venue),
+        )
+
+    async def _perennial_quotes(
+        self, venue: parameters_pb2.VenueParameters, view: batches_pb2.AccountView, market: int
+    ) -> list[liquidation_pb2.LiquidationQuote]:
+        held = {one.market: one for one in view.versioned if one.lots or one.market == market}
+        if market:
+            held = {market: held.get(market, batches_pb2.VersionedView(market=market))}
+        quotes = []
+        for one in held.values():
+            desk = await self._desk(venue, one.market, [view.account])
+            standing = perennial_quotes.Standing(view.account, one.kind, one.lots, one.collateral_atoms)
+            quotes.append(perennial_quotes.quote(standing, desk))
+        return quotes
+
+    async def _desk(
+        self, venue: parameters_pb2.VenueParameters, market: int, accounts: list[int], everyone: bool = False
+    ) -> perennial_quotes.Desk:
+        asked = self._door.host.version_desk(venue.venue, market, accounts, everyone=everyone)
+        view: batches_pb2.VersionView = await asyncio.wrap_future(asked)
+        terms = terms_of(venue, self._door.market(venue.venue, market))
+        return perennial_quotes.Desk(view, terms, await self._block_time_ms(view.height))
+
+    def _spin_terms(self, venue: parameters_pb2.VenueParameters) -> spin_quotes.Terms:
+        markets = {market.market: market for market in self._door.markets(venue.venue)}
+        return spin_quotes.Terms(venue, markets, self._marks(venue.venue))
+
+    def _marks(self, venue: int) -> dict[int, common_pb2.Mark]:
+        found = {market: self._door.host.mark(venue, market) for market in self._market_numbers(venue)}
+        return {market: mark for market, mark in found.items() if mark is not None}
+
+    def _market_numbers(self, venue: int) -> list[int]:
+        return [market.market for market in self._door.markets(venue)]
+
+    async def _block_time_ms(self, height: int) -> int:
+        """Block time of a reading's height; 0 before the first block."""
+        return (await self._door.feed.block(height)).block_time_ms if height else 0
+
+
+def _spin_accounts(view: batches_pb2.StandingsView, terms: spin_quotes.Terms, market: int) -> Accounts:
+    """By margin ratio, lowest first, then by account."""
+    found: list[tuple[Any, liquidation_pb2.LiquidatableAccount]] = []
+    for standing in spin_quotes.standings_of_rows(rows(view.rows), terms):
+        if market and market not in standing.lots:
+            continue
+        quotes = spin_quotes.quotes(standing, terms, market)
+        if spin_quotes.may_be_liquidated(quotes):
+            one = liquidation_pb2.LiquidatableAccount(account=standing.account, quotes=quotes)
+            found.append((standing.severity(terms), one))
+    found.sort(key=lambda pair: (pair[0], pair[1].account))
+    return [one for _, one in found]
+
+
+def _perennial_accounts(view: batches_pb2.StandingsView, desks: dict[int, perennial_quotes.Desk]) -> Accounts:
+    """By the part of the requirement that is covered, lowest first, then by account."""
+    by_account: dict[int, list[liquidation_pb2.LiquidationQuote]] = {}
+    for market, standings in perennial_quotes.standings_of_rows(rows(view.rows), desks).items():
+        for standing in standings:
+            quote = perennial_quotes.quote(standing, desks[market])
+            if quote.liquidatable_lots:
+                by_account.setdefault(standing.account, []).append(quote)
+    found = [(min(map(perennial_quotes.severity, quotes)), account) for account, quotes in by_account.items()]
+    return [
+        liquidation_pb2.LiquidatableAccount(account=account, quotes=by_account[account]) for _, account in sorted(found)
+    ]
