@@ -1,0 +1,1 @@
+"""A Perennial venue on one shard: collateral and positions that settle at oracle versions."""
