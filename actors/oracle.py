@@ -75,11 +75,22 @@ class Oracle(Actor):
             )
             event = events.Event(venue=venue, market=market, market_state_changed=change)
             sink.emit((MARK, venue, market, _STATE_CHANGED), event)
-        for number, boundary in enumerate(feed.take_boundaries(now_ms)):
+        unfunded = feed.take_boundaries(now_ms)
+        for number, boundary in enumerate(unfunded):
             skipped = events.FundingSkipped(boundary_ms=boundary, state=mark.state)
             event = events.Event(venue=venue, market=market, funding_skipped=skipped)
             sink.emit((MARK, venue, market, _SKIPPED + number), event)
-        feed.sample_premium(now_ms, top)
+        if mark.funding_boundary_ms and feed.parameters.HasField("spin"):
+            told = events.FundingIndexMoved(
+                rate_e9=mark.funding_rate_e9,
+                boundary_ms=mark.funding_boundary_ms,
+                index_e9=mark.funding_index_e9,
+                average_mid_ticks=feed.average_mid_ticks,
+                index_ticks=mark.index_ticks,
+            )
+            event = events.Event(venue=venue, market=market, funding_index_moved=told)
+            sink.emit((MARK, venue, market, _SKIPPED + len(unfunded)), event)
+        feed.sample_funding(now_ms, top)
         return deepcopy(mark)
 
     def save(self) -> bytes:

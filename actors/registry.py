@@ -16,9 +16,9 @@ from actors.sealing.batches import BatchChecks
 from actors.sealing.changes import Changes
 from actors.sealing.directory import Directory, Venue
 from actors.sealing.routing import Router
+from actors.sealing.rulebooks import WITH_BOOKS
 from actors.sinks import NO_COMMAND, REGISTRY, AnswerSink, EventSink
 from breakwater.v1 import batches_pb2 as batches
-from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import snapshots_pb2 as snapshots
 
 
@@ -88,7 +88,7 @@ class Registry(Actor):
         due = sorted(key for key, deadline in directory.dead_men.items() if deadline <= directory.block_time_ms)
         for venue, account in due:
             del directory.dead_men[venue, account]
-            if directory.venues[venue].terms.rulebook == common.RULEBOOK_MARGIN_TRADE:
+            if directory.venues[venue].terms.rulebook in WITH_BOOKS:
                 add_row(rows.book_cancels, NO_COMMAND, venue, account, 0, 0, 0)
             else:
                 add_row(rows.cancels, NO_COMMAND, venue, account, 0, 0)
@@ -110,7 +110,13 @@ class Registry(Actor):
         for number in sorted(directory.venues):
             venue = directory.venues[number]
             state.venues.add(
-                parameters=venue.terms, next_account=venue.next_account, deposited_atoms=venue.deposited_atoms
+                parameters=venue.terms,
+                next_account=venue.next_account,
+                deposited_atoms=venue.deposited_atoms,
+                subaccounts=[
+                    snapshots.Subaccount(account=account, owner=owner)
+                    for account, owner in sorted(venue.owners.items())
+                ],
             )
             state.markets.extend(venue.markets[market] for market in sorted(venue.markets))
         for _, (effective_ms, market) in sorted(directory.pending_markets.items(), key=lambda entry: entry[0]):
@@ -136,8 +142,9 @@ class Registry(Actor):
         directory.validated_height, directory.has_validator = state.validated_height, state.has_validator
         directory.block_time_ms = state.block_time_ms
         for entry in state.venues:
+            owners = {held.account: held.owner for held in entry.subaccounts}
             directory.venues[entry.parameters.venue] = Venue(
-                entry.parameters, {}, entry.next_account, entry.deposited_atoms
+                entry.parameters, {}, entry.next_account, entry.deposited_atoms, owners
             )
         for market in state.markets:
             directory.venues[market.venue].markets[market.market] = market

@@ -87,7 +87,7 @@ def margin_trade_market(
         market=number,
         symbol=f"{asset}-PERP",
         tick_size_e9=tick_size_e9,
-        oracle=_oracle(),
+        oracle=oracle_with_books(),
         margin_trade=_rules(found, price_ticks),
     )
 
@@ -121,7 +121,7 @@ def _rules(scale: Scale, price_ticks: int) -> parameters_pb2.MarginTradeMarket:
     )
 
 
-def _oracle() -> parameters_pb2.OracleParameters:
+def oracle_with_books() -> parameters_pb2.OracleParameters:
     """MT-08, MT-09: two of three spot sources; reduce-only when they have been away for half a minute."""
     spot, perp = common_pb2.SOURCE_KIND_SPOT, common_pb2.SOURCE_KIND_PERP
     return parameters_pb2.OracleParameters(

@@ -8,6 +8,8 @@ from typing import Final
 from actors.rulebooks import twilight
 from breakwater.v1 import common_pb2, parameters_pb2
 from node.margin_presets import LISTED, margin_trade_market, margin_trade_venue
+from node.perennial_presets import DEFAULT_MAINTENANCE, PERENNIAL_LISTED, perennial_market, perennial_venue
+from node.spin_presets import SPIN_LISTED, spin_market, spin_venue
 
 VenueWithMarkets = tuple[parameters_pb2.VenueParameters, list[parameters_pb2.MarketParameters]]
 
@@ -38,6 +40,19 @@ def default_venues(
 def margin_trade_listing(assets: Sequence[str] = LISTED) -> VenueWithMarkets:
     """Margin Trade as venue 2 with a market for each asset, numbered from 1. Raises KeyError for an unknown asset."""
     return margin_trade_venue(), [margin_trade_market(number, asset) for number, asset in enumerate(assets, 1)]
+
+
+def spin_listing(assets: Sequence[str] = SPIN_LISTED) -> VenueWithMarkets:
+    """Spin as venue 3 with a market for each asset, numbered from 1. Raises KeyError for an unknown asset."""
+    return spin_venue(), [spin_market(number, asset) for number, asset in enumerate(assets, 1)]
+
+
+def perennial_listing(
+    assets: Sequence[str] = PERENNIAL_LISTED, maintenance: str = DEFAULT_MAINTENANCE
+) -> VenueWithMarkets:
+    """Perennial as venue 4 with a market for each asset, numbered from 1. Raises KeyError for a preset or an asset."""
+    markets = [perennial_market(number, asset, maintenance=maintenance) for number, asset in enumerate(assets, 1)]
+    return perennial_venue(), markets
 
 
 def twilight_venue(rules: str = DEFAULT_RULES, oracle: str = DEFAULT_ORACLE) -> VenueWithMarkets:

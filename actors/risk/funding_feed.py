@@ -3,7 +3,7 @@
 from typing import Final
 
 from actors.risk.mark_price import BookTop
-from actors.risk.premium import PremiumSamples, after_boundary, average_half_away_e9, sample_is_due, with_sample
+from actors.risk.premium import FundingSamples, after_boundary, average_half_away, sample_is_due, with_sample
 from actors.rulebooks import margin_trade
 from actors.units import E9
 from breakwater.v1 import common_pb2 as common
@@ -17,12 +17,13 @@ PREMIUM_BOUND_E9: Final = 100 * E9
 class FundingFeed:
     """The samples since the last boundary; what they say goes into the mark."""
 
-    def __init__(self, samples: PremiumSamples | None = None) -> None:
-        self._samples = samples or PremiumSamples()
+    def __init__(self, samples: FundingSamples | None = None) -> None:
+        self._samples = samples or FundingSamples()
 
-    def pass_boundary(self, mark: common.Mark, rules: parameters.MarginTradeMarket) -> None:
+    def pass_boundary(self, mark: common.Mark, market: parameters.MarketParameters) -> None:
         """Closes the hour: its average is the mark's and, where the mark funds, the rate it charges follows from it."""
-        average_e9 = average_half_away_e9(self._samples)
+        rules = market.margin_trade
+        average_e9 = average_half_away(self._samples)
         self._samples = after_boundary(self._samples)
         mark.average_premium_e9 = average_e9
         if mark.funding_boundary_ms:
@@ -30,7 +31,7 @@ class FundingFeed:
                 average_e9, rules.interest_rate_e9, rules.interest_clamp_e9, rules.funding_cap_e9
             )
 
-    def sample(self, now_ms: int, mark: common.Mark, top: BookTop) -> None:
+    def sample(self, now_ms: int, mark: common.Mark, top: BookTop, _market: parameters.MarketParameters) -> None:
         """Takes a premium where one is due; in a boundary's block the mark keeps showing the hour that is over."""
         if not sample_is_due(self._samples, now_ms):
             return
@@ -38,7 +39,7 @@ class FundingFeed:
         self._samples = with_sample(self._samples, premium_e9, now_ms, SAMPLE_INTERVAL_MS)
         mark.premium_e9 = premium_e9
         if not mark.funding_boundary_ms:
-            mark.average_premium_e9 = average_half_away_e9(self._samples)
+            mark.average_premium_e9 = average_half_away(self._samples)
 
     def numbers(self) -> list[int]:
         """Sum and count of the samples, and when the next is due."""
@@ -47,7 +48,7 @@ class FundingFeed:
     @classmethod
     def of_numbers(cls, numbers: list[int]) -> "FundingFeed":
         """The feed of what `numbers` gave."""
-        return cls(PremiumSamples(*numbers))
+        return cls(FundingSamples(*numbers))
 
 
 def premium_half_away_e9(top: BookTop, oracle_ticks: int) -> int:

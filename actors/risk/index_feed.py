@@ -1,6 +1,7 @@
 """One market's price: sources in, oracle price, the mark that follows, when it may not be used (TW-20, MT-08)."""
 
 from actors.risk.funding_feed import FundingFeed
+from actors.risk.funding_index import IndexFunding
 from actors.risk.mark_price import NO_BOOK, NUMBERS, BookTop, MarkMemory, price_bound_ticks, weighted_median_ticks
 from actors.risk.tradable import is_usable
 from actors.units import PPM
@@ -23,10 +24,9 @@ class Feed:
         self._breaker_mark_ticks = 0
         self._breaker_since_ms = 0
         self._tripped_until_ms = 0
-        # Only a market with a book has a median to remember (MT-09) and premiums to sample (MT-10).
-        has_book = market.HasField("margin_trade")
-        self._memory = MarkMemory() if has_book else None
-        self._funding = FundingFeed() if has_book else None
+        # Only a market with a book has a median to remember (MT-09) and premiums or mids to sample (MT-10, SP-11).
+        self._funding = _funding_of(market, [])
+        self._memory = MarkMemory() if self._funding else None
 
     def change(self, market: parameters.MarketParameters) -> None:
         """New parameters; sources no longer listed lose their vote."""
@@ -153,26 +153,36 @@ class Feed:
         return common.MARK_STATE_STALE if self.mark.age_ms >= oracle.warn_age_ms else common.MARK_STATE_FRESH
 
     def take_boundaries(self, now_ms: int) -> list[int]:
-        """Sets the boundary the block funds at on the mark; returns those it passed without funding (TW-08, MT-10)."""
+        """Sets the boundary the block funds at on the mark; returns those it passed without funding (TW-08, MT-10).
+
+        An interval of 0 has no boundaries: Perennial's funding runs from version to version (PE-15).
+        """
         interval = self.parameters.oracle.funding_interval_ms
         before_ms = now_ms if self._advanced_ms < 0 else self._advanced_ms
         self._advanced_ms = now_ms
+        if not interval:
+            return []
         passed = list(range((before_ms // interval + 1) * interval, now_ms + 1, interval))
         if not passed:
             return []
         usable = is_usable(self.mark)
         self.mark.funding_boundary_ms = passed[-1] if usable else 0
         if self._funding:
-            self._funding.pass_boundary(self.mark, self.parameters.margin_trade)
+            self._funding.pass_boundary(self.mark, self.parameters)
         return passed[:-1] if usable else passed
 
-    def sample_premium(self, now_ms: int, top: BookTop) -> None:
-        """After the boundary: a sample of the new hour, where one is due and the mark may be used (MT-10)."""
+    def sample_funding(self, now_ms: int, top: BookTop) -> None:
+        """After the boundary: a sample of the new epoch, where one is due and the mark may be used (MT-10, SP-11)."""
         if self._funding and is_usable(self.mark):
-            self._funding.sample(now_ms, self.mark, top)
+            self._funding.sample(now_ms, self.mark, top, self.parameters)
+
+    @property
+    def average_mid_ticks(self) -> int:
+        """The average the newest move of a funding index came of; 0 where the market has no such index."""
+        return self._funding.average_mid_ticks if isinstance(self._funding, IndexFunding) else 0
 
     def save(self) -> snapshots.FeedState:
-        """The feed as a message; `averages` are the numbers of `MarkMemory`, then those of `FundingFeed`."""
+        """The feed as a message; `averages` are the numbers of `MarkMemory`, then those of its funding."""
         return snapshots.FeedState(
             parameters=self.parameters,
             mark=self.mark,
@@ -201,8 +211,15 @@ class Feed:
         feed._tripped_until_ms = saved.tripped_until_ms
         if saved.averages:
             feed._memory = MarkMemory.of_numbers(list(saved.averages[:NUMBERS]))
-            feed._funding = FundingFeed.of_numbers(list(saved.averages[NUMBERS:]))
+            feed._funding = _funding_of(saved.parameters, list(saved.averages[NUMBERS:]))
         return feed
+
+
+def _funding_of(market: parameters.MarketParameters, numbers: list[int]) -> FundingFeed | IndexFunding | None:
+    """The funding of the market's rulebook with the numbers it remembers; None where the oracle has no part in it."""
+    if market.HasField("margin_trade"):
+        return FundingFeed.of_numbers(numbers)
+    return IndexFunding.of_numbers(numbers) if market.HasField("spin") else None
 
 
 def _price_ticks(votes: list[tuple[int, int, int]]) -> int:

@@ -22,7 +22,7 @@ from actors.risk.moving_average import (
     value_half_away,
     with_sample,
 )
-from actors.units import PRICE_BOUND, TOTAL_BOUND, div_half_away
+from actors.units import ORDER_LOTS_BOUND, PPM, PRICE_BOUND, TOTAL_BOUND, div_half_away
 from breakwater.v1 import parameters_pb2 as parameters
 
 MARK_CAP: Final = 10
@@ -44,10 +44,16 @@ NO_BOOK: Final = BookTop()
 
 
 def price_bound_ticks(market: parameters.MarketParameters) -> int:
-    """Prices of the market stay below this: all lots the cap allows are worth less than 2**60 atoms at any of them."""
-    if not market.HasField("margin_trade"):
+    """Prices of the market stay below this: all lots the cap allows are worth less than 2**60 atoms at any of them.
+
+    A Perennial market caps its makers; there a single position, which has no cap, is worth less than that too.
+    """
+    if market.HasField("perennial"):
+        lots = max(ORDER_LOTS_BOUND, market.perennial.maker_limit_lots)
+        return min(PRICE_BOUND, TOTAL_BOUND * PPM // lots)
+    if not market.HasField("margin_trade") and not market.HasField("spin"):
         return PRICE_BOUND
-    rules = market.margin_trade
+    rules = market.spin if market.HasField("spin") else market.margin_trade
     return min(PRICE_BOUND, TOTAL_BOUND // (rules.open_interest_cap_lots * rules.quote_atoms_per_tick_lot))
 
 

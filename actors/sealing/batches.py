@@ -6,9 +6,9 @@ from blake3 import blake3
 
 from actors import columns
 from actors.sealing.directory import Directory
+from actors.sealing.rulebooks import RULEBOOKS_OF
 from actors.sinks import Refused
 from breakwater.v1 import commands_pb2 as commands
-from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import refusals_pb2 as refusals
 
 MAX_KEY_BYTES = 64
@@ -29,17 +29,6 @@ SINGLE = frozenset(
 )
 # Bodies that name no venue that must exist already.
 VENUELESS = frozenset(("create_venue", "validator_progress", "void_command"))
-# Bodies that only one rulebook knows.
-RULEBOOK_OF: dict[str, "common.Rulebook"] = {
-    "open_positions": common.RULEBOOK_TWILIGHT,
-    "close_positions": common.RULEBOOK_TWILIGHT,
-    "cancel_orders": common.RULEBOOK_TWILIGHT,
-    "place_orders": common.RULEBOOK_MARGIN_TRADE,
-    "amend_orders": common.RULEBOOK_MARGIN_TRADE,
-    "cancel_book_orders": common.RULEBOOK_MARGIN_TRADE,
-    "set_leverage": common.RULEBOOK_MARGIN_TRADE,
-    "insurance_deposit": common.RULEBOOK_MARGIN_TRADE,
-}
 
 
 def key_digest(principal: int, request_key: bytes) -> bytes:
@@ -98,8 +87,8 @@ class BatchChecks:
         if batch.venue not in venues:
             return Refused(refusals.REFUSAL_UNKNOWN_VENUE, len(venues), batch.venue)
         rulebook = venues[batch.venue].terms.rulebook
-        wanted = RULEBOOK_OF.get(str(kind), rulebook)
-        return None if wanted == rulebook else Refused(refusals.REFUSAL_WRONG_RULEBOOK, wanted, rulebook)
+        wanted = RULEBOOKS_OF.get(str(kind), (rulebook,))
+        return None if rulebook in wanted else Refused(refusals.REFUSAL_WRONG_RULEBOOK, wanted[0], rulebook)
 
 
 def _rows(batch: commands.CommandBatch) -> int:

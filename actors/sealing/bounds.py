@@ -45,6 +45,8 @@ ORACLE: dict[str, tuple[int, int]] = {
     "mark_rule": (common.MARK_RULE_UNSPECIFIED, common.MARK_RULE_MEDIAN_OF_THREE),
     "reduce_only_age_ms": (0, DAY_MS),
 }
+# Perennial's funding runs from version to version (PE-15): its oracle has no boundaries.
+ORACLE_WITHOUT_FUNDING = ORACLE | {"funding_interval_ms": (0, 0)}
 
 
 def refused_bound(bound: int, value: int) -> Refused:
@@ -76,13 +78,15 @@ def check_twilight(rules: parameters.TwilightParameters) -> Refused | None:
     return None
 
 
-def check_market(market: parameters.MarketParameters) -> Refused | None:
+def check_market(
+    market: parameters.MarketParameters, oracle_bounds: dict[str, tuple[int, int]] = ORACLE
+) -> Refused | None:
     """Why this market may not be, or None; what its rulebook asks for comes apart."""
     if not 0 < len(market.symbol) <= MAX_NAME_CHARS:
         return Refused(refusals.REFUSAL_MALFORMED, 0, 0)
     if market.tick_size_e9 <= 0:
         return refused_bound(1, market.tick_size_e9)
-    return out_of_bounds(ORACLE, market.oracle) or _check_sources(market.oracle)
+    return out_of_bounds(oracle_bounds, market.oracle) or _check_sources(market.oracle)
 
 
 def _check_sources(oracle: parameters.OracleParameters) -> Refused | None:

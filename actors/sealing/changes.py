@@ -2,15 +2,11 @@
 
 from copy import deepcopy
 
-from actors.sealing.bounds import MAX_NAME_CHARS, MAX_REASON_CHARS, check_market, check_twilight, refused_bound
+from actors.sealing.bounds import MAX_NAME_CHARS, MAX_REASON_CHARS, refused_bound
 from actors.sealing.directory import Directory, Venue
-from actors.sealing.margin_bounds import (
-    MAX_ASSET_DECIMALS,
-    check_margin_market,
-    check_margin_trade,
-    raises_margin,
-    tiers_in_force,
-)
+from actors.sealing.notice import held_back, margins_alone, notice_of, take_margins
+from actors.sealing.rulebooks import MARKET_PARTS, PARTS
+from actors.sealing.terms import check_market_terms, check_venue_terms, other_units
 from actors.sinks import NO_COMMAND, REGISTRY, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
@@ -32,7 +28,7 @@ class Changes:
         self._sink = sink
 
     def fall_due(self) -> None:
-        """Increases of maintenance whose notice time has passed: ratios of venues, then tiers of markets."""
+        """Increases of margin whose notice time has passed: ratios of venues, then margins of markets."""
         due = [entry for entry in self._directory.pending if entry[0] <= self._directory.block_time_ms]
         self._directory.pending = [entry for entry in self._directory.pending if entry not in due]
         for _, wanted in due:
@@ -43,7 +39,7 @@ class Changes:
         for venue, number in sorted(key for key in waiting if waiting[key][0] <= self._directory.block_time_ms):
             _, wanted_market = waiting.pop((venue, number))
             market = deepcopy(self._directory.venues[venue].markets[number])
-            _take_tiers(market, wanted_market)
+            take_margins(market, wanted_market)
             self._put_market(market, NO_COMMAND)
 
     def create_venue(self, command: int, body: commands.CreateVenue) -> Refused | int:
@@ -58,7 +54,7 @@ class Changes:
         ]
         if taken:
             return Refused(refusals.REFUSAL_NAME_TAKEN, 0, taken[0])
-        refused = _check_terms(wanted)
+        refused = check_venue_terms(wanted)
         if refused:
             return refused
         terms = deepcopy(wanted)
@@ -77,7 +73,7 @@ class Changes:
         ]
         if taken:
             return Refused(refusals.REFUSAL_NAME_TAKEN, 0, taken[0])
-        refused = _check_market(wanted, self._directory.venues[venue].terms)
+        refused = check_market_terms(wanted, self._directory.venues[venue].terms)
         if refused:
             return refused
         market = deepcopy(wanted)
@@ -95,11 +91,9 @@ class Changes:
 
     def _alter_venue(self, command: int, venue: Venue, body: commands.SetParameters) -> Refused | int:
         current, terms = venue.terms, deepcopy(venue.terms)
-        if current.rulebook == common.RULEBOOK_MARGIN_TRADE:
-            terms.margin_trade.CopyFrom(body.venue.margin_trade)
-        else:
-            terms.twilight.CopyFrom(body.venue.twilight)
-        refused = _other_version(current.version, body.expected_version) or _check_terms(terms)
+        part = PARTS[current.rulebook]
+        getattr(terms, part).CopyFrom(getattr(body.venue, part))
+        refused = _other_version(current.version, body.expected_version) or check_venue_terms(terms)
         if refused:
             return refused
         if current.rulebook == common.RULEBOOK_TWILIGHT:
@@ -123,30 +117,32 @@ class Changes:
         current = venue.markets[wanted.market]
         market = deepcopy(current)
         market.oracle.CopyFrom(wanted.oracle)
-        if current.HasField("margin_trade"):
-            market.margin_trade.CopyFrom(wanted.margin_trade)
+        part = MARKET_PARTS.get(venue.terms.rulebook)
+        if part:
+            getattr(market, part).CopyFrom(getattr(wanted, part))
         refused = (
             _other_version(market.version, body.expected_version)
-            or _check_market(market, venue.terms)
-            or _other_units(current.margin_trade, market.margin_trade)
+            or check_market_terms(market, venue.terms)
+            or other_units(current, market)
         )
         if refused:
             return refused
-        if current.HasField("margin_trade"):
-            self._let_tiers_wait(current, market, venue.terms.margin_trade.notice_ms)
-        return self._put_market(market, command)
+        held = held_back(current, market) if notice_of(venue.terms) else None
+        # What applies meanwhile must be sound too: a fee that only fits the margin that waits is for later.
+        refused = check_market_terms(held, venue.terms) if held else None
+        if refused:
+            return refused
+        self._let_margins_wait(market, held, notice_of(venue.terms))
+        return self._put_market(held or market, command)
 
-    def _let_tiers_wait(
-        self, current: parameters.MarketParameters, market: parameters.MarketParameters, notice_ms: int
+    def _let_margins_wait(
+        self, wanted: parameters.MarketParameters, held: parameters.MarketParameters | None, notice_ms: int
     ) -> None:
-        """Tiers that ask for more at any notional are taken off the market until their notice is over (MT-03)."""
-        waiting = self._directory.pending_markets
-        waiting.pop((current.venue, current.market), None)
-        if notice_ms and raises_margin(tiers_in_force(current), tiers_in_force(market)):
-            wanted = parameters.MarketParameters(venue=current.venue, market=current.market)
-            _take_tiers(wanted, market)
-            waiting[current.venue, current.market] = (self._directory.block_time_ms + notice_ms, wanted)
-            _take_tiers(market, current)
+        """Higher margins of a market wait for their notice (MT-03); those that waited give way in any case."""
+        waiting, key = self._directory.pending_markets, (wanted.venue, wanted.market)
+        waiting.pop(key, None)
+        if held:
+            waiting[key] = (self._directory.block_time_ms + notice_ms, margins_alone(wanted))
 
     def halt_market(self, command: int, venue: int, body: commands.HaltMarket) -> Refused | int:
         """The market's number, or why not."""
@@ -180,42 +176,3 @@ class Changes:
 
 def _other_version(current: int, expected: int) -> Refused | None:
     return Refused(refusals.REFUSAL_UNKNOWN_VERSION, current, expected) if expected not in (0, current) else None
-
-
-def _other_units(current: parameters.MarginTradeMarket, wanted: parameters.MarginTradeMarket) -> Refused | None:
-    """What a lot is stays: positions and orders are counted in it."""
-    if wanted.lot_size_e9 != current.lot_size_e9:
-        return refused_bound(current.lot_size_e9, wanted.lot_size_e9)
-    return None
-
-
-def _take_tiers(market: parameters.MarketParameters, source: parameters.MarketParameters) -> None:
-    del market.margin_trade.tiers[:]
-    market.margin_trade.tiers.extend(source.margin_trade.tiers)
-
-
-def _check_terms(terms: parameters.VenueParameters) -> Refused | None:
-    """The bounds of the venue's rulebook."""
-    if terms.rulebook == common.RULEBOOK_TWILIGHT:
-        return check_twilight(terms.twilight)
-    if terms.rulebook != common.RULEBOOK_MARGIN_TRADE:
-        return Refused(refusals.REFUSAL_WRONG_RULEBOOK, common.RULEBOOK_TWILIGHT, terms.rulebook)
-    if terms.asset_decimals > MAX_ASSET_DECIMALS:
-        return refused_bound(MAX_ASSET_DECIMALS, terms.asset_decimals)
-    return check_margin_trade(terms.margin_trade)
-
-
-def _check_market(market: parameters.MarketParameters, terms: parameters.VenueParameters) -> Refused | None:
-    """The market's own bounds, then those of its venue's rulebook, of whose kind it must be."""
-    of_margin_trade = terms.rulebook == common.RULEBOOK_MARGIN_TRADE
-    if market.HasField("margin_trade") != of_margin_trade:
-        kind = common.RULEBOOK_TWILIGHT if of_margin_trade else common.RULEBOOK_MARGIN_TRADE
-        return Refused(refusals.REFUSAL_WRONG_RULEBOOK, kind, terms.rulebook)
-    refused = check_market(market)
-    if refused or of_margin_trade:
-        return refused or check_margin_market(market, terms.asset_decimals)
-    # Only a venue with books has a median of three (MT-09) and orders that only reduce (MT-08).
-    for highest, value in ((common.MARK_RULE_INDEX, market.oracle.mark_rule), (0, market.oracle.reduce_only_age_ms)):
-        if value > highest:
-            return refused_bound(highest, value)
-    return None

@@ -11,12 +11,20 @@ MAX_VALIDATOR_LAG = 1_000
 
 @dataclass(slots=True)
 class Venue:
-    """One venue: parameters in force, markets by number, the next account number, lifetime deposits in atoms."""
+    """One venue: parameters in force, markets by number, the next account number, lifetime deposits in atoms.
+
+    `owners` names the owner of every subaccount; who is not in it is an account of its own (SP-01).
+    """
 
     terms: parameters.VenueParameters
     markets: dict[int, parameters.MarketParameters] = field(default_factory=dict)
     next_account: int = FIRST_ACCOUNT
     deposited_atoms: int = 0
+    owners: dict[int, int] = field(default_factory=dict)
+
+    def owner_of(self, account: int) -> int:
+        """Whose account it is: an account that is nobody's subaccount."""
+        return self.owners.get(account, account)
 
 
 @dataclass(slots=True)

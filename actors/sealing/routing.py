@@ -1,6 +1,6 @@
 """Routing: the rows of a sound batch to the actor that decides them, those that are not sound refused here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +16,13 @@ from actors.sealing.book_rows import (
 from actors.sealing.bounds import DAY_MS
 from actors.sealing.changes import Changes
 from actors.sealing.directory import Directory, Venue
+from actors.sealing.position_rows import (
+    check_change_positions,
+    check_forced_closes,
+    check_shortfall_repayments,
+    check_takeovers,
+    check_transfers,
+)
 from actors.sealing.rows import RowChecks, market_numbers
 from actors.sinks import REGISTRY, AnswerSink, EventSink, Refused
 from actors.units import BALANCE_BOUND, PRICE_BOUND
@@ -133,6 +140,14 @@ ROUTES: dict[str, tuple[Any, str, dict[str, str]]] = {
     "amend_orders": (check_amend_orders, "amends", {}),
     "cancel_book_orders": (check_cancel_book_orders, "book_cancels", {}),
     "set_leverage": (check_set_leverage, "leverages", {}),
+    "change_positions": (check_change_positions, "changes", {}),
+    "shortfall_repayments": (check_shortfall_repayments, "repayments", {}),
+    "transfers": (check_transfers, "transfers", {}),
+}
+# What Liquidate becomes: an order pinned to a version (PE-07), or lots taken over (SP-07).
+LIQUIDATION_ROUTES: dict["common.Rulebook", tuple[Callable[..., RowChecks], str, dict[str, str]]] = {
+    common.RULEBOOK_PERENNIAL: (check_forced_closes, "forced_closes", {"account": "target", "liquidator": "account"}),
+    common.RULEBOOK_SPIN: (check_takeovers, "takeovers", {}),
 }
 DIRECTIONS = {"liquidity_deposits": 1, "liquidity_withdrawals": -1}
 
@@ -166,7 +181,7 @@ class Router:
         kind: Any = batch.WhichOneof("body")
         if self._run and (kind, batch.venue) != (self._run[0][0].WhichOneof("body"), self._run[0][0].venue):
             self.end()
-        if kind in ROUTES:
+        if kind in ROUTES or kind == "liquidations":
             self._run.append((batch, first))
         else:
             getattr(self, f"_{kind}")(batch, getattr(batch, kind), first)
@@ -207,9 +222,10 @@ class Router:
 
     def _columns(self, kind: str, venue_number: int, body: Any, numbers: np.ndarray) -> None:
         """Checks a run of rows and hands those that stand on, column by column."""
-        check, target_name, names = ROUTES[kind]
-        target = getattr(self._reply.commands, target_name)
         venue = self._directory.venues[venue_number]
+        route = LIQUIDATION_ROUTES[venue.terms.rulebook] if kind == "liquidations" else ROUTES[kind]
+        check, target_name, names = route
+        target = getattr(self._reply.commands, target_name)
         checks = check(body, venue, self._directory.validator_lag(self._reply.height))
         self._void(checks, numbers)
         if isinstance(body, commands.Deposits):
@@ -232,6 +248,19 @@ class Router:
         for command in (keep + first).tolist():
             add_row(opened, command, batch.venue, venue.next_account, 0)
             venue.next_account += 1
+
+    def _open_subaccounts(self, batch: commands.CommandBatch, body: commands.OpenSubaccounts, first: int) -> None:
+        """Accounts as any others, whose owner only the registry knows; a subaccount's is its owner's (SP-01)."""
+        venue = self._directory.venues[batch.venue]
+        checks = RowChecks(len(body.owner))
+        checks.known_account(array(body.owner), venue)
+        for row in self._stand(checks, batch.venue, first, body.owner).tolist():
+            account, owner = venue.next_account, venue.owner_of(body.owner[row])
+            venue.next_account, venue.owners[account] = account + 1, owner
+            add_row(self._reply.commands.opened, first + row, batch.venue, account, owner)
+            told = events.SubaccountOpened(owner=owner)
+            event = events.Event(venue=batch.venue, account=account, subaccount_opened=told)
+            self._sink.emit((REGISTRY, first + row, batch.venue, 0), event)
 
     def _withdrawal_decisions(
         self, batch: commands.CommandBatch, body: commands.WithdrawalDecisions, first: int

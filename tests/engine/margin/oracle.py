@@ -54,6 +54,6 @@ def mark_book_market(state: State, block: Block, key: MarketKey) -> None:
     for number, boundary_ms in enumerate(feed.take_boundaries(block.time_ms)):
         skipped = events_pb2.FundingSkipped(boundary_ms=boundary_ms, state=mark.state)
         block.say((MARK, *key, 2 + number), *key, 0, funding_skipped=skipped)
-    feed.sample_premium(block.time_ms, top)
+    feed.sample_funding(block.time_ms, top)
     block.marks[key] = common_pb2.Mark()
     block.marks[key].CopyFrom(mark)
