@@ -1,8 +1,8 @@
 """A shard: accounts, positions and resting orders of its buckets, of every venue; phases 3 to 9 of a block.
 
-Isolated and cross books stand side by side, by the rulebook of their venue. One call runs the phases it names, in their
-order. PAY_OUT and ADMIT may be speculative: a shard that itself reports a rung skips them, one that ran them undoes
-them when a later call of the block says DROP.
+Books of every kind stand side by side, one a venue, by its rulebook: isolated (Twilight), cross (Margin Trade),
+versioned (Perennial). One call runs the phases it names, in their order. PAY_OUT and ADMIT may be speculative: a shard
+that itself reports a rung skips them, one that ran them undoes them when a later call of the block says DROP.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,28 @@ from typing import Any
 
 from actors.columns import BUCKETS, add_row, row_count
 from actors.contract import Actor
+from actors.cross import views as cross_views
 from actors.cross.book import VAULT, CrossBook
 from actors.cross.phases import CrossPhases
-from actors.cross.views import account_view, deleverage_rank
 from actors.isolated.book import IsolatedBook
 from actors.isolated.phases import IsolatedPhases
 from actors.isolated.settle import recharge_maintenance
 from actors.ledger.bucket_digests import BucketDigester
 from actors.ledger.table import StagingLog
 from actors.risk.tradable import halt_age_in_force_ms
+from actors.shard_state import (
+    load_cross,
+    load_isolated,
+    load_versioned,
+    saved_cross,
+    saved_isolated,
+    saved_versioned,
+)
 from actors.sinks import AnswerSink, EventSink
 from actors.venue_rows import VenueCommands
+from actors.versioned import views as versioned_views
+from actors.versioned.book import VersionedBook
+from actors.versioned.phases import VersionedPhases
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import snapshots_pb2 as snapshots
@@ -40,6 +51,7 @@ class PositionBook(Actor):
         self._log = StagingLog()
         self._isolated: dict[int, IsolatedBook] = {}
         self._cross: dict[int, CrossBook] = {}
+        self._versioned: dict[int, VersionedBook] = {}
         self._digests = BucketDigester()
 
     def decide(self, call: Any) -> batches.ShardReply:
@@ -54,18 +66,22 @@ class PositionBook(Actor):
         commands = VenueCommands(call.commands, self._venues())
         isolated = IsolatedPhases(self._isolated, call, commands, reply)
         cross = CrossPhases(self._cross, call, commands, reply)
+        versioned = VersionedPhases(self._versioned, call, commands, reply)
         for phase in phases:
             if phase == batches.SHARD_PHASE_DROP:
                 self._log.roll_back()
             isolated.run(phase, sink, answers)
             cross.run(phase, sink, answers)
+            versioned.run(phase, sink, answers)
         is_below = row_count(reply.candidates) > 0
         if batches.SHARD_PHASE_PAY_OUT in phases and not (call.speculative and is_below):
             # Undone by a later DROP, kept by the next block's SETTLE.
             self._log.open()
             isolated.stage(staged, staged_answers)
             cross.stage(staged, staged_answers)
+            versioned.stage(staged, staged_answers)
         cross.finish()
+        versioned.finish()
         reply.events.CopyFrom(sink.message())
         reply.outcomes.CopyFrom(answers.message())
         reply.staged_events.CopyFrom(staged.message())
@@ -78,25 +94,29 @@ class PositionBook(Actor):
                 add_row(reply.digests, bucket, digest)
         return reply
 
-    def _books(self) -> dict[int, IsolatedBook | CrossBook]:
-        return {**self._isolated, **self._cross}
+    def _books(self) -> dict[int, IsolatedBook | CrossBook | VersionedBook]:
+        return {**self._isolated, **self._cross, **self._versioned}
 
     def _venues(self) -> list[int]:
-        return [*self._isolated, *self._cross]
+        return list(self._books())
 
     def _change_parameters(self, changes: batches.ParameterChanges) -> None:
         for venue in changes.venues:
             if venue.rulebook == common.RULEBOOK_MARGIN_TRADE:
                 self._cross_book(venue.venue).set_terms(venue)
                 continue
+            if venue.rulebook == common.RULEBOOK_PERENNIAL:
+                self._versioned_book(venue.venue).set_terms(venue)
+                continue
             book = self._isolated_book(venue.venue)
             is_new = not book.terms.version
             book.terms = deepcopy(venue)
             if not is_new:
                 recharge_maintenance(book)
+        listed: dict[int, CrossBook | VersionedBook] = {**self._cross, **self._versioned}
         for market in changes.markets:
-            if market.venue in self._cross:
-                self._cross[market.venue].set_market(market)
+            if market.venue in listed:
+                listed[market.venue].set_market(market)
                 continue
             age_ms = halt_age_in_force_ms(market.halted, market.oracle.halt_age_ms)
             self._isolated[market.venue].halt_age_ms[market.market] = age_ms
@@ -109,6 +129,9 @@ class PositionBook(Actor):
             self._cross[venue] = CrossBook(venue, self._log, self._scalar, self._owns(VAULT))
         return self._cross[venue]
 
+    def _versioned_book(self, venue: int) -> VersionedBook:
+        return self._versioned.setdefault(venue, VersionedBook(venue, self._log))
+
     def book(self, venue: int) -> IsolatedBook | None:
         """A Twilight venue's columns, to be read between blocks."""
         return self._isolated.get(venue)
@@ -117,16 +140,28 @@ class PositionBook(Actor):
         """A Margin Trade venue's columns, to be read between blocks."""
         return self._cross.get(venue)
 
+    def versioned_book(self, venue: int) -> VersionedBook | None:
+        """A Perennial venue's columns, to be read between blocks."""
+        return self._versioned.get(venue)
+
     def query(self, query: bytes) -> bytes:
-        """ShardQuery -> AccountViews (accounts of other shards are left out) or DeleverageRankView of this shard."""
+        """ShardQuery -> AccountViews (accounts of other shards are left out), DeleverageRankView or StandingsView."""
         request = batches.ShardQuery.FromString(query)
         if request.WhichOneof("body") == "deleverage_rank":
             view = batches.DeleverageRankView(height=self.height)
             book = self._cross.get(request.deleverage_rank.venue)
             if book:
-                view.before, view.positions = deleverage_rank(book, request.deleverage_rank)
+                view.before, view.positions = cross_views.deleverage_rank(book, request.deleverage_rank)
             return view.SerializeToString()
+        if request.WhichOneof("body") == "standings":
+            return self._standings(request.standings.venue).SerializeToString()
         return self._account_views(request.accounts).SerializeToString()
+
+    def _standings(self, venue: int) -> batches.StandingsView:
+        view = batches.StandingsView(height=self.height)
+        if venue in self._versioned:
+            view.rows.CopyFrom(versioned_views.standings(self._versioned[venue]))
+        return view
 
     def _account_views(self, request: batches.AccountQuery) -> batches.AccountViews:
         views = batches.AccountViews(height=self.height)
@@ -136,7 +171,9 @@ class PositionBook(Actor):
             if request.venue in self._isolated:
                 views.accounts.append(self._isolated[request.venue].view(account))
             elif request.venue in self._cross:
-                views.accounts.append(account_view(self._cross[request.venue], account))
+                views.accounts.append(cross_views.account_view(self._cross[request.venue], account))
+            elif request.venue in self._versioned:
+                views.accounts.append(versioned_views.account_view(self._versioned[request.venue], account))
         return views
 
     def _owns(self, account: int) -> bool:
@@ -145,8 +182,9 @@ class PositionBook(Actor):
     def save(self) -> bytes:
         """Every book's rows, marks and parameters. Only between blocks, when nothing is staged any more."""
         saved = snapshots.ShardState(
-            books=[_saved_isolated(self._isolated[venue]) for venue in sorted(self._isolated)],
-            cross_books=[_saved_cross(self._cross[venue]) for venue in sorted(self._cross)],
+            books=[saved_isolated(self._isolated[venue]) for venue in sorted(self._isolated)],
+            cross_books=[saved_cross(self._cross[venue]) for venue in sorted(self._cross)],
+            versioned_books=[saved_versioned(self._versioned[venue]) for venue in sorted(self._versioned)],
         )
         return saved.SerializeToString(deterministic=True)
 
@@ -154,50 +192,9 @@ class PositionBook(Actor):
         """Takes the rows of its buckets out of the parts of all shards, whatever their number was."""
         for body in bodies:
             state = snapshots.ShardState.FromString(body)
-            for saved in state.books:
-                self._load_isolated(saved)
+            for isolated in state.books:
+                load_isolated(self._isolated_book(isolated.parameters.venue), isolated, self._owns)
             for cross in state.cross_books:
-                self._load_cross(cross)
-
-    def _load_isolated(self, saved: snapshots.BookState) -> None:
-        book = self._isolated_book(saved.parameters.venue)
-        book.terms = deepcopy(saved.parameters)
-        book.marks = {mark.market: mark for mark in saved.marks}
-        book.rates_e9 = {rate.market: rate.rate_e9 for rate in saved.rates}
-        book.halt_age_ms = {age.market: age.halt_age_ms for age in saved.halt_ages}
-        book.fill(list(saved.tables), self._owns)
-
-    def _load_cross(self, saved: snapshots.CrossBookState) -> None:
-        """The vault's account comes with the rows; marks are there before the orders, whose sums depend on them."""
-        book = self._cross_book(saved.parameters.venue)
-        book.terms = deepcopy(saved.parameters)
-        for market in saved.markets:
-            book.set_market(market)
-        book.marks = {mark.market: mark for mark in saved.marks}
-        if book.owns_vault:
-            book.unwound_ms |= {one.market: one.time_ms for one in saved.unwound}
-        book.fill(list(saved.tables), self._owns)
-
-
-def _saved_isolated(book: IsolatedBook) -> snapshots.BookState:
-    return snapshots.BookState(
-        parameters=book.terms,
-        marks=_by_number(book.marks),
-        tables=book.dump(),
-        rates=[snapshots.MarketRate(market=key, rate_e9=rate) for key, rate in sorted(book.rates_e9.items())],
-        halt_ages=[snapshots.MarketAge(market=key, halt_age_ms=age) for key, age in sorted(book.halt_age_ms.items())],
-    )
-
-
-def _saved_cross(book: CrossBook) -> snapshots.CrossBookState:
-    return snapshots.CrossBookState(
-        parameters=book.terms,
-        markets=[book.markets[market] for market in sorted(book.markets)],
-        marks=_by_number(book.marks),
-        tables=book.dump(),
-        unwound=[snapshots.MarketTime(market=key, time_ms=time) for key, time in sorted(book.unwound_ms.items())],
-    )
-
-
-def _by_number(marks: dict[int, common.Mark]) -> list[common.Mark]:
-    return [marks[market] for market in sorted(marks)]
+                load_cross(self._cross_book(cross.parameters.venue), cross, self._owns)
+            for versioned in state.versioned_books:
+                load_versioned(self._versioned_book(versioned.parameters.venue), versioned, self._owns)
