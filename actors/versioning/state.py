@@ -6,11 +6,11 @@ together (docs/perennial.md); a debt is the negative collateral of its account, 
 
 from collections.abc import Collection
 
+from actors.risk.perennial_terms import terms_of
 from actors.rulebooks.perennial import NOTHING, Totals
 from actors.rulebooks.perennial_versions import Accumulators, Controller, FeeSplit
 from actors.units import PPM
 from actors.versioning.pending import Order, PendingAccount, PendingOrders
-from actors.versioning.terms import terms_of
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import snapshots_pb2 as snapshots
