@@ -1,11 +1,16 @@
 """One market's funding on a Spin venue: mids sampled once a step of the tick grid move a cumulative index (SP-11)."""
 
+from typing import Final
+
 from actors.risk.mark_price import BookTop
 from actors.risk.premium import FundingSamples, after_boundary, sample_is_due, with_sample
 from actors.rulebooks import spin
 from actors.units import div_floor
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
+
+# No market gets here: at its cap of 1% and a price of a million ticks an index needs 50 years of hours for it.
+INDEX_BOUND_E9: Final = 1 << 62
 
 
 class IndexFunding:
@@ -19,7 +24,7 @@ class IndexFunding:
         """Closes the epoch: where the mark funds, its rate moves the index by rate * index price, in 1e-9 ticks, exact.
 
         The average mid is the floor of sum / count; an epoch without a mid has rate 0. Mids of an epoch that ends
-        while the mark may not be used are forgotten.
+        while the mark may not be used are forgotten. A move that would take the index out of its bound is cut there.
         """
         mids, self._mids = self._mids, after_boundary(self._mids)
         self.average_mid_ticks = div_floor(mids.total, mids.taken) if mids.taken else 0
@@ -28,7 +33,8 @@ class IndexFunding:
         index_ticks = mark.index_ticks
         cap_e9 = market.spin.funding_cap_e9
         mark.funding_rate_e9 = spin.funding_rate_half_away_e9(self.average_mid_ticks, 1, index_ticks, cap_e9)
-        mark.funding_index_e9 += spin.funding_step_ticks_e9(mark.funding_rate_e9, index_ticks)
+        moved_e9 = mark.funding_index_e9 + spin.funding_step_ticks_e9(mark.funding_rate_e9, index_ticks)
+        mark.funding_index_e9 = max(-INDEX_BOUND_E9, min(INDEX_BOUND_E9, moved_e9))
 
     def sample(self, now_ms: int, _mark: common.Mark, top: BookTop, market: parameters.MarketParameters) -> None:
         """Takes the mid where one is due: floor of the half of best bid and best ask, none without both."""

@@ -1,4 +1,4 @@
-"""Bounds of Spin venues and markets: inside them values stay in 64 bits and the cumulative funding index too."""
+"""Bounds of Spin venues and markets: inside them every value stays in 64 bits."""
 
 from actors.risk.mark_price import price_bound_ticks
 from actors.sealing.bounds import DAY_MS, out_of_bounds, refused_bound
@@ -6,10 +6,6 @@ from actors.sealing.margin_bounds import MAX_ASSET_DECIMALS, MAX_MARGIN_MARKET
 from actors.sinks import Refused
 from actors.units import E9, INT64_MAX, ORDER_LOTS_BOUND, POSITION_LOTS_BOUND, PPM, TOTAL_BOUND
 from breakwater.v1 import parameters_pb2 as parameters
-
-# An index that moves by its cap, at the highest price the market may have, lasts for so many epochs: far beyond what
-# any market does, whose price is a hundredth of that and whose funding turns.
-INDEX_EPOCHS = 1 << 11
 
 # field -> (lowest, highest)
 SPIN: dict[str, tuple[int, int]] = {
@@ -69,14 +65,11 @@ def check_spin_market(market: parameters.MarketParameters, terms: parameters.Ven
 
 
 def _check_sums(market: parameters.MarketParameters) -> Refused | None:
-    """A price there is room for, an index that lasts, and an epoch whose mids have a sum."""
+    """A price there is room for, and an epoch whose mids have a sum."""
     rules, oracle = market.spin, market.oracle
     bound_ticks = price_bound_ticks(market)
     if bound_ticks < 2:
         return refused_bound(TOTAL_BOUND // (2 * rules.quote_atoms_per_tick_lot), rules.open_interest_cap_lots)
-    highest_cap_e9 = INT64_MAX // INDEX_EPOCHS // bound_ticks
-    if rules.funding_cap_e9 > highest_cap_e9:
-        return refused_bound(highest_cap_e9, rules.funding_cap_e9)
     samples = oracle.funding_interval_ms // oracle.tick_interval_ms + 1
     if samples * bound_ticks > INT64_MAX:
         highest_interval_ms = (INT64_MAX // bound_ticks - 1) * oracle.tick_interval_ms
