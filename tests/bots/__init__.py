@@ -1,0 +1,1 @@
+"""Liquidation bots: their tables, their minds, the client around them."""
