@@ -7,6 +7,7 @@ zero-knowledge.
 
 from collections.abc import Iterable, Mapping
 
+from actors.chain.bot_check import bot_liquidation_fault
 from actors.chain.liquidation_check import liquidation_fault
 from actors.chain.margin_check import deleveraging_faults, header_marks, ladder_fault
 from breakwater.v1 import blocks_pb2 as blocks
@@ -32,6 +33,7 @@ def judge(
     found: blocks.BlockHeader,
     numbered_events: Iterable[bytes],
     venues: Mapping[int, parameters.VenueParameters],
+    markets: Mapping[tuple[int, int], parameters.MarketParameters],
 ) -> list[str]:
     """Every reason not to sign; empty when there is none. `found` and the events are the replica's own."""
     faults = [
@@ -47,6 +49,9 @@ def judge(
             fault = liquidation_fault(event, venues[event.venue])
         else:
             fault = ladder_fault(event, venues[event.venue], marks) if event.venue in venues else None
+        market = markets.get((event.venue, event.market))
+        if not fault and market is not None:
+            fault = bot_liquidation_fault(event, venues[event.venue], market, marks)
         if fault:
             faults.append(f"event {event.index}: {fault}")
     return faults + deleveraging_faults(told)

@@ -89,18 +89,19 @@ class _Audit:
         archived = self._archive.header(result.height)
         if archived is not None:
             self._compare(replayed, archived)
-        faults = judge(result.header, result.header, result.events, self._replica.state.venues)
+        state = self._replica.state
+        faults = judge(result.header, result.header, result.events, state.venues, state.markets)
         faults += check_after_block(self._replica, result)
         report.violations += [f"height {result.height}: {fault}" for fault in faults]
 
     def _compare(self, replayed: Replayed, archived: Header) -> None:
-        report, result = self._report, replayed.result
+        report, result, state = self._report, replayed.result, self._replica.state
         if archived.header != result.header_bytes:
             claimed = blocks.BlockHeader.FromString(archived.header)
             report.roots_equal = False
             report.violations += [
                 f"height {result.height}: {fault}"
-                for fault in judge(claimed, result.header, result.events, self._replica.state.venues)
+                for fault in judge(claimed, result.header, result.events, state.venues, state.markets)
             ]
         if archived.signature is not None and self._public_key is not None:
             report.signed += 1

@@ -73,7 +73,8 @@ class ValidatorHost:
         block = commands.BlockInput.FromString(claim.payload)
         result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided)
         claimed = blocks.BlockHeader.FromString(claim.header)
-        faults = judge(claimed, result.header, result.events, self._replica.state.venues)
+        state = self._replica.state
+        faults = judge(claimed, result.header, result.events, state.venues, state.markets)
         faults += check_after_block(self._replica, result)
         if faults:
             raise ValidatorFault(f"height {claim.height}: " + "; ".join(faults))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from actors.chain import merkle
+from actors.chain.bot_check import bot_liquidation_facts, bot_liquidation_fault
 from actors.chain.liquidation_check import liquidation_fault
 from actors.chain.margin_check import header_marks, ladder_facts, ladder_fault
 from actors.chain.roots import header_hash
@@ -38,6 +39,7 @@ def make_receipt(
     index: int,
     signed: blocks.SignedHeader,
     venue: parameters.VenueParameters,
+    market: parameters.MarketParameters | None = None,
 ) -> blocks.Receipt:
     """The receipt of event `index` among all events of its block. Raises IndexError."""
     return blocks.Receipt(
@@ -48,6 +50,7 @@ def make_receipt(
         header=signed,
         on_trust=ON_TRUST,
         parameters=venue,
+        market=market,
     )
 
 
@@ -73,10 +76,12 @@ def check_receipt(receipt: blocks.Receipt, public_key: bytes, verify: VerifySign
         fault = _mark_fault(event, header) or _rules_fault(event, receipt.parameters)
         if fault:
             return ReceiptVerdict(False, fault, [])
-    fault = ladder_fault(event, receipt.parameters, header_marks(header.marks))
+    marks = header_marks(header.marks)
+    fault = ladder_fault(event, receipt.parameters, marks)
+    fault = fault or bot_liquidation_fault(event, receipt.parameters, receipt.market, marks)
     if fault:
         return ReceiptVerdict(False, fault, [])
-    return ReceiptVerdict(True, "", _facts(event, header) + ladder_facts(event))
+    return ReceiptVerdict(True, "", _facts(event, header) + ladder_facts(event) + bot_liquidation_facts(event))
 
 
 def _mark_fault(event: events.Event, header: blocks.BlockHeader) -> str | None:

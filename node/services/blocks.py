@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from actors.chain.receipt import make_receipt
@@ -21,6 +21,7 @@ from node.guards.refusals import Refused
 from node.services.door import Door
 
 _VENUE_CHANGED = events_pb2.Event.VENUE_CHANGED_FIELD_NUMBER
+_MARKET_CHANGED = events_pb2.Event.MARKET_CHANGED_FIELD_NUMBER
 _PAGE_EVENTS = 1_000
 
 
@@ -111,19 +112,35 @@ class BlockService(block_service_pb2_grpc.BlockServiceServicer):
             raise Refused(refusals_pb2.REFUSAL_NOT_FOUND, len(events), index, "index")
         if not header.signature:
             raise Refused(refusals_pb2.REFUSAL_NOT_VALIDATED, height, self._door.host.status().validated_height)
-        venue = events_pb2.Event.FromString(events[index]).venue
-        return make_receipt(events, index, header, _parameters_at(archive, venue, height))
+        event = events_pb2.Event.FromString(events[index])
+        parameters = _parameters_at(archive, event.venue, height)
+        return make_receipt(events, index, header, parameters, _market_at(archive, event, height))
 
 
 def _parameters_at(archive: Archive, venue: int, height: int) -> parameters_pb2.VenueParameters:
     """Parameters of a venue as its last change up to a height left them; empty for an event of no venue."""
     found = parameters_pb2.VenueParameters()
+    for event in _changes(archive, _VENUE_CHANGED, height):
+        if event.venue == venue:
+            found = event.venue_changed.parameters
+    return found
+
+
+def _market_at(archive: Archive, about: events_pb2.Event, height: int) -> parameters_pb2.MarketParameters | None:
+    """The same of the market an event is about; None where it is about none."""
+    found = None
+    for event in _changes(archive, _MARKET_CHANGED, height) if about.market else ():
+        if (event.venue, event.market) == (about.venue, about.market):
+            found = event.market_changed.parameters
+    return found
+
+
+def _changes(archive: Archive, kind: int, height: int) -> Iterator[events_pb2.Event]:
+    """Events of one kind up to a height, page by page."""
     after: Cursor | None = None
-    while rows := archive.events_by_kind([_VENUE_CHANGED], 0, _PAGE_EVENTS, after):
+    while rows := archive.events_by_kind([kind], 0, _PAGE_EVENTS, after):
         for row in rows:
             if row.height > height:
-                return found
-            if row.venue == venue:
-                found = events_pb2.Event.FromString(row.bytes).venue_changed.parameters
+                return
+            yield events_pb2.Event.FromString(row.bytes)
         after = Cursor(rows[-1].height, rows[-1].idx)
-    return found

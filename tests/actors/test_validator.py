@@ -10,6 +10,7 @@ from actors.validator import judge
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
+from breakwater.v1.parameters_pb2 import MarketParameters, VenueParameters
 from cluster.commit import BlockResult
 from tests.building import LONG, SHORT, Chain, parsed, venue
 
@@ -23,9 +24,14 @@ def crash(side: int = LONG) -> tuple[Chain, BlockResult]:
     return chain, chain.seal(chain.ticks(50_000 - side * 2_000))
 
 
+def _parameters(chain: Chain) -> tuple[dict[int, VenueParameters], dict[tuple[int, int], MarketParameters]]:
+    state = chain.replica.state
+    return state.venues, state.markets
+
+
 def test_a_block_as_it_was_executed_may_be_signed() -> None:
     chain, result = crash()
-    assert judge(result.header, result.header, result.events, chain.replica.state.venues) == []
+    assert judge(result.header, result.header, result.events, *_parameters(chain)) == []
 
 
 ALTERED: dict[str, Any] = {
@@ -53,7 +59,7 @@ def test_a_header_with_any_field_changed_is_not_signed(name: str) -> None:
         claimed.rulebooks[:] = ALTERED[name]
     else:
         setattr(claimed, name, ALTERED[name])
-    faults = judge(claimed, result.header, result.events, chain.replica.state.venues)
+    faults = judge(claimed, result.header, result.events, *_parameters(chain))
     assert len(faults) == 1
     assert faults[0].startswith(f"{name} differ")
 
@@ -110,7 +116,7 @@ def test_tw_21_a_wrong_liquidation_is_found(altered: Callable[[events.PositionLi
     assert fault and rule in fault
     position = next(index for index, other in enumerate(parsed(result)) if other.HasField("position_liquidated"))
     forged = [*result.events[:position], event.SerializeToString(), *result.events[position + 1 :]]
-    assert judge(result.header, result.header, forged, chain.replica.state.venues) == [f"event {event.index}: {fault}"]
+    assert judge(result.header, result.header, forged, *_parameters(chain)) == [f"event {event.index}: {fault}"]
 
 
 def test_other_parameters_than_the_venue_s_make_it_wrong() -> None:

@@ -32,7 +32,7 @@ def apply_and_compare(
         )
     assert answers(result.outcomes) == naive.outcomes, where
     faults = check_after_block(replica, result)
-    faults += judge(result.header, result.header, result.events, replica.state.venues)
+    faults += judge(result.header, result.header, result.events, replica.state.venues, replica.state.markets)
     assert not faults, f"{where}: what a validator would not sign: {faults}"
     for expected, shown in zip_longest(expected_views(naive), views(replica, naive)):
         assert expected == shown, f"{where}: naive {expected} pipeline {shown}"

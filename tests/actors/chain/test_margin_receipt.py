@@ -65,7 +65,7 @@ def test_every_rung_has_a_receipt_that_holds_and_says_what_it_proves(kind: str) 
 
 def test_the_block_s_validator_agrees() -> None:
     told, venue = fallen()
-    assert judge(told.result.header, told.result.header, told.result.events, {VENUE: venue}) == []
+    assert judge(told.result.header, told.result.header, told.result.events, {VENUE: venue}, {}) == []
 
 
 def body(name: str, value: int | Callable[[int], int]) -> Callable[[Any], None]:
@@ -139,7 +139,7 @@ def test_the_validator_does_not_sign_it(kind: str, change: Callable[[events.Even
     event = events.Event.FromString(numbered[the(kind)])
     change(event)
     numbered[event.index] = event.SerializeToString(deterministic=True)
-    faults = judge(told.result.header, told.result.header, numbered, {VENUE: venue})
+    faults = judge(told.result.header, told.result.header, numbered, {VENUE: venue}, {})
     assert any(reason in fault for fault in faults)
 
 
