@@ -62,7 +62,7 @@ class VersionDesk(Actor):
         """The slot orders of this block are pinned to (PE-04).
 
         It is later than the block, later than the price that may already be seen where a publisher's clock is ahead,
-        and never before a slot that was asked for, though the width of slots may have changed.
+        and never before a slot that was asked for, though such a price may have gone again.
         """
         slot_ms = first_slot_after_ms(max(now_ms, published_ms), self._book.terms.version_ms)
         return max([slot_ms, *self._book.pending.versions_ms()])

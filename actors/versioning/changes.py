@@ -1,7 +1,7 @@
 """Changes of positions and collateral: what one comes to, why it may not happen, and how it is pinned (PE-03 to PE-14).
 
-What moves no size and takes nothing out can only help, so nothing but a stale price stands in its way (PE-08); it pins
-nothing and requests nothing.
+What moves no size and takes nothing out can only help, so no requirement stands in its way (PE-08); it pins nothing and
+requests nothing.
 """
 
 from typing import NamedTuple
@@ -24,6 +24,7 @@ class Plan(NamedTuple):
     """What a change would come to; collateral_left_atoms is after all pending fees and its own (PE-03)."""
 
     collateral_atoms: int
+    names_sizes: bool
     target: Totals
     effect: orders.OrderEffect
     after: Totals
@@ -70,6 +71,7 @@ def _plan(work: VersionWork, op: Op, standing: Standing) -> Plan:
     positions = pending.positions(op.account, standing.settled, replaced_ms)
     return Plan(
         collateral_atoms=moved_atoms,
+        names_sizes=asked != (KEPT, KEPT, KEPT),
         target=target,
         effect=effect,
         after=orders.totals_after(pending.totals, current, target),
@@ -81,13 +83,17 @@ def _plan(work: VersionWork, op: Op, standing: Standing) -> Plan:
 
 
 def _why_not(work: VersionWork, account: int, plan: Plan) -> Refused | None:
-    """The first refusal in the order of docs/perennial.md."""
+    """The first refusal in the order of docs/perennial.md.
+
+    What moves no size and takes nothing out meets the price and the lock only; the contracts asked for all of it.
+    """
     unpriced = why_not_priced(work, needs_price=not plan.effect.is_empty)
     only_helps = plan.effect.is_empty and plan.collateral_atoms >= 0
-    if unpriced or (only_helps and not work.book.terms.exact):
-        return unpriced
+    if only_helps and not work.book.terms.exact:
+        return unpriced or _why_not_locked(work, account, plan)
     return (
-        _why_not_sizes(work, plan)
+        unpriced
+        or _why_not_sizes(work, plan)
         or _why_not_pinned(work, account, plan)
         or _why_not_locked(work, account, plan)
         or _why_not_covered(plan)
@@ -125,11 +131,14 @@ def _why_not_pinned(work: VersionWork, account: int, plan: Plan) -> Refused | No
 
 
 def _why_not_locked(work: VersionWork, account: int, plan: Plan) -> Refused | None:
-    """While a liquidation waits for its version no size moves and no collateral leaves (PE-08)."""
-    locked_ms = work.book.pending.locked_ms(account)
-    if locked_ms and not plan.effect.is_empty:
+    """While a liquidation waits for its version nobody names a size, and no collateral leaves (PE-08).
+
+    A close is refused too, though zero be what is pinned. The contracts refused only what moves a size.
+    """
+    locked_ms, exact = work.book.pending.locked_ms(account), work.book.terms.exact
+    if locked_ms and (not plan.effect.is_empty if exact else plan.names_sizes):
         return Refused(refusals.REFUSAL_POSITION_LOCKED, locked_ms, work.now_ms)
-    if locked_ms and plan.collateral_atoms < 0 and not work.book.terms.exact:
+    if locked_ms and plan.collateral_atoms < 0 and not exact:
         return Refused(refusals.REFUSAL_COLLATERAL_LOCKED, locked_ms, work.now_ms)
     return None
 

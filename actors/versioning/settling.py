@@ -10,13 +10,14 @@ from actors.risk.tradable import is_usable
 from actors.rulebooks import perennial_versions
 from actors.rulebooks.perennial import Totals
 from actors.rulebooks.perennial_orders import totals_after
-from actors.rulebooks.perennial_versions import FeeSplit, Interval, VersionStep
+from actors.rulebooks.perennial_versions import Accumulators, FeeSplit, Interval, VersionStep
 from actors.versioning.desk import VersionWork
 from actors.versioning.slots import due_slots
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 
 VALID, LIQUIDATION, LAST = 1, 2, 4
+VALUE_BOUND = 1 << 62
 
 
 class _Settled(NamedTuple):
@@ -71,9 +72,9 @@ def _settle(work: VersionWork, number: int, version_ms: int, price_ticks: int | 
     fees = perennial_versions.split_fees(
         step.market_fee_atoms, settlement_fees_atoms, book.terms.market, book.terms.protocol
     )
-    book.values, book.controller = step.accumulators, step.controller
+    _take_values(work, before, step)
+    book.controller = step.controller
     book.fees = FeeSplit(*(old + new for old, new in zip(book.fees, fees, strict=True)))
-    book.dust_e6 += step.residue_e12
     book.settled_ms, book.price_ticks = version_ms, to_ticks
     if valid:
         book.valid_ms = version_ms
@@ -84,6 +85,17 @@ def _settle(work: VersionWork, number: int, version_ms: int, price_ticks: int | 
     for account in moving:
         body = events.PositionRepinned(version_ms=version_ms, next_version_ms=book.next_ms)
         work.emit(account, position_repinned=body)
+
+
+def _take_values(work: VersionWork, before: Totals, step: VersionStep) -> None:
+    """The values after the step, and as dust what its lots are not granted of it.
+
+    Fees of a great order on a maker of a lot could take a value out of its range; the market keeps what lies beyond.
+    """
+    book = work.book
+    book.values = Accumulators(*(max(-VALUE_BOUND, min(value, VALUE_BOUND)) for value in step.accumulators))
+    beyond = zip(step.accumulators, book.values, before, strict=True)
+    book.dust_e6 += step.residue_e12 + sum((value - kept) * lots for value, kept, lots in beyond)
 
 
 def _carry_out(work: VersionWork, version_ms: int) -> list[_Settled]:

@@ -72,6 +72,11 @@ class Market(Caller):
         self._ops: list[tuple[int, ...]] = []
         self._settled = False
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether operations wait for the block."""
+        return bool(self._ops)
+
     def alter(self, **rules: Any) -> None:
         """Other rules from the next block on."""
         for name, value in rules.items():

@@ -294,13 +294,14 @@ def test_standings_tell_pending_fees_when_they_change() -> None:
 def test_the_slot_is_never_before_one_already_asked_for() -> None:
     market = Market()
     market.start()
+    market.publish(PRICE, market.slot(1))  # ahead
     market.change(1, maker=UNIT, collateral=100 * USD)
-    market.at(1)
-    market.alter(version_ms=4_000)
+    market.at(SLOT_MS - 2)
+    market.publish(PRICE, market.slot(1) - 5)  # and gone again
     market.change(1, maker=2 * UNIT)
-    reply = market.at(2)
-    assert outcomes(reply) == [(0, PENDING, market.slot(1), 0)]
-    assert market.view().next_version_ms == START_MS + SLOT_MS
+    reply = market.at(SLOT_MS - 1)
+    assert outcomes(reply) == [(0, PENDING, market.slot(2), 0)]
+    assert market.view().next_version_ms == START_MS + 2 * SLOT_MS
 
 
 @pytest.mark.parametrize("root", [True, False])
