@@ -11,7 +11,7 @@ import numpy as np
 from actors.columns import RowGatherer
 from actors.cross.book import CrossBook
 from actors.cross.holds import free_margin_atoms, margin_terms
-from actors.ledger.cross_positions import CrossPosition
+from actors.orders import caps as caps_of
 from actors.units import E9
 from breakwater.v1 import batches_pb2 as batches
 
@@ -19,20 +19,8 @@ _FEE_STEP_ATOMS = 10**7
 
 
 def scan_caps(book: CrossBook, caps: RowGatherer[batches.PositionCaps]) -> None:
-    """One row for every market in which a failing account has orders resting, or anybody reduce-only ones."""
-    table = book.positions.table
-    made = table.slots_made
-    resting = np.flatnonzero(table.column("resting")[:made])
-    book.capped = set()
-    if resting.size == 0:
-        return
-    owners = table.column("owner_slot")[:made]
-    failing = _failing(book, np.unique(owners[resting]))
-    asked = failing[owners[resting]] | (table.column("reduce_only")[resting] != 0)
-    for key in sorted(table.key_at(slot) for slot in resting[asked].tolist()):
-        row = CrossPosition(*table.row(key))
-        caps.add(book.venue, row.market, row.account, row.lots, int(failing[row.owner_slot]))
-        book.capped.add(key)
+    """Of who fails margin (free margin below 0) and of reduce-only orders."""
+    caps_of.scan_caps(book, caps, lambda owners: _failing(book, owners))
 
 
 def _failing(book: CrossBook, owners: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from actors.cross.holds import CarriedAtoms, MarginTerms
 from actors.ledger.book_orders import BookOrder
 from actors.ledger.cross_positions import CrossPosition
 from actors.orders.checks import only_reduces
+from actors.orders.worst_prices import drawn_in_ticks
 from actors.sinks import Refused
 from actors.units import E9
 from breakwater.v1 import refusals_pb2 as refusals
@@ -36,15 +37,10 @@ def order_loss_ceil_atoms(order: BookOrder, terms: MarginTerms) -> int:
 
 
 def spared_limit_ticks(order: BookOrder, spare_atoms: int, terms: MarginTerms) -> int:
-    """The order's worst price, or the nearer one at which its lots against the mark and their fee use `spare` up.
-
-    A sale is rounded up, a purchase down; where not even the fee is spared it is the mark itself, so that reducing
-    by hand stays possible.
-    """
-    side, lots, mark = order.side, order.remaining, terms.mark_ticks
+    """The order's worst price, or the nearer one at which its lots against the mark and their fee use `spare` up."""
+    lots, mark = order.remaining, terms.mark_ticks
     left = spare_atoms - fees_ceil_atoms(max(order.limit, mark) * lots * terms.k, lots, terms)
-    worst = mark + side * (max(0, left) // (lots * terms.k))
-    return max(order.limit, worst) if side < 0 else min(order.limit, worst)
+    return drawn_in_ticks(order, left, mark, terms.k)
 
 
 def spare_atoms(book: CrossBook, account: int, terms_of: Callable[[int], MarginTerms]) -> int:

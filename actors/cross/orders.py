@@ -5,7 +5,7 @@ from actors.cross.book import CrossBook
 from actors.cross.holds import FreeMargins, MarginTerms, added_hold_atoms, margin_terms
 from actors.cross.losses import SpareEquities
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
-from actors.orders.added_caps import AddedCaps
+from actors.orders.caps import AddedCaps
 from actors.orders.checks import MarketRules, OrderChecks, market_rules
 from actors.sinks import Refused
 from breakwater.v1 import batches_pb2 as batches

@@ -1,0 +1,91 @@
+"""One Spin venue on one shard: accounts, positions, orders, reservations, and what the block told of the markets."""
+
+from collections.abc import Callable
+
+from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY, BookOrder
+from actors.ledger.bucket_digests import DigestedRows
+from actors.ledger.ratio_positions import KEPT_COLUMNS, RatioPositions, Reservations
+from actors.ledger.table import StagingLog
+from actors.orders.book import OrderedBook
+from actors.ratio.health import Health, Terms, health
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import parameters_pb2 as parameters
+
+
+class RatioBook(OrderedBook):
+    """State of a venue on a shard. `changed`: accounts whose cash or positions changed since the block began."""
+
+    positions: RatioPositions
+
+    def __init__(self, venue: int, log: StagingLog, scalar: bool) -> None:
+        super().__init__(venue, log, scalar)
+        self.changed: set[int] = set()
+        self.positions = RatioPositions(log, self._touch_money, self.accounts.table.slot, self.index_e9)
+        self.reservations = Reservations(self.positions, log)
+
+    @property
+    def rules(self) -> parameters.SpinParameters:
+        """The venue's parameters in force."""
+        return self.terms.spin
+
+    @property
+    def max_orders(self) -> int:
+        """Live orders an account may have, triggers included."""
+        return self.rules.max_orders_per_account
+
+    def k(self, market: int) -> int:
+        """What one lot is worth at one tick, atoms."""
+        return self.markets[market].spin.quote_atoms_per_tick_lot
+
+    def index_e9(self, market: int) -> int:
+        """Cumulative funding in 1e-9 ticks; 0 before there is a mark (SP-11)."""
+        mark = self.marks.get(market)
+        return mark.funding_index_e9 if mark else 0
+
+    def health(self, account: int) -> Health:
+        """Equity and collateral at the marks in force."""
+        return health(self, account, Terms(self))
+
+    def set_mark(self, mark: common.Mark) -> None:
+        """A market's mark from here on; between blocks no market order is live, so no sum depends on it."""
+        self.marks[mark.market] = mark
+
+    def begin_block(self) -> None:
+        """What changes from here on is this block's."""
+        self.changed.clear()
+        self.positions.moved.clear()
+
+    def _touch_money(self, account: int) -> None:
+        self.touched.add(account)
+        self.changed.add(account)
+
+    def _add_to_sums(self, order: BookOrder, lots: int, step: int) -> None:
+        """Orders count at their limit, market orders at the mark, which stays until they are gone (SP-03)."""
+        account, market, side, limit, _, _, _, flags, *_ = order
+        if flags & REDUCE_ONLY:
+            self.positions.count_reduce_only(account, market, step)
+            return
+        price = self.mark_ticks(market) if flags & MARKET_ORDER else limit
+        self.positions.add_to_sums(account, market, side, lots, lots * price * self.k(market), step)
+
+    def rows_of_account(self, account: int) -> list[tuple[DigestedRows, list[int], int | None]]:
+        """What the account's digest covers beside its own row; sums over orders and reservations follow from them."""
+        positions = [self.positions.key(account, market) for market in self.positions.of_account(account)]
+        return [
+            (self.positions.table, positions, KEPT_COLUMNS),
+            (self.orders, self.orders.of_account(account), None),
+            (self.accounts.withdrawals, self.accounts.withdrawals_of(account), None),
+            (self.reservations.table, self.reservations.of_account(account), None),
+        ]
+
+    def dump(self) -> list[bytes]:
+        """Tables of rows: accounts, withdrawals, positions, orders, reservations."""
+        return [*self.accounts.dump(), self.positions.dump(), self.orders.dump(), self.reservations.dump()]
+
+    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+        """Takes the owned rows of a dump; parameters and marks must be in place."""
+        self.accounts.fill(dumped[:2], owns)
+        self.positions.fill(dumped[2], owns)
+        for order, row in self.orders.rows_of(dumped[3], owns):
+            self.add_order(order, row)
+        self.reservations.fill(dumped[4], owns)

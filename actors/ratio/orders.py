@@ -1,0 +1,188 @@
+"""What may become an order of a Spin venue: after what every venue checks, the margin ratio and the largest position.
+
+Accounts are carried: the equity and collateral of one are summed when it is first asked in the block, then changed by
+what is admitted.
+"""
+
+from typing import NamedTuple
+
+from actors.columns import RowGatherer
+from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
+from actors.ledger.ratio_positions import RatioPosition
+from actors.orders.caps import AddedCaps
+from actors.orders.checks import MarketRules, OrderChecks, market_rules, only_reduces
+from actors.orders.worst_prices import drawn_in_ticks
+from actors.ratio.book import RatioBook
+from actors.ratio.health import (
+    MarketTerms,
+    Terms,
+    counted_order,
+    counted_orders,
+    health,
+    orders_collateral_e9,
+    required_ceil_atoms,
+)
+from actors.rulebooks import spin
+from actors.sinks import Refused
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import refusals_pb2 as refusals
+
+
+class _Carried:
+    """An account while orders come in: `left` is equity less what its orders may lose, `losses` that by order."""
+
+    __slots__ = ("collateral_e9", "equity", "left", "losses")
+
+    def __init__(self, equity: int, collateral_e9: int) -> None:
+        self.equity = equity
+        self.collateral_e9 = collateral_e9
+        self.left = equity
+        self.losses: dict[int, int] = {}
+
+    def lose(self, number: int, atoms: int) -> None:
+        """The order may lose so much from here on."""
+        self.left += self.losses.get(number, 0) - atoms
+        self.losses[number] = atoms
+
+
+class Change(NamedTuple):
+    """An order that is to be taken in, in the place of `before` where it is an amend; `row` is without it."""
+
+    number: int
+    order: BookOrder
+    row: RatioPosition
+    before: BookOrder | None = None
+
+
+class OrderEntry(OrderChecks):
+    """One block's orders of a venue on a shard, one after the other on the state the last one left.
+
+    `tiers`: accounts that were liquidated in this block, which enter nothing.
+    """
+
+    book: RatioBook
+
+    def __init__(
+        self,
+        book: RatioBook,
+        ops: RowGatherer[batches.OrderOps],
+        caps: RowGatherer[batches.PositionCaps],
+        tiers: dict[int, int],
+    ) -> None:
+        super().__init__(book, ops)
+        self.terms = Terms(book)
+        self._caps = AddedCaps(book, caps)
+        self._tiers = tiers
+        self._accounts: dict[int, _Carried] = {}
+
+    def rules_of(self, market: int) -> MarketRules:
+        """Binds the market's rules."""
+        return market_rules(self.book, market, self.book.markets[market].spin)
+
+    def rung_acted(self, account: int) -> int:
+        """The tier in which the account was liquidated in this block, 0 where it was not."""
+        return self._tiers.get(account, 0)
+
+    def enter(self, work_class: int, command: int, number: int, order: BookOrder) -> Refused | None:
+        """Checks an order of lots and price and sends it to the book, or says why not."""
+        row = self.book.positions.read(order.account, order.market)
+        refused = self.why_not_numbers(order, row) or self.why_not_reducing(order, row)
+        refused = refused or self.why_not_reduce_only(order, row)
+        bounded = refused or self.bounded(Change(number, order, row))
+        if isinstance(bounded, Refused):
+            return bounded
+        self.book.add_order(number, bounded)
+        self.note_admitted(number, bounded, row)
+        self.send(batches.ORDER_OP_KIND_PLACE, work_class, command, number, bounded)
+        return None
+
+    def bounded(self, change: Change) -> BookOrder | Refused:
+        """MARGIN_RATIO, then POSITION_CAP; an order that only reduces is taken at any Mr, its worst price drawn in."""
+        order, terms, carried = change.order, self.terms[change.order.market], self._carried(change.order.account)
+        loss = order_loss_ceil_atoms(order, terms)
+        loses_more = not change.before or loss > order_loss_ceil_atoms(change.before, terms)
+        left = carried.left + carried.losses.get(change.number, 0)
+        if only_reduces(order, change.row):
+            return self._drawn_in(order, left, terms) if loses_more else order
+        needed_e9 = carried.collateral_e9 + self._added_e9(change, terms)
+        adds = loses_more or needed_e9 > carried.collateral_e9
+        if adds and not spin.may_open(left - loss, needed_e9):
+            return Refused(refusals.REFUSAL_MARGIN_RATIO, required_ceil_atoms(needed_e9), left - loss)
+        return self._why_position_too_large(change, terms) or order
+
+    def _drawn_in(self, order: BookOrder, left_atoms: int, terms: MarketTerms) -> BookOrder:
+        """A fill at the worst price may use up what is left, fee included, but no more."""
+        mark = terms.mark_ticks
+        if order.side * (order.limit - mark) <= 0:
+            return order
+        value = max(order.limit, mark) * order.remaining * terms.k
+        left = left_atoms - spin.trading_fee_ceil_atoms(value, terms.taker_fee_e9)
+        return order._replace(limit=drawn_in_ticks(order, left, mark, terms.k))
+
+    def _added_e9(self, change: Change, terms: MarketTerms) -> int:
+        """What the order adds to the collateral, in 1e-9 atoms; it counts at its worst price, at the mark at least."""
+        order, book = change.order, self.book
+        now = book.positions.read(order.account, order.market)
+        before = orders_collateral_e9(book, now, terms)
+        worst = spin.Order(change.number, order.side, order.remaining, max(order.limit, terms.mark_ticks))
+        opposite = -order.side * now.lots
+        if not change.before and opposite <= 0 and not book.scalar:
+            return spin.collateral_atoms_e9(worst.lots, worst.price_ticks, terms.k, terms.collateral_e9)
+        others = counted_orders(book, order.account, order.market, terms.mark_ticks)
+        after = [other for other in others if other.order_id != change.number]
+        return spin.order_collateral_atoms_e9(now.lots, [*after, worst], terms.k, terms.collateral_e9) - before
+
+    def _why_position_too_large(self, change: Change, terms: MarketTerms) -> Refused | None:
+        """POSITION_CAP: position, reserved lots and the orders of the side, this one included."""
+        order, row = change.order, change.row
+        if change.before and order.remaining <= change.before.remaining:
+            return None
+        resting = row.buy_lots if order.side > 0 else row.sell_lots
+        largest = order.side * row.lots + row.reserved + resting + order.remaining
+        cap = terms.max_position_lots
+        return Refused(refusals.REFUSAL_POSITION_CAP, cap, largest) if largest > cap else None
+
+    def note_admitted(self, number: int, order: BookOrder, before: RatioPosition) -> None:
+        """The order is in the tables and on its way to the book; `before` is the row as it was."""
+        account, terms = order.account, self.terms[order.market]
+        carried = self._carried(account)
+        carried.lose(number, order_loss_ceil_atoms(order, terms))
+        if order.flags & REDUCE_ONLY:
+            self._caps.add(account, order.market, self._fails)
+        elif order.side * before.lots < 0:
+            # Some of it may reduce: single orders tell.
+            carried.collateral_e9 = health(self.book, account, self.terms).collateral_e9
+        else:
+            counted = counted_order(number, order, terms.mark_ticks)
+            price = counted.price_ticks
+            carried.collateral_e9 += spin.collateral_atoms_e9(counted.lots, price, terms.k, terms.collateral_e9)
+
+    def note_amended(self, number: int, order: BookOrder) -> None:
+        """The order is in the tables as it will be."""
+        carried = self._carried(order.account)
+        carried.lose(number, order_loss_ceil_atoms(order, self.terms[order.market]))
+        carried.collateral_e9 = health(self.book, order.account, self.terms).collateral_e9
+        if order.flags & REDUCE_ONLY:
+            self._caps.add(order.account, order.market, self._fails)
+
+    def _fails(self, account: int) -> bool:
+        carried = self._carried(account)
+        return not spin.reaches(carried.equity, carried.collateral_e9, spin.OPEN_TENTHS)
+
+    def _carried(self, account: int) -> _Carried:
+        carried = self._accounts.get(account)
+        if carried is None:
+            standing = health(self.book, account, self.terms)
+            carried = self._accounts[account] = _Carried(standing.equity, standing.collateral_e9)
+            for number in self.book.orders.of_account(account):
+                order = self.book.orders.read(number)
+                terms = self.terms[order.market]
+                if order.is_resting and order.side * (order.limit - terms.mark_ticks) > 0:
+                    carried.lose(number, order_loss_ceil_atoms(order, terms))
+        return carried
+
+
+def order_loss_ceil_atoms(order: BookOrder, terms: MarketTerms) -> int:
+    """What a fill of all lots at the worst price would lose against the mark, the taker fee included (SP-04)."""
+    adverse = max(0, order.side * (order.limit - terms.mark_ticks)) * order.remaining * terms.k
+    return adverse + spin.trading_fee_ceil_atoms(order.remaining * order.limit * terms.k, terms.taker_fee_e9)
