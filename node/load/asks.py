@@ -22,10 +22,12 @@ class Answers:
     height: int
     status: np.ndarray
     refusal: np.ndarray
+    required: np.ndarray
     actual: np.ndarray
     reference: np.ndarray
     price_ticks: np.ndarray
     amount_atoms: np.ndarray
+    filled_lots: np.ndarray
 
     @classmethod
     def of(cls, outcome: ans.BatchOutcome) -> "Answers":
@@ -33,10 +35,12 @@ class Answers:
         columns = (
             outcome.status,
             outcome.refusal,
+            outcome.required,
             outcome.actual,
             outcome.reference,
             outcome.price_ticks,
             outcome.amount_atoms,
+            outcome.filled_lots,
         )
         return cls(outcome.height, *(np.asarray(column, dtype=np.int64) for column in columns))
 
@@ -86,8 +90,12 @@ def column_ask(field: str, body: type[Message], learn: Learn, **columns: Sequenc
     return Ask(field, body(**values), learn)
 
 
-def command_batches(asks: Iterable[Ask], block: int, block_time_ms: int, venue: int) -> list[cmd.CommandBatch]:
-    """The batches of a block under keys that only say the block and the place in it, so that a repetition is one."""
+def command_batches(
+    asked: Iterable[tuple[int, Sequence[Ask]]], block: int, block_time_ms: int
+) -> list[cmd.CommandBatch]:
+    """The batches of a block, (venue, asks), under keys that only say the block and the place in it, so that a
+    repetition is one."""
+    flat = [(venue, ask) for venue, asks in asked for ask in asks]
     return [
         cmd.CommandBatch(
             request_key=b"replay/%d/%d" % (block, number),
@@ -95,5 +103,5 @@ def command_batches(asks: Iterable[Ask], block: int, block_time_ms: int, venue: 
             venue=venue,
             **{ask.field: ask.body},  # type: ignore[arg-type]  # one name of a oneof and its message
         )
-        for number, ask in enumerate(asks)
+        for number, (venue, ask) in enumerate(flat)
     ]

@@ -13,7 +13,7 @@ from breakwater.v1 import (
     refusals_pb2,
 )
 
-SPIN_VENUE, PERENNIAL_VENUE = 4, 3
+SPIN_VENUE, PERENNIAL_VENUE = 3, 4
 E9 = 10**9
 MAKER, LONG, SHORT = (
     events_pb2.POSITION_KIND_MAKER,
