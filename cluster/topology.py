@@ -78,6 +78,11 @@ def is_shard(name: str) -> bool:
     return name.startswith(_SHARD)
 
 
+def is_insurance(name: str) -> bool:
+    """Whether the name is an insurance desk's."""
+    return name.startswith(_INSURANCE)
+
+
 def standing_actors(shards: int) -> list[str]:
     """Actors there are from the first block on; desks come with their venues and markets."""
     return [REGISTRY, ORACLE, COORDINATOR, *(shard_name(shard) for shard in range(shards))]
