@@ -1,8 +1,8 @@
 """A shard: accounts, positions and resting orders of its buckets, of every venue; phases 3 to 9 of a block.
 
-Books of every kind stand side by side, one a venue, by its rulebook: isolated (Twilight), cross (Margin Trade),
-versioned (Perennial). One call runs the phases it names, in their order. PAY_OUT and ADMIT may be speculative: a shard
-that itself reports a rung skips them, one that ran them undoes them when a later call of the block says DROP.
+Books of every kind stand side by side, one a venue, by its rulebook: isolated (Twilight), cross (Margin Trade), ratio
+(Spin), versioned (Perennial). One call runs the phases it names, in their order. PAY_OUT and ADMIT may be speculative:
+a shard that itself reports a rung skips them, one that ran them undoes them when a later call of the block says DROP.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,18 @@ from actors.isolated.phases import IsolatedPhases
 from actors.isolated.settle import recharge_maintenance
 from actors.ledger.bucket_digests import BucketDigester
 from actors.ledger.table import StagingLog
+from actors.ratio import views as ratio_views
+from actors.ratio.book import RatioBook
+from actors.ratio.phases import RatioPhases
 from actors.risk.tradable import halt_age_in_force_ms
 from actors.shard_state import (
     load_cross,
     load_isolated,
+    load_ratio,
     load_versioned,
     saved_cross,
     saved_isolated,
+    saved_ratio,
     saved_versioned,
 )
 from actors.sinks import AnswerSink, EventSink
@@ -51,6 +56,7 @@ class PositionBook(Actor):
         self._log = StagingLog()
         self._isolated: dict[int, IsolatedBook] = {}
         self._cross: dict[int, CrossBook] = {}
+        self._ratio: dict[int, RatioBook] = {}
         self._versioned: dict[int, VersionedBook] = {}
         self._digests = BucketDigester()
 
@@ -66,21 +72,26 @@ class PositionBook(Actor):
         commands = VenueCommands(call.commands, self._venues())
         isolated = IsolatedPhases(self._isolated, call, commands, reply)
         cross = CrossPhases(self._cross, call, commands, reply)
+        ratio = RatioPhases(self._ratio, call, commands, reply)
         versioned = VersionedPhases(self._versioned, call, commands, reply)
         for phase in phases:
             if phase == batches.SHARD_PHASE_DROP:
                 self._log.roll_back()
-            isolated.run(phase, sink, answers)
-            cross.run(phase, sink, answers)
-            versioned.run(phase, sink, answers)
+            for part in (isolated, cross, ratio, versioned):
+                part.run(phase, sink, answers)
         is_below = row_count(reply.candidates) > 0
         if batches.SHARD_PHASE_PAY_OUT in phases and not (call.speculative and is_below):
             # Undone by a later DROP, kept by the next block's SETTLE.
             self._log.open()
             isolated.stage(staged, staged_answers)
             cross.stage(staged, staged_answers)
+            ratio.stage(phases, staged, staged_answers)
             versioned.stage(staged, staged_answers)
+        elif batches.SHARD_PHASE_TAKE_OVER in phases:
+            # The second call of a block with takeovers; what the first staged stays open.
+            ratio.stage(phases, staged, staged_answers)
         cross.finish()
+        ratio.finish()
         versioned.finish()
         reply.events.CopyFrom(sink.message())
         reply.outcomes.CopyFrom(answers.message())
@@ -94,8 +105,8 @@ class PositionBook(Actor):
                 add_row(reply.digests, bucket, digest)
         return reply
 
-    def _books(self) -> dict[int, IsolatedBook | CrossBook | VersionedBook]:
-        return {**self._isolated, **self._cross, **self._versioned}
+    def _books(self) -> dict[int, IsolatedBook | CrossBook | RatioBook | VersionedBook]:
+        return {**self._isolated, **self._cross, **self._ratio, **self._versioned}
 
     def _venues(self) -> list[int]:
         return list(self._books())
@@ -105,6 +116,9 @@ class PositionBook(Actor):
             if venue.rulebook == common.RULEBOOK_MARGIN_TRADE:
                 self._cross_book(venue.venue).set_terms(venue)
                 continue
+            if venue.rulebook == common.RULEBOOK_SPIN:
+                self._ratio_book(venue.venue).set_terms(venue)
+                continue
             if venue.rulebook == common.RULEBOOK_PERENNIAL:
                 self._versioned_book(venue.venue).set_terms(venue)
                 continue
@@ -113,7 +127,8 @@ class PositionBook(Actor):
             book.terms = deepcopy(venue)
             if not is_new:
                 recharge_maintenance(book)
-        listed: dict[int, CrossBook | VersionedBook] = {**self._cross, **self._versioned}
+        listed: dict[int, CrossBook | RatioBook | VersionedBook]
+        listed = {**self._cross, **self._ratio, **self._versioned}
         for market in changes.markets:
             if market.venue in listed:
                 listed[market.venue].set_market(market)
@@ -129,6 +144,9 @@ class PositionBook(Actor):
             self._cross[venue] = CrossBook(venue, self._log, self._scalar, self._owns(VAULT))
         return self._cross[venue]
 
+    def _ratio_book(self, venue: int) -> RatioBook:
+        return self._ratio.setdefault(venue, RatioBook(venue, self._log, self._scalar))
+
     def _versioned_book(self, venue: int) -> VersionedBook:
         return self._versioned.setdefault(venue, VersionedBook(venue, self._log))
 
@@ -139,6 +157,10 @@ class PositionBook(Actor):
     def cross_book(self, venue: int) -> CrossBook | None:
         """A Margin Trade venue's columns, to be read between blocks."""
         return self._cross.get(venue)
+
+    def ratio_book(self, venue: int) -> RatioBook | None:
+        """A Spin venue's columns, to be read between blocks."""
+        return self._ratio.get(venue)
 
     def versioned_book(self, venue: int) -> VersionedBook | None:
         """A Perennial venue's columns, to be read between blocks."""
@@ -159,7 +181,9 @@ class PositionBook(Actor):
 
     def _standings(self, venue: int) -> batches.StandingsView:
         view = batches.StandingsView(height=self.height)
-        if venue in self._versioned:
+        if venue in self._ratio:
+            view.rows.CopyFrom(ratio_views.standings(self._ratio[venue]))
+        elif venue in self._versioned:
             view.rows.CopyFrom(versioned_views.standings(self._versioned[venue]))
         return view
 
@@ -172,6 +196,8 @@ class PositionBook(Actor):
                 views.accounts.append(self._isolated[request.venue].view(account))
             elif request.venue in self._cross:
                 views.accounts.append(cross_views.account_view(self._cross[request.venue], account))
+            elif request.venue in self._ratio:
+                views.accounts.append(ratio_views.account_view(self._ratio[request.venue], account))
             elif request.venue in self._versioned:
                 views.accounts.append(versioned_views.account_view(self._versioned[request.venue], account))
         return views
@@ -184,6 +210,7 @@ class PositionBook(Actor):
         saved = snapshots.ShardState(
             books=[saved_isolated(self._isolated[venue]) for venue in sorted(self._isolated)],
             cross_books=[saved_cross(self._cross[venue]) for venue in sorted(self._cross)],
+            ratio_books=[saved_ratio(self._ratio[venue]) for venue in sorted(self._ratio)],
             versioned_books=[saved_versioned(self._versioned[venue]) for venue in sorted(self._versioned)],
         )
         return saved.SerializeToString(deterministic=True)
@@ -196,5 +223,7 @@ class PositionBook(Actor):
                 load_isolated(self._isolated_book(isolated.parameters.venue), isolated, self._owns)
             for cross in state.cross_books:
                 load_cross(self._cross_book(cross.parameters.venue), cross, self._owns)
+            for ratio in state.ratio_books:
+                load_ratio(self._ratio_book(ratio.parameters.venue), ratio, self._owns)
             for versioned in state.versioned_books:
                 load_versioned(self._versioned_book(versioned.parameters.venue), versioned, self._owns)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from actors.cross.book import CrossBook
 from actors.isolated.book import IsolatedBook
+from actors.ratio.book import RatioBook
 from actors.versioned.book import VersionedBook
 from breakwater.v1 import snapshots_pb2 as snapshots
 
@@ -52,6 +53,23 @@ def load_cross(book: CrossBook, saved: snapshots.CrossBookState, owns: Owns) -> 
     book.marks = {mark.market: mark for mark in saved.marks}
     if book.owns_vault:
         book.unwound_ms |= {one.market: one.time_ms for one in saved.unwound}
+    book.fill(list(saved.tables), owns)
+
+
+def saved_ratio(book: RatioBook) -> snapshots.RatioBookState:
+    """A Spin venue."""
+    return snapshots.RatioBookState(
+        parameters=book.terms, markets=_by_number(book.markets), marks=_by_number(book.marks), tables=book.dump()
+    )
+
+
+def load_ratio(book: RatioBook, saved: snapshots.RatioBookState, owns: Owns) -> None:
+    """Parameters and marks first: sums over orders depend on them."""
+    book.set_terms(saved.parameters)
+    for market in saved.markets:
+        book.set_market(market)
+    for mark in saved.marks:
+        book.set_mark(mark)
     book.fill(list(saved.tables), owns)
 
 
