@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 DEFAULT_DATA = Path("breakwater-data")
 DEV_KEY = "dev"
-# The Margin Trade venue a node lists.
+# The venues a node lists with order books of Margin Trade and of Spin, and with oracle versions.
 BOOK_VENUE = 2
+SPIN_VENUE = 3
+PERENNIAL_VENUE = 4
 # How long a client command waits for its node, seconds.
 TIMEOUT_NAME = "BREAKWATER_TIMEOUT_S"
 TIMEOUT_S = 5.0
@@ -32,7 +34,10 @@ ApiKeyOption = Annotated[
 ]
 DataOption = Annotated[Path, typer.Option("--data", envvar="BREAKWATER_DATA", help="Data directory of the node.")]
 VenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of the venue.")]
-BookVenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of the Margin Trade venue.")]
+BookVenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of a venue with order books.")]
+SpinVenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of the Spin venue.")]
+PerennialVenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of the Perennial venue.")]
+BotVenueOption = Annotated[int, typer.Option("--venue", min=1, help="Number of a Spin or Perennial venue.")]
 MarketOption = Annotated[int, typer.Option("--market", min=1, help="Number of the market in its venue.")]
 AccountOption = Annotated[int, typer.Option("--account", min=1, help="Number of the account.")]
 
@@ -42,11 +47,16 @@ def connected(address: str | None, api_key: str | None, data: Path) -> Iterator[
     """A client of the node that is meant; raises Refusal where neither options nor data directory say which."""
     from node.client import Client
 
-    client = Client(address or _address_of(data), api_key or _dev_key_of(data), timeout_s=_timeout_s())
+    client = Client(*endpoint(address, api_key, data), timeout_s=_timeout_s())
     try:
         yield client
     finally:
         client.close()
+
+
+def endpoint(address: str | None, api_key: str | None, data: Path) -> tuple[str, str]:
+    """Address and key of the node that is meant; raises Refusal where neither options nor data directory say which."""
+    return address or _address_of(data), api_key or _dev_key_of(data)
 
 
 def _timeout_s() -> float:

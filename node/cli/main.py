@@ -5,6 +5,7 @@ import typer
 from node.cli import (
     benchmarking,
     books,
+    botting,
     checking,
     explaining,
     margins,
@@ -13,7 +14,10 @@ from node.cli import (
     replaying,
     serving,
     statements,
+    subaccounts,
+    takeovers,
     trading,
+    versions,
     voiding,
     watching,
 )
@@ -52,6 +56,16 @@ app.command()(books.book)
 app.command()(books.trades)
 app.command()(margins.margin)
 app.command()(margins.vault)
+app.command()(subaccounts.subaccount)
+app.command()(subaccounts.transfer)
+app.command()(versions.position)
+app.command()(versions.repay)
+app.command()(versions.version)
+app.command()(takeovers.liquidate)
+app.command("quote-liquidation")(takeovers.quote_liquidation)
+app.command()(takeovers.liquidatable)
+app.command()(takeovers.liquidators)
+app.command()(botting.bot)
 app.command()(statements.statement)
 app.command()(statements.liquidations)
 app.command()(watching.watch)

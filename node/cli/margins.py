@@ -1,10 +1,11 @@
-"""`margin`, `vault`: a cross-margin account with its positions and orders; the backstop vault and the venue's funds."""
+"""`margin`, `vault`: an account with its positions and orders; the backstop vault and the venue's funds."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli import steps
+from node.cli.bot_margins import put_ratio, put_versioned
 from node.cli.connection import (
     BOOK_VENUE,
     DEFAULT_DATA,
@@ -13,6 +14,7 @@ from node.cli.connection import (
     ApiKeyOption,
     BookVenueOption,
     DataOption,
+    VenueOption,
     connected,
 )
 from node.cli.output import JsonOption, put_facts, put_json, put_table
@@ -38,13 +40,13 @@ _ORDER_COLUMNS = ("order", "client id", "market", "side", "price", "size", "open
 
 def margin(
     account: AccountOption,
-    venue: BookVenueOption = BOOK_VENUE,
+    venue: VenueOption = BOOK_VENUE,
     address: AddressOption = None,
     api_key: ApiKeyOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """A cross-margin account: equity, requirements, positions with liquidation price and ADL rank, open orders."""
+    """An account's margin by its venue's rules: equity, requirements, positions with liquidation price, open orders."""
     from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
@@ -53,15 +55,16 @@ def margin(
             put_json(plain(answer))
             return
         markets = {one.market: one for one in client.list_markets(venue)}
-    _put_margin(answer)
-    ranks = {rank.market: rank for rank in answer.ranks}
-    cross = answer.account.cross
-    held = [position for position in cross.positions if position.lots]
-    if held:
-        rows = (_position_row(one, markets[one.market], ranks[one.market]) for one in held)
-        put_table("Positions", _POSITION_COLUMNS, rows)
-    if cross.orders:
-        put_table("Open orders", _ORDER_COLUMNS, (_order_row(one, markets[one.market]) for one in cross.orders))
+    view = answer.account
+    if view.HasField("cross"):
+        _put_cross(answer, markets)
+    elif view.HasField("ratio"):
+        put_ratio(answer, markets)
+    else:
+        put_versioned(answer, markets)
+    orders = view.ratio.orders if view.HasField("ratio") else view.cross.orders
+    if orders:
+        put_table("Open orders", _ORDER_COLUMNS, (_order_row(one, markets[one.market]) for one in orders))
 
 
 def vault(
@@ -87,6 +90,15 @@ def vault(
             put_json(plain(view))
         else:
             _put_vault(view)
+
+
+def _put_cross(answer: "accounts_pb2.GetMarginResponse", markets: "dict[int, parameters_pb2.MarketParameters]") -> None:
+    _put_margin(answer)
+    ranks = {rank.market: rank for rank in answer.ranks}
+    held = [position for position in answer.account.cross.positions if position.lots]
+    if held:
+        rows = (_position_row(one, markets[one.market], ranks[one.market]) for one in held)
+        put_table("Positions", _POSITION_COLUMNS, rows)
 
 
 def _put_margin(answer: "accounts_pb2.GetMarginResponse") -> None:

@@ -14,8 +14,8 @@ from node.cli.connection import (
     AccountOption,
     AddressOption,
     ApiKeyOption,
-    BookVenueOption,
     DataOption,
+    VenueOption,
     connected,
 )
 from node.cli.output import EXIT_USAGE, JsonOption, Refusal, put_facts, put_json, put_line
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from node.client.order_requests import HistoryWord
 
 _ROWS_A_GROUP = 10_000
+# By Rulebook: Margin Trade and Spin have an insurance fund.
+_WITH_FUND = (2, 4)
 
 
 class Format(StrEnum):
@@ -51,7 +53,7 @@ def statement(
     kinds: Annotated[list[Kind] | None, typer.Option("--kind", help="Only rows of this kind; may be repeated.")] = None,
     from_height: Annotated[int, typer.Option(min=0, help="From this height on.")] = 0,
     to_height: Annotated[int, typer.Option(min=0, help="Up to this height; 0: up to now.")] = 0,
-    venue: BookVenueOption = BOOK_VENUE,
+    venue: VenueOption = BOOK_VENUE,
     address: AddressOption = None,
     api_key: ApiKeyOption = None,
     data: DataOption = DEFAULT_DATA,
@@ -79,24 +81,26 @@ def liquidations(
     account: Annotated[int, typer.Option("--account", min=0, help="Only this account; 0: every one.")] = 0,
     market: Annotated[int, typer.Option("--market", min=0, help="Only this market; 0: every one.")] = 0,
     from_height: Annotated[int, typer.Option(min=0, help="From this height on.")] = 0,
-    venue: BookVenueOption = BOOK_VENUE,
+    venue: VenueOption = BOOK_VENUE,
     address: AddressOption = None,
     api_key: ApiKeyOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """What the ladder did so far: orders, takeovers, deleveraging, insurance, shortfall, each with its numbers."""
+    """Liquidations so far: orders, takeovers, deleveraging, closes, insurance, shortfall, each with its numbers."""
     from node.report.plain import plain
 
     with connected(address, api_key, data) as client:
         events = [plain(event) for event in client.list_liquidations(account, market, from_height, venue)]
-        funds = plain(client.insurance(venue))
+        rulebook = next((one.rulebook for one in client.venues() if one.venue == venue), 0)
+        funds = plain(client.insurance(venue)) if rulebook in _WITH_FUND else {}
     if as_json:
         put_json({"venue": venue, "events": events, "insurance": funds})
         return
     for event in events:
         put_line(line(event))
-    put_facts("Insurance", [(name.replace("_", " "), f"{value:,}") for name, value in funds.items()])
+    if funds:
+        put_facts("Insurance", [(name.replace("_", " "), f"{value:,}") for name, value in funds.items()])
 
 
 def _shown(value: Any) -> str:

@@ -60,7 +60,7 @@ def watch(
         raise Refusal("watch --json needs --count or --seconds: it prints one object at the end", EXIT_USAGE)
     seen: list[dict[str, Any]] = []
     with connected(address, api_key, data) as client:
-        for message in _until(client, _messages(client, subject, venue, account, from_height, market), seconds):
+        for message in until(client, _messages(client, subject, venue, account, from_height, market), seconds):
             facts = plain(message)
             seen.append(facts)
             if not as_json:
@@ -87,7 +87,7 @@ def _messages(
     return client.stream_account(account or 0, venue)
 
 
-def _until(client: "Client", messages: Iterator["Message"], seconds: float | None) -> Iterator["Message"]:
+def until(client: "Client", messages: Iterator["Message"], seconds: float | None) -> Iterator["Message"]:
     """The messages until the time is over: closing the connection ends a stream that is silent."""
     over = threading.Event()
 

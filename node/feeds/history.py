@@ -1,7 +1,8 @@
 """Events of an account as rows of its history: what was traded, paid, moved, realised.
 
 The balance a row changes is free (or cash) plus what is held, plus the margin of isolated positions. Money a pool owes
-counts when it is paid; a withdrawal counts when it is asked for, and again, the other way, when it is given back.
+counts when it is paid; a withdrawal counts when it is asked for, and again, the other way, when it is given back. On
+Perennial collateral leaves the balance when it goes into a market; what it earns or pays there moves nothing here.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from breakwater.v1 import events_pb2, history_pb2
+from breakwater.v1 import common_pb2, events_pb2, history_pb2
 
 _FILL: Final = history_pb2.HISTORY_KIND_FILL
 _FUNDING: Final = history_pb2.HISTORY_KIND_FUNDING
 _TRANSFER: Final = history_pb2.HISTORY_KIND_TRANSFER
 _PNL: Final = history_pb2.HISTORY_KIND_PNL
 
+_PAID_TO_ACCOUNTS: Final = (events_pb2.INSURANCE_REASON_DEFICIT, events_pb2.INSURANCE_REASON_REWARD)
+
 Cells = dict[str, Any]
 
 
-def entry_of(event: events_pb2.Event) -> history_pb2.HistoryEntry | None:
-    """The row of an event, None where the event moves no money and trades nothing."""
+def entry_of(event: events_pb2.Event, rulebook: int) -> history_pb2.HistoryEntry | None:
+    """The row of an event of a venue that follows the rulebook, None where it moves no money and trades nothing."""
     name = event.WhichOneof("body")
-    cells_of = _CELLS.get(name or "")
-    cells = cells_of(getattr(event, name or "")) if cells_of is not None else None
-    if cells is None:
+    cells = _PERENNIAL_CELLS if rulebook == common_pb2.RULEBOOK_PERENNIAL else _CELLS
+    cells_of = cells.get(name or "")
+    row = cells_of(getattr(event, name or "")) if cells_of is not None else None
+    if row is None:
         return None
     return history_pb2.HistoryEntry(
         height=event.height,
@@ -32,7 +36,7 @@ def entry_of(event: events_pb2.Event) -> history_pb2.HistoryEntry | None:
         block_time_ms=event.block_time_ms,
         event=name,
         market=event.market,
-        **cells,
+        **row,
     )
 
 
@@ -106,8 +110,34 @@ def _decided(decided: events_pb2.WithdrawalDecided) -> Cells | None:
 
 
 def _insured(moved: events_pb2.InsuranceMoved) -> Cells | None:
-    """The insurance fund made up for a deficit (MT-16a); its other moves are nobody's."""
-    return _transfer(-moved.amount_atoms) if moved.reason == events_pb2.INSURANCE_REASON_DEFICIT else None
+    """The fund made up for a deficit (MT-16a) or for a reward (SP-09); its other moves are told elsewhere."""
+    return _transfer(-moved.amount_atoms) if moved.reason in _PAID_TO_ACCOUNTS else None
+
+
+def _settled_funding(settled: events_pb2.FundingSettled) -> Cells:
+    return {"kind": _FUNDING, "amount_atoms": -settled.payment_atoms}
+
+
+def _moved_collateral(moved: events_pb2.CollateralMoved) -> Cells:
+    """Out of the balance into the market; a reward or a repayment moves the collateral only."""
+    if not moved.counterparty:
+        return _transfer(-moved.amount_atoms)
+    return {"kind": _PNL, "reference": moved.counterparty, "realised_atoms": moved.amount_atoms}
+
+
+def _credited(credited: events_pb2.Credited) -> Cells | None:
+    """A liquidator's reward (PE-09); what the desk gives back was never gone."""
+    is_reward = credited.kind == events_pb2.LEG_KIND_PAYOUT
+    return _transfer(credited.amount_atoms, credited.reference) if is_reward else None
+
+
+def _settled_version(settled: events_pb2.PositionSettled) -> Cells:
+    return {
+        "kind": _PNL,
+        "lots": settled.lots,
+        "realised_atoms": settled.realised_atoms,
+        "fee_atoms": settled.fee_atoms + settled.settlement_fee_atoms,
+    }
 
 
 def _paid_funding(paid: events_pb2.FundingPaid) -> Cells:
@@ -127,9 +157,19 @@ _CELLS: Final[dict[str, Callable[[Any], Cells | None]]] = {
     # MT-16: a loss nobody could carry is written off.
     "shortfall_recorded": lambda body: _transfer(body.amount_atoms),
     "funding_paid": _paid_funding,
+    "funding_settled": _settled_funding,
+    "transferred": lambda body: _transfer(body.amount_atoms, body.counterparty),
     "order_filled": _filled,
     "position_updated": _settled,
     "position_opened": _opened,
     "position_closed": _closed,
     "position_liquidated": _liquidated,
+}
+
+# What is written off there stays a debt of the account (PE-17).
+_PERENNIAL_CELLS: Final[dict[str, Callable[[Any], Cells | None]]] = {
+    **{name: _CELLS[name] for name in ("deposited", "withdrawal_requested", "withdrawal_decided")},
+    "collateral_moved": _moved_collateral,
+    "credited": _credited,
+    "position_settled": _settled_version,
 }

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, Final
 
 from actors.columns import rows
-from actors.versioning.terms import terms_of
+from actors.risk.perennial_terms import terms_of
 from breakwater.v1 import batches_pb2, common_pb2, liquidation_pb2, parameters_pb2, refusals_pb2
 from node.guards import numbers
 from node.guards.pages import LARGEST_PAGE, PAGE

@@ -8,23 +8,20 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from actors.risk.tiers import Tiers, tiers_of
-from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
 from actors.rulebooks import margin_trade as rules
 from actors.sinks import Refused
-from actors.units import LONG, PPM, SHORT, div_ceil, div_floor
+from actors.units import LONG, SHORT
 from breakwater.v1 import batches_pb2, common_pb2, orders_pb2, parameters_pb2, refusals_pb2
+from node.services.asks import (
+    Ask,
+    average_price_ticks,
+    filled_lots_and_quote,
+    why_not_entered,
+    why_not_filled,
+    why_not_traded,
+)
 
 _REDUCE_ONLY: Final = 2
-
-
-class Ask(NamedTuple):
-    """The order in question; price 0 stands for a market order, leverage 0 for what the account has chosen."""
-
-    side: int
-    size_lots: int
-    price_ticks: int
-    leverage: int
-    reduce_only: bool
 
 
 class Resting(NamedTuple):
@@ -84,7 +81,7 @@ def estimate(
     holds = cross.holds_atoms + before.hold() - _shown(cross, terms.market).hold_atoms
     free = cross.equity_atoms - initial - holds
     added = 0 if ask.reduce_only else _with_order(before, ask, worst).hold() - before.hold()
-    filled, quote = _fill(book, ask, worst, before.k)
+    filled, quote = filled_lots_and_quote(book, ask, worst, before.k)
     fee = rules.trading_fee_ceil_atoms(quote, terms.margin_trade.taker_fee_e9)
     after = before._replace(lots=before.lots + ask.side * filled)
     equity = cross.equity_atoms + ask.side * (filled * mark.mark_ticks * before.k - quote) - fee
@@ -93,12 +90,12 @@ def estimate(
     liquidation = rules.liquidation_price_estimate_ticks(
         after.lots, mark.mark_ticks, after.k, equity, maintenance_after, after.tiers
     )
-    refused = _why_not(account, terms, mark, ask, before, added, free) or _no_liquidity(book, ask, filled, worst)
+    refused = _why_not(account, terms, mark, ask, before, added, free) or why_not_filled(book, ask, filled, worst)
     return orders_pb2.EstimatePositionResponse(
         mark_ticks=mark.mark_ticks,
         size_lots=ask.size_lots,
         filled_lots=filled,
-        average_price_ticks=_average(ask.side, quote, filled * before.k),
+        average_price_ticks=average_price_ticks(ask.side, quote, filled * before.k),
         quote_atoms=quote,
         fee_atoms=fee,
         hold_atoms=added,
@@ -159,28 +156,6 @@ def _with_order(market: Market, ask: Ask, worst_ticks: int) -> Market:
     return market._replace(buys=joined) if ask.side == LONG else market._replace(sells=joined)
 
 
-def _fill(book: batches_pb2.BookView, ask: Ask, worst_ticks: int, k: int) -> tuple[int, int]:
-    """Lots filled and their quote: whole at the price asked about, else level by level."""
-    if ask.price_ticks:
-        return ask.size_lots, rules.notional_atoms(ask.size_lots, ask.price_ticks, k)
-    levels = book.asks if ask.side == LONG else book.bids
-    left, quote = ask.size_lots, 0
-    for ticks, lots in zip(levels.price_ticks, levels.lots, strict=True):
-        if not left or ask.side * (ticks - worst_ticks) > 0:
-            break
-        taken = min(left, lots)
-        left -= taken
-        quote += rules.notional_atoms(taken, ticks, k)
-    return ask.size_lots - left, quote
-
-
-def _average(side: int, quote_atoms: int, divisor: int) -> int:
-    """Average price in ticks, rounded against the account; 0 where nothing is filled."""
-    if not divisor:
-        return 0
-    return div_ceil(quote_atoms, divisor) if side == LONG else div_floor(quote_atoms, divisor)
-
-
 def _why_not(
     account: batches_pb2.AccountView,
     terms: parameters_pb2.MarketParameters,
@@ -192,39 +167,13 @@ def _why_not(
 ) -> Refused | None:
     """What admission would refuse, in its order (MT-06)."""
     limits = terms.margin_trade
-    reducible = max(0, -ask.side * before.lots)
-    is_reducing = ask.reduce_only and ask.size_lots <= reducible
-    if ask.size_lots > limits.max_order_lots:
-        return Refused(refusals_pb2.REFUSAL_OVERFLOW, limits.max_order_lots, ask.size_lots)
-    if account.frozen:
-        return Refused(refusals_pb2.REFUSAL_ACCOUNT_FROZEN, 0, account.account)
+    if refused := why_not_entered(account, limits, ask):
+        return refused
     if ask.leverage > before.tiers.max_leverages[0] or ask.leverage < 0:
         bound = before.tiers.max_leverages[0] if ask.leverage > 0 else 1
         return Refused(refusals_pb2.REFUSAL_LEVERAGE_OUT_OF_RANGE, bound, ask.leverage)
-    halted = why_not_tradable(mark, halt_age_in_force_ms(terms.halted, terms.oracle.halt_age_ms))
-    if halted and mark.state != common_pb2.MARK_STATE_REDUCE_ONLY:
-        return halted
-    notional = rules.notional_atoms(ask.size_lots, ask.price_ticks or mark.mark_ticks, before.k)
-    if not ask.reduce_only and notional < limits.min_notional_atoms:
-        return Refused(refusals_pb2.REFUSAL_MIN_NOTIONAL, limits.min_notional_atoms, notional)
-    oracle = mark.index_ticks or mark.mark_ticks
-    highest = div_floor(oracle * (PPM + limits.price_band_ppm), PPM)
-    lowest = div_ceil(oracle * (PPM - limits.price_band_ppm), PPM)
-    if ask.price_ticks and not lowest <= ask.price_ticks <= highest:
-        edge = highest if ask.price_ticks > highest else lowest
-        return Refused(refusals_pb2.REFUSAL_TOO_FAR_FROM_ORACLE, edge, ask.price_ticks)
-    if halted and not is_reducing:
-        return Refused(refusals_pb2.REFUSAL_MARKET_REDUCE_ONLY, 0, mark.age_ms)
-    if ask.reduce_only and not is_reducing:
-        return Refused(refusals_pb2.REFUSAL_REDUCE_ONLY, reducible, ask.size_lots)
+    if refused := why_not_traded(terms, limits, mark, ask, before.lots):
+        return refused
     if added > 0 and free < added:
         return Refused(refusals_pb2.REFUSAL_BELOW_INITIAL_MARGIN, added, free)
     return None
-
-
-def _no_liquidity(book: batches_pb2.BookView, ask: Ask, filled: int, worst_ticks: int) -> Refused | None:
-    if filled:
-        return None
-    levels = book.asks if ask.side == LONG else book.bids
-    best = levels.price_ticks[0] if levels.price_ticks else 0
-    return Refused(refusals_pb2.REFUSAL_NO_LIQUIDITY, worst_ticks, best)

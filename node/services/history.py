@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from breakwater.v1 import events_pb2, history_pb2, history_pb2_grpc, refusals_pb2
 from cluster.archive import Archive, Cursor
@@ -19,6 +19,15 @@ _HIGHEST_KIND: Final = max(_KINDS)
 _SCAN_ROWS: Final = 1_000
 _DEPOSITS: Final = ("deposited",)
 _WITHDRAWALS: Final = ("withdrawal_requested", "withdrawal_decided")
+
+
+class _Owner(NamedTuple):
+    """Whose history is read, by which rules, and where."""
+
+    archive: Archive
+    account: int
+    venue: int
+    rulebook: int
 
 
 class HistoryService(history_pb2_grpc.HistoryServiceServicer):
@@ -38,9 +47,7 @@ class HistoryService(history_pb2_grpc.HistoryServiceServicer):
                 raise Refused(refusals_pb2.REFUSAL_MALFORMED, _HIGHEST_KIND, kind, "kinds")
         first, last = await self._heights(request)
         kinds = frozenset(request.kinds) - {history_pb2.HISTORY_KIND_UNSPECIFIED}
-        entries, more = await asyncio.to_thread(
-            _page, self._door.host.archive, request.account, request.venue, first, last, kinds, size, after
-        )
+        entries, more = await asyncio.to_thread(_page, self._of(request), first, last, kinds, size, after)
         token = pages.token(entries[-1].height, entries[-1].index) if more else ""
         return history_pb2.ListHistoryResponse(entries=entries, next_page_token=token)
 
@@ -49,7 +56,11 @@ class HistoryService(history_pb2_grpc.HistoryServiceServicer):
     ) -> history_pb2.GetStatementResponse:
         """Totals of the account's rows between two heights, both included."""
         first, last = await self._heights(request)
-        return await asyncio.to_thread(_statement, self._door.host.archive, request.account, request.venue, first, last)
+        return await asyncio.to_thread(_statement, self._of(request), first, last)
+
+    def _of(self, request: history_pb2.ListHistoryRequest | history_pb2.GetStatementRequest) -> _Owner:
+        rulebook = self._door.venue(request.venue).rulebook
+        return _Owner(self._door.host.archive, request.account, request.venue, rulebook)
 
     async def _heights(
         self, request: history_pb2.ListHistoryRequest | history_pb2.GetStatementRequest
@@ -63,24 +74,20 @@ class HistoryService(history_pb2_grpc.HistoryServiceServicer):
         return first, last
 
 
-def _entries(
-    archive: Archive, account: int, venue: int, first: int, last: int, after: Cursor | None
-) -> Iterator[history_pb2.HistoryEntry]:
+def _entries(owner: _Owner, first: int, last: int, after: Cursor | None) -> Iterator[history_pb2.HistoryEntry]:
     """Rows of an account past a cursor, up to a height. Runs in a thread."""
-    while rows := archive.events_by_account(account, venue, first, _SCAN_ROWS, after):
+    while rows := owner.archive.events_by_account(owner.account, owner.venue, first, _SCAN_ROWS, after):
         for row in rows:
             if row.height > last:
                 return
-            entry = entry_of(events_pb2.Event.FromString(row.bytes))
+            entry = entry_of(events_pb2.Event.FromString(row.bytes), owner.rulebook)
             if entry is not None:
                 yield entry
         after = Cursor(rows[-1].height, rows[-1].idx)
 
 
 def _page(
-    archive: Archive,
-    account: int,
-    venue: int,
+    owner: _Owner,
     first: int,
     last: int,
     kinds: frozenset[int],
@@ -89,7 +96,7 @@ def _page(
 ) -> tuple[list[history_pb2.HistoryEntry], bool]:
     """Up to `size` rows, and whether there are more."""
     found: list[history_pb2.HistoryEntry] = []
-    for entry in _entries(archive, account, venue, first, last, after):
+    for entry in _entries(owner, first, last, after):
         if kinds and entry.kind not in kinds:
             continue
         if len(found) == size:
@@ -98,9 +105,9 @@ def _page(
     return found, False
 
 
-def _statement(archive: Archive, account: int, venue: int, first: int, last: int) -> history_pb2.GetStatementResponse:
+def _statement(owner: _Owner, first: int, last: int) -> history_pb2.GetStatementResponse:
     totals = history_pb2.GetStatementResponse(from_height=first, to_height=last)
-    for entry in _entries(archive, account, venue, first, last, None):
+    for entry in _entries(owner, first, last, None):
         totals.change_atoms += entry.amount_atoms
         if entry.kind == history_pb2.HISTORY_KIND_TRANSFER:
             _add_transfer(totals, entry)

@@ -23,9 +23,11 @@ from node.guards.batches import body_of, rows_of
 from node.guards.refusals import Refused
 from node.logs import logger
 from node.lots import lot_size_e9
+from node.services.asks import Ask
 from node.services.batch_stream import BatchStream, answer_of
 from node.services.door import WITH_BOOKS, Door, unsequenced
-from node.services.estimates import Ask, estimate
+from node.services.estimates import estimate
+from node.services.ratio_estimates import estimate_ratio
 
 STREAM_BODIES: Final = ("place_orders", "amend_orders", "cancel_book_orders", "set_leverage")
 _MARKET: Final = common_pb2.ORDER_KIND_MARKET
@@ -137,7 +139,10 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
             asyncio.wrap_future(door.host.order_book(request.venue, request.market, _DEPTH_LEVELS)),
         )
         mark = door.host.mark(request.venue, request.market) or common_pb2.Mark(state=common_pb2.MARK_STATE_NONE)
-        answer = estimate(views.accounts[0], rules, mark, book, ask)
+        if rules.HasField("spin"):
+            answer = estimate_ratio(views.accounts[0], rules, mark, book, ask)
+        else:
+            answer = estimate(views.accounts[0], rules, mark, book, ask)
         answer.height = views.height
         return answer
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import NamedTuple, cast
 
+from actors.risk.perennial_terms import Terms
 from actors.rulebooks import perennial
 from actors.rulebooks.perennial import NOTHING, Totals
 from actors.rulebooks.perennial_orders import order_effect, position_fee_floor_atoms, settlement_fee_atoms
 from actors.rulebooks.perennial_versions import Accumulators, settle_account
 from actors.sinks import Refused
-from actors.versioning.terms import Terms
 from breakwater.v1 import batches_pb2, events_pb2, liquidation_pb2, refusals_pb2
 
 _KINDS = (events_pb2.POSITION_KIND_MAKER, events_pb2.POSITION_KIND_LONG, events_pb2.POSITION_KIND_SHORT)
@@ -134,6 +134,8 @@ def _why_not(standing: Standing, desk: Desk, collateral_atoms: int, requirement_
     """What the desk would refuse, in its order (PE-02, PE-04, PE-08)."""
     if locked_ms := desk.locked_version_ms(standing.account):
         return Refused(refusals_pb2.REFUSAL_LIQUIDATION_PENDING, locked_ms, desk.block_time_ms)
+    if not desk.view.record.version_ms:
+        return Refused(refusals_pb2.REFUSAL_NO_VERSION, 1, 0)
     age_ms = desk.view.next_version_ms - desk.view.record.version_ms
     if age_ms >= desk.terms.risk.stale_after_ms:
         return Refused(refusals_pb2.REFUSAL_STALE_VERSION, desk.terms.risk.stale_after_ms, age_ms)
