@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from node.margin_presets import LISTED, SCALES
+from node.perennial_presets import PERENNIAL_LISTED
 from node.presets import DEFAULT_ORACLE, DEFAULT_RULES, HALT_AGE_MS, RULES, VenueWithMarkets, default_venues
+from node.spin_presets import SPIN_LISTED
 
 Settings = TypeVar("Settings", "Limits", "NodeConfig")
 
@@ -60,8 +62,10 @@ class NodeConfig:
     # What a new node lists itself, by preset; further venues come over the API.
     rules: str = DEFAULT_RULES
     oracle: str = DEFAULT_ORACLE
-    # Assets of the Margin Trade venue's markets, in their order; empty: no such venue.
+    # Assets of the markets of the other three venues, in their order; empty: no such venue.
     margin_trade: str = " ".join(LISTED)
+    spin: str = " ".join(SPIN_LISTED)
+    perennial: str = " ".join(PERENNIAL_LISTED)
     limits: Limits = field(default_factory=Limits)
     venues: list[VenueWithMarkets] = field(default_factory=default_venues)
 
@@ -85,11 +89,17 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
     for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS)):
         if getattr(config, name) not in presets:
             raise ConfigError(f"{name} is one of {', '.join(presets)}, not {getattr(config, name)!r}")
-    assets = config.margin_trade.split()
+    listed = [_assets(config, name) for name in ("margin_trade", "spin", "perennial")]
+    return replace(config, venues=default_venues(config.rules, config.oracle, *listed))
+
+
+def _assets(config: NodeConfig, name: str) -> list[str]:
+    """Assets of a venue's markets, by the setting of its name. Raises ConfigError."""
+    assets: list[str] = getattr(config, name).split()
     unknown = [asset for asset in assets if asset not in SCALES or assets.count(asset) > 1]
     if unknown:
-        raise ConfigError(f"margin_trade lists assets of {', '.join(SCALES)}, each once, not {unknown[0]!r}")
-    return replace(config, venues=default_venues(config.rules, config.oracle, assets))
+        raise ConfigError(f"{name} lists assets of {', '.join(SCALES)}, each once, not {unknown[0]!r}")
+    return assets
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -29,12 +29,20 @@ _NOTICE_MS: Final = 60_000
 
 
 def default_venues(
-    rules: str = DEFAULT_RULES, oracle: str = DEFAULT_ORACLE, assets: Sequence[str] = LISTED
+    rules: str = DEFAULT_RULES,
+    oracle: str = DEFAULT_ORACLE,
+    margin_trade: Sequence[str] = LISTED,
+    spin: Sequence[str] = SPIN_LISTED,
+    perennial: Sequence[str] = PERENNIAL_LISTED,
 ) -> list[VenueWithMarkets]:
-    """What `up` lists: Twilight by these presets, and Margin Trade with a market for each asset; without assets no such
-    venue. Raises KeyError for a preset or an asset there is not."""
-    twilight_only = [twilight_venue(rules, oracle)]
-    return [*twilight_only, margin_trade_listing(assets)] if assets else twilight_only
+    """What `up` lists: Twilight by these presets, then Margin Trade, Spin and Perennial with a market for each of their
+    assets; a venue without assets is left out. Raises KeyError for a preset or an asset there is not."""
+    listings = (
+        (margin_trade_listing, margin_trade),
+        (spin_listing, spin),
+        (perennial_listing, perennial),
+    )
+    return [twilight_venue(rules, oracle), *(listing(assets) for listing, assets in listings if assets)]
 
 
 def margin_trade_listing(assets: Sequence[str] = LISTED) -> VenueWithMarkets:

@@ -48,7 +48,7 @@ def test_every_row_is_answered_in_its_place(dev: Client) -> None:
             commands_pb2.CommandBatch(venue=1, open_accounts=commands_pb2.OpenAccounts(count=(1 << 32) - 1)),
             Refusal("BATCH_TOO_LARGE", LIMITS.batch_rows, (1 << 32) - 1, "open_accounts"),
         ),
-        (deposits([1], [5], venue=77), Refusal("UNKNOWN_VENUE", 2, 77, "")),
+        (deposits([1], [5], venue=77), Refusal("UNKNOWN_VENUE", 4, 77, "")),
     ],
     ids=["ragged short", "ragged long", "no rows", "no body", "too many rows", "too many accounts", "venue"],
 )

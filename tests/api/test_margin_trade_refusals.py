@@ -94,7 +94,7 @@ def request_of(**changes: object) -> orders_pb2.PlaceOrderRequest:
         ({"post_only": True, "time_in_force": 2}, Refusal("BAD_ORDER_KIND", 1, 2, "")),
         ({"market": 77}, Refusal("UNKNOWN_MARKET", 3, 77, "market")),
         ({"market": ETH, "limit_price": "3900"}, Refusal("NO_MARK", 1, 0, "")),
-        ({"venue": 77}, Refusal("UNKNOWN_VENUE", 2, 77, "venue")),
+        ({"venue": 77}, Refusal("UNKNOWN_VENUE", 4, 77, "venue")),
         ({"venue": 1}, Refusal("WRONG_RULEBOOK", 2, 1, "venue")),
     ],
     ids=str,

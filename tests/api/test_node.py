@@ -113,8 +113,12 @@ def test_venues_of_the_configuration_are_listed_once(tmp_path: Path) -> None:
                 for venue in client.venues()
             ]
         server.stop()
-        books = [("BTC-PERP", 1), ("ETH-PERP", 1), ("SOL-PERP", 1)]
-        assert listed == [("twilight", 1, [("BTC-PERP", 1)]), ("margin-trade", 1, books)]
+        assert listed == [
+            ("twilight", 1, [("BTC-PERP", 1)]),
+            ("margin-trade", 1, [("BTC-PERP", 1), ("ETH-PERP", 1), ("SOL-PERP", 1)]),
+            ("spin", 1, [("BTC-PERP", 1), ("NEAR-PERP", 1)]),
+            ("perennial", 1, [("BTC-PERP", 1), ("ETH-PERP", 1)]),
+        ]
 
 
 def test_too_many_calls_in_a_second_are_refused(tmp_path: Path) -> None:
@@ -195,10 +199,13 @@ def test_settings_come_from_a_file_and_arguments(tmp_path: Path) -> None:
 
 def test_a_file_says_which_books_there_are(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
-    path.write_text("margin_trade = 'XRP BTC'\n")
-    _, (venue, markets) = load_config(path, data_dir=tmp_path).venues
-    assert (venue.name, [market.symbol for market in markets]) == ("margin-trade", ["XRP-PERP", "BTC-PERP"])
-    path.write_text("margin_trade = ''\n")
+    path.write_text("margin_trade = 'XRP BTC'\nspin = 'NEAR'\nperennial = ''\n")
+    _, *others = load_config(path, data_dir=tmp_path).venues
+    assert [(venue.name, [market.symbol for market in markets]) for venue, markets in others] == [
+        ("margin-trade", ["XRP-PERP", "BTC-PERP"]),
+        ("spin", ["NEAR-PERP"]),
+    ]
+    path.write_text("margin_trade = ''\nspin = ''\nperennial = ''\n")
     assert load_config(path, data_dir=tmp_path).venues == [twilight_venue()]
 
 
@@ -214,6 +221,7 @@ def test_a_file_says_which_books_there_are(tmp_path: Path) -> None:
         ("venues = 3", "venues is no setting"),
         ("margin_trade = 'BTC DOGE'", "not 'DOGE'"),
         ("margin_trade = 'BTC ETH BTC'", "not 'BTC'"),
+        ("spin = 'DOGE'", "spin lists assets"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> None:

@@ -80,18 +80,18 @@ def test_a_stream_of_ticks_is_answered_in_order(dev: Client) -> None:
 
 
 def test_a_venue_and_its_market_are_listed(dev: Client) -> None:
-    create_venue(dev, venue_of(3, "third"))
-    create_market(dev, market_of(3, 1, "BTC-CENT", 10_000_000))
-    assert [venue.name for venue in dev.venues()] == ["twilight", "margin-trade", "third"]
-    assert [market.symbol for market in dev.list_markets(3)] == ["BTC-CENT"]
-    assert dev.mark(1, venue=3).mark.state == common_pb2.MARK_STATE_NONE
-    account = dev.open_account(venue=3)
-    dev.faucet(account, 1_000_000, venue=3)
-    refusal = refusal_of(lambda: dev.open_position(account, "long", 1_000, "2", venue=3))
+    create_venue(dev, venue_of(5, "fifth"))
+    create_market(dev, market_of(5, 1, "BTC-CENT", 10_000_000))
+    assert [venue.name for venue in dev.venues()] == ["twilight", "margin-trade", "spin", "perennial", "fifth"]
+    assert [market.symbol for market in dev.list_markets(5)] == ["BTC-CENT"]
+    assert dev.mark(1, venue=5).mark.state == common_pb2.MARK_STATE_NONE
+    account = dev.open_account(venue=5)
+    dev.faucet(account, 1_000_000, venue=5)
+    refusal = refusal_of(lambda: dev.open_position(account, "long", 1_000, "2", venue=5))
     assert refusal == Refusal("NO_MARK", 1, 0, "")
-    assert refusal_of(lambda: dev.estimate_liquidation("long", 1_000, "2", venue=3)).name == "NO_MARK"
-    refusal = refusal_of(lambda: create_venue(dev, venue_of(4, "third")))
-    assert refusal == Refusal("NAME_TAKEN", 0, 3, "")
+    assert refusal_of(lambda: dev.estimate_liquidation("long", 1_000, "2", venue=5)).name == "NO_MARK"
+    refusal = refusal_of(lambda: create_venue(dev, venue_of(6, "fifth")))
+    assert refusal == Refusal("NAME_TAKEN", 0, 5, "")
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_the_dead_mans_switch_cancels(dev: Client, account: int) -> None:
         ({"side": 9}, Refusal("BAD_SIDE", 1, 9, "side")),
         ({"kind": 0}, Refusal("BAD_ORDER_KIND", 2, 0, "kind")),
         ({"kind": 3}, Refusal("BAD_ORDER_KIND", 2, 3, "kind")),
-        ({"venue": 7}, Refusal("UNKNOWN_VENUE", 2, 7, "venue")),
+        ({"venue": 7}, Refusal("UNKNOWN_VENUE", 4, 7, "venue")),
         ({"market": 5}, Refusal("UNKNOWN_MARKET", 1, 5, "")),
         ({"kind": 2, "market": 5, "limit_price": "1"}, Refusal("UNKNOWN_MARKET", 1, 5, "market")),
         ({"limit_price": "100000"}, Refusal("MALFORMED", 0, 0, "limit_price")),
