@@ -85,6 +85,10 @@ class Mind(Protocol):
     def height(self) -> int:
         """The newest block it has taken."""
 
+    @property
+    def below(self) -> int:
+        """How many may be liquidated now, as far as it knows."""
+
     def learn_terms(
         self, venue: parameters_pb2.VenueParameters, markets: Sequence[parameters_pb2.MarketParameters]
     ) -> None:

@@ -34,6 +34,11 @@ class KeeperMind:
         """The newest block it has taken."""
         return self.watch.table.height
 
+    @property
+    def below(self) -> int:
+        """How many may be liquidated now."""
+        return len(self.watch.below)
+
     def learn_terms(
         self, venue: parameters_pb2.VenueParameters, markets: Sequence[parameters_pb2.MarketParameters]
     ) -> None:

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from actors.risk.tradable import is_usable
 from actors.rulebooks import spin
 from actors.units import E9, mul_div_floor
 from breakwater.v1 import common_pb2, parameters_pb2
@@ -17,6 +16,8 @@ from node.bots.standing_table import CASH_MARKET, StandingTable
 # Far beyond what rounding to 53 bits can do to sums of a few hundred terms: who is left out is sure to be out.
 _DOUBT: Final = 1e-9
 _DOUBT_ATOMS: Final = 100.0
+# As actors/risk/tradable.py says, which a client without kernels cannot import.
+_USABLE: Final = (common_pb2.MARK_STATE_FRESH, common_pb2.MARK_STATE_STALE)
 _NO_MARK: Final = common_pb2.Mark()
 
 
@@ -170,7 +171,7 @@ class SpinWatch:
         return MarketTerms(
             mark.mark_ticks,
             mark.funding_index_e9,
-            is_usable(mark),
+            mark.state in _USABLE,
             rules.quote_atoms_per_tick_lot,
             rules.collateral_ratio_e9,
             max(1, rules.step_lots),
