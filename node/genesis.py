@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any, Final
 
-from breakwater.v1 import commands_pb2, common_pb2
+from breakwater.v1 import answers_pb2, commands_pb2, common_pb2
 from cluster.host import Host, Refused
 from node.client.errors import refusal_name
 from node.config import VenueWithMarkets
@@ -37,22 +38,27 @@ def _batch(name: str, venue: int, expires_ms: int, **body: Any) -> commands_pb2.
 
 
 def create_venues(host: Host, venues: list[VenueWithMarkets], expires_ms: int) -> None:
-    """Lists what is missing, also what a crash in the middle left out. Raises GenesisRefused."""
+    """Lists what is missing, also what a crash in the middle left out. Raises GenesisRefused.
+
+    Everything is sent before the first answer is waited for: one block lists it, and the desks start side by side.
+    """
     known_venues = {venue.venue for venue in host.venues()}
     known_markets = {(venue, market.market) for venue in known_venues for market in host.markets(venue)}
+    sent = []
     for batch in genesis_batches(venues, expires_ms):
         is_venue = batch.HasField("create_venue")
         if is_venue and batch.venue in known_venues:
             continue
         if not is_venue and (batch.venue, batch.create_market.parameters.market) in known_markets:
             continue
-        _submit(host, batch)
+        sent.append((batch.request_key.decode(), host.submit(batch)))
+    for subject, answer in sent:
+        _wait(subject, answer)
 
 
-def _submit(host: Host, batch: commands_pb2.CommandBatch) -> None:
-    subject = batch.request_key.decode()
+def _wait(subject: str, answer: Future[answers_pb2.BatchOutcome]) -> None:
     try:
-        outcome = host.submit(batch).result(_ANSWER_TIMEOUT_S)
+        outcome = answer.result(_ANSWER_TIMEOUT_S)
     except Refused as refused:
         raise GenesisRefused(_complaint(subject, refused.refusal, refused.required, refused.actual)) from refused
     if outcome.status[0] == common_pb2.OUTCOME_STATUS_REFUSED:
