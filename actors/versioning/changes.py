@@ -66,9 +66,8 @@ def _plan(work: VersionWork, op: Op, standing: Standing) -> Plan:
     everything = op.collateral_atoms == EVERYTHING
     moved_atoms = -max(standing.collateral_atoms, 0) if everything else op.collateral_atoms
     fees_atoms = pending.fees_atoms(op.account) + fee_atoms + settlement_fee_atoms
-    # An order of the same version gives its sizes up; an empty change leaves all of them.
-    replaced_ms = 0 if effect.is_empty else book.next_ms
-    positions = pending.positions(op.account, standing.settled, replaced_ms)
+    # An order of the same version gives its sizes up; an empty change has them for a target.
+    positions = pending.positions(op.account, standing.settled, book.next_ms)
     return Plan(
         collateral_atoms=moved_atoms,
         names_sizes=asked != (KEPT, KEPT, KEPT),

@@ -54,7 +54,7 @@ class PendingOrders:
         waiting = self.accounts.get(account)
         return waiting.target if waiting else settled
 
-    def positions(self, account: int, settled: Totals, without_ms: int = 0) -> list[Totals]:
+    def positions(self, account: int, settled: Totals, without_ms: int) -> list[Totals]:
         """The settled sizes, and those of every pending order but the one at this version."""
         waiting = self.accounts.get(account)
         orders = waiting.orders if waiting else {}

@@ -162,6 +162,17 @@ def test_pe_04_a_stale_version_refuses_changes() -> None:
     assert refusals(market) == [("STALE_VERSION", 120_000, 120_000)] * 2
 
 
+def test_pe_06_an_invalid_version_makes_no_price_newer() -> None:
+    market = made(stale_after_ms=3 * SLOT_MS)
+    market.change(2, long=4 * UNIT)
+    market.work()
+    market.at(3 * SLOT_MS + 3_001)
+    assert market.view().record.version_ms == market.slot(3)
+    market.now_ms = market.slot(4)
+    market.change(2, long=3 * UNIT)
+    assert refusals(market) == [("STALE_VERSION", 3 * SLOT_MS, 3 * SLOT_MS)]
+
+
 def test_pe_13_a_closed_market_only_shrinks_and_costs_nothing() -> None:
     market = made(taker_fee_ppm=1_000)
     market.alter(closed=True)
@@ -222,11 +233,10 @@ def test_pe_03_collateral_after_pending_fees_covers_the_settled_and_every_pendin
 def test_pe_03_an_order_that_is_replaced_in_its_version_requires_nothing_any_more() -> None:
     market = made()
     market.change(3, maker=50 * UNIT, collateral=1_000 * USD)
-    market.change(3, maker=UNIT)
-    market.change(3, collateral=-970 * USD)
+    market.change(3, maker=UNIT, collateral=-970 * USD)
     market.change(3, collateral=-20 * USD)
     reply = market.work()
-    assert refused(reply.outcomes) == [(3, "BELOW_REQUIREMENT", 20 * USD, 10 * USD)]
+    assert refused(reply.outcomes) == [(2, "BELOW_REQUIREMENT", 20 * USD, 10 * USD)]
 
 
 def test_pe_03_nothing_leaves_an_account_that_pending_fees_leave_below_zero() -> None:
@@ -289,6 +299,9 @@ def test_standings_tell_pending_fees_when_they_change() -> None:
     told = market.until(1).standings
     assert (told.account, told.cost_atoms) == ([1], [0])
     assert not market.at(SLOT_MS + 1).standings.account
+    market.alter(settlement_fee_atoms=0)
+    market.change(1, maker=2 * UNIT)
+    assert not market.at(SLOT_MS + 2).standings.account  # pinned, but neither fees nor a lock
 
 
 def test_the_slot_is_never_before_one_already_asked_for() -> None:

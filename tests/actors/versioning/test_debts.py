@@ -2,8 +2,21 @@
 
 from actors.version_desk import VersionDesk
 from breakwater.v1 import batches_pb2 as batches
-from tests.actors.calling import head
-from tests.actors.versioning.market import ALL_OUT, DONE, MARKET, SLOT_MS, UNIT, USD, VENUE, Market, body, outcomes
+from tests.actors.calling import head, table
+from tests.actors.versioning.market import (
+    ALL_OUT,
+    CHANGE,
+    DONE,
+    MARKET,
+    PENDING,
+    SLOT_MS,
+    UNIT,
+    USD,
+    VENUE,
+    Market,
+    body,
+    outcomes,
+)
 from tests.actors.versioning.test_liquidations import falling
 from tests.building import bodies, refused
 
@@ -91,8 +104,10 @@ def test_a_desk_restored_is_the_desk_it_was() -> None:
         venue=market.venue,
         market=market.terms,
         mark=market.mark,
+        ops=table(batches.VersionOps, (1, 0, VENUE, MARKET, 5, CHANGE, 2 * UNIT, 0, 0, 5_000 * USD, 0, 0, 0, 0, 0, 0)),
     ).SerializeToString()
     assert other.apply(call) == market.actor.apply(call)
     reply = batches.VersionReply.FromString(other.apply(call))
     assert body(reply, "position_repinned").next_version_ms == market.slot(6)
-    assert reply.legs.account == [4]
+    assert (reply.legs.account, reply.legs.command) == ([5, 4], [0, 0])
+    assert outcomes(reply) == [(0, PENDING, market.slot(6), 0)]

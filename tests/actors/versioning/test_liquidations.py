@@ -155,6 +155,20 @@ def test_pe_09_the_reward_is_what_closing_leaves_and_the_bare_fee_only_where_it_
     assert market.debts == [(2, 9 * USD)]
 
 
+def test_pe_09_fees_of_every_pending_order_come_before_the_reward() -> None:
+    market = falling(collateral=190 * USD, price=85 * USD, settlement_fee_atoms=20 * USD, grace_ms=15_000)
+    market.change(2, long=4 * UNIT)
+    market.work()
+    market.now_ms += SLOT_MS
+    market.alter(min_liquidation_fee_atoms=900 * USD)
+    market.liquidate(2, 3)
+    reply = market.work()
+    # 115 are left of the collateral; one order costs 20, the close as much.
+    locked = body(reply, "position_locked")
+    assert (locked.collateral_atoms, locked.requirement_atoms) == (75 * USD, 85 * USD)
+    assert outcomes(reply) == [(0, PENDING, market.slot(5), 75 * USD)]
+
+
 def test_pe_09_the_reward_is_between_floor_and_cap() -> None:
     market = falling(max_liquidation_fee_atoms=5 * USD)
     market.liquidate(2, 3)
