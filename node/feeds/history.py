@@ -118,6 +118,19 @@ def _settled_funding(settled: events_pb2.FundingSettled) -> Cells:
     return {"kind": _FUNDING, "amount_atoms": -settled.payment_atoms}
 
 
+def _taken_over(taken: events_pb2.AccountLiquidated) -> Cells:
+    """What the account paid for being liquidated (SP-08)."""
+    paid_atoms = taken.reward_atoms + taken.insurance_atoms
+    return {
+        "kind": _PNL,
+        "reference": taken.liquidator,
+        "lots": taken.remaining_lots,
+        "price_ticks": taken.mark.mark_ticks,
+        "liquidation_fee_atoms": paid_atoms,
+        "amount_atoms": -paid_atoms,
+    }
+
+
 def _moved_collateral(moved: events_pb2.CollateralMoved) -> Cells:
     """Out of the balance into the market; a reward or a repayment moves the collateral only."""
     if not moved.counterparty:
@@ -158,6 +171,7 @@ _CELLS: Final[dict[str, Callable[[Any], Cells | None]]] = {
     "shortfall_recorded": lambda body: _transfer(body.amount_atoms),
     "funding_paid": _paid_funding,
     "funding_settled": _settled_funding,
+    "account_liquidated": _taken_over,
     "transferred": lambda body: _transfer(body.amount_atoms, body.counterparty),
     "order_filled": _filled,
     "position_updated": _settled,

@@ -28,7 +28,8 @@ _LAST: Final = 1 << 63
 class Standing(NamedTuple):
     """An account in one market: signed lots, orders that may increase, and what the rest of it comes to.
 
-    others_e9: collateral of its other markets and of reservations, orders included, in 1e-9 atoms.
+    others_e9: collateral of its other markets and of reservations, orders included, in 1e-9 atoms. losses_atoms: what
+    resting orders of the market that are beyond the mark may lose.
     """
 
     lots: int
@@ -38,6 +39,7 @@ class Standing(NamedTuple):
     mark_ticks: int
     k: int
     collateral_e9: int
+    losses_atoms: int = 0
 
     def position_e9(self) -> int:
         """Cp of the market (SP-02)."""
@@ -75,7 +77,9 @@ def estimate_ratio(
         average_price_ticks=average_price_ticks(ask.side, quote, filled * before.k),
         quote_atoms=quote,
         fee_atoms=fee,
-        hold_atoms=0 if ask.reduce_only else div_ceil(_with_order(before, ask).needed_e9() - before.needed_e9(), E9),
+        hold_atoms=0
+        if ask.reduce_only
+        else div_ceil(_with_order(before, ask, worst).needed_e9() - before.needed_e9(), E9),
         free_margin_atoms=before.equity_atoms - needed,
         position_lots=after.lots,
         equity_atoms=after.equity_atoms,
@@ -123,7 +127,12 @@ def _standing(
         limits.collateral_ratio_e9,
     )
     whole = (ratio.position_collateral_atoms + ratio.order_collateral_atoms + ratio.reserved_atoms) * E9
-    return alone._replace(others_e9=max(0, whole - alone.needed_e9()))
+    losses = sum(
+        _loss_ceil_atoms(one.side, one.lots, one.price_ticks, alone, limits.taker_fee_e9)
+        for one in orders
+        if one.side * (one.price_ticks - mark.mark_ticks) > 0
+    )
+    return alone._replace(others_e9=max(0, whole - alone.needed_e9()), losses_atoms=losses)
 
 
 def _positions_e9(account: batches_pb2.AccountView, terms: parameters_pb2.MarketParameters, after: Standing) -> int:
@@ -132,9 +141,10 @@ def _positions_e9(account: batches_pb2.AccountView, terms: parameters_pb2.Market
     return others * E9 + after.position_e9()
 
 
-def _with_order(standing: Standing, ask: Ask) -> Standing:
-    """With the order resting at its limit; a market order counts at the mark (SP-03)."""
-    order = spin.Order(_LAST, ask.side, ask.size_lots, ask.price_ticks or standing.mark_ticks)
+def _with_order(standing: Standing, ask: Ask, worst_ticks: int) -> Standing:
+    """With the order as admission counts it: a buy at its worst price, a sale at the mark where that is worse."""
+    price = worst_ticks if ask.side == LONG else max(worst_ticks, standing.mark_ticks)
+    order = spin.Order(_LAST, ask.side, ask.size_lots, price)
     return standing._replace(orders=[*standing.orders, order])
 
 
@@ -146,27 +156,24 @@ def _why_not(
     before: Standing,
     worst_ticks: int,
 ) -> Refused | None:
-    """What admission would refuse, in its order (MT-06, SP-04)."""
+    """What admission would refuse, in its order (MT-06, SP-04); lots reserved for takeovers are not seen here."""
     limits = terms.spin
     if refused := why_not_entered(account, limits, ask) or why_not_traded(terms, limits, mark, ask, before.lots):
         return refused
-    if ask.reduce_only:
+    largest = ask.side * before.lots + sum(one.lots for one in before.orders if one.side == ask.side) + ask.size_lots
+    if ask.reduce_only or largest <= 0:
         return None
-    with_order = _with_order(before, ask)
-    increasing = spin.increasing_lots(before.lots, with_order.orders)
-    needed = with_order.needed_e9()
-    equity = before.equity_atoms - _loss_at_worst_atoms(before, ask, worst_ticks, limits.taker_fee_e9)
-    if needed > before.needed_e9() and not spin.may_open(equity, needed):
-        return Refused(refusals_pb2.REFUSAL_MARGIN_RATIO, div_ceil(needed, E9), equity)
-    same_side = sum(order.lots for order in with_order.orders if order.side == ask.side)
-    could_be = abs(before.lots) + same_side if before.lots * ask.side >= 0 else sum(increasing)
-    if limits.max_position_lots and could_be > limits.max_position_lots:
-        return Refused(refusals_pb2.REFUSAL_POSITION_CAP, limits.max_position_lots, could_be)
+    needed = _with_order(before, ask, worst_ticks).needed_e9()
+    left = before.equity_atoms - before.losses_atoms
+    left -= _loss_ceil_atoms(ask.side, ask.size_lots, worst_ticks, before, limits.taker_fee_e9)
+    if not spin.may_open(left, needed):
+        return Refused(refusals_pb2.REFUSAL_MARGIN_RATIO, div_ceil(needed, E9), left)
+    if largest > limits.max_position_lots:
+        return Refused(refusals_pb2.REFUSAL_POSITION_CAP, limits.max_position_lots, largest)
     return None
 
 
-def _loss_at_worst_atoms(before: Standing, ask: Ask, worst_ticks: int, taker_fee_e9: int) -> int:
+def _loss_ceil_atoms(side: int, lots: int, worst_ticks: int, standing: Standing, taker_fee_e9: int) -> int:
     """What a fill at the worst price loses against the mark, and the taker fee of it."""
-    value = spin.notional_atoms(ask.size_lots, worst_ticks, before.k)
-    against = ask.side * (worst_ticks - before.mark_ticks) * ask.size_lots * before.k
-    return max(0, against) + spin.trading_fee_ceil_atoms(value, taker_fee_e9)
+    against = max(0, side * (worst_ticks - standing.mark_ticks)) * lots * standing.k
+    return against + spin.trading_fee_ceil_atoms(spin.notional_atoms(lots, worst_ticks, standing.k), taker_fee_e9)
