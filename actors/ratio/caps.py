@@ -26,7 +26,8 @@ def failing_of(book: RatioBook, owners: np.ndarray) -> np.ndarray:
     unsure = owners
     if not book.scalar:
         equity, least, most = _bounds(book)
-        failing[owners] = equity[owners] < least[owners]
+        # Who needs nothing has no ratio to fail, whatever it owes.
+        failing[owners] = (equity[owners] < least[owners]) & (most[owners] > 0)
         unsure = owners[(equity[owners] >= least[owners]) & (equity[owners] < most[owners])]
     terms = Terms(book)
     for slot in unsure.tolist():

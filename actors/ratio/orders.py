@@ -120,11 +120,12 @@ class OrderEntry(OrderChecks):
         return order._replace(limit=drawn_in_ticks(order, left, mark, terms.k))
 
     def _added_e9(self, change: Change, terms: MarketTerms) -> int:
-        """What the order adds to the collateral, in 1e-9 atoms; it counts at its worst price, at the mark at least."""
+        """What the order adds to the collateral, in 1e-9 atoms: at its limit, a sale below the mark at the mark."""
         order, book = change.order, self.book
         now = book.positions.read(order.account, order.market)
         before = orders_collateral_e9(book, now, terms)
-        worst = spin.Order(change.number, order.side, order.remaining, max(order.limit, terms.mark_ticks))
+        price = order.limit if order.side > 0 else max(order.limit, terms.mark_ticks)
+        worst = spin.Order(change.number, order.side, order.remaining, price)
         opposite = -order.side * now.lots
         if not change.before and opposite <= 0 and not book.scalar:
             return spin.collateral_atoms_e9(worst.lots, worst.price_ticks, terms.k, terms.collateral_e9)
