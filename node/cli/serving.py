@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli.connection import DEFAULT_DATA, AddressOption, ApiKeyOption, DataOption, connected
-from node.cli.output import EXIT_NO, JsonOption, complain, end, put_facts, put_json, put_line
+from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, complain, end, put_facts, put_json, put_line
 
 if TYPE_CHECKING:
     from node.server import NodeServer
@@ -30,6 +30,16 @@ def up(
     dev: Annotated[bool, typer.Option("--dev", help="Make keys and print them, faucet, reflection.")] = False,
     metrics_port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Serve Prometheus metrics.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; options override it.")] = None,
+    house_bot: Annotated[
+        bool,
+        typer.Option("--house-bot/--no-house-bot", help="Liquidate on venues whose liquidations are left to bots."),
+    ] = True,
+    house_bot_account: Annotated[
+        list[str] | None, typer.Option(help="VENUE=ACCOUNT of the house bot; in dev mode it opens its own.")
+    ] = None,
+    house_bot_key: Annotated[
+        str | None, typer.Option(envvar="BREAKWATER_HOUSE_BOT_KEY", help="Its key; in dev mode the key `dev`.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a node in the foreground until it is interrupted."""
@@ -49,13 +59,14 @@ def up(
         dev=dev or None,
         metrics_port=metrics_port,
     )
+    accounts = _house_accounts(house_bot_account or [])
     server = NodeServer(settings)
     server.start()
     collect_rarely()
     try:
         # Only now: Ray sets handlers of its own while it starts.
-        with _stop_on_signals() as stop:
-            _announce(server, as_json)
+        with _stop_on_signals() as stop, _house(server, house_bot, house_bot_key, accounts) as house:
+            _announce(server, house, as_json)
             stopped_because = _serve(server, stop)
     finally:
         server.stop()
@@ -97,7 +108,44 @@ def warm(as_json: JsonOption = False) -> None:
         put_line(f"kernels are compiled: {facts['blocks']} blocks in {facts['wall_s']:.1f} s")
 
 
-def _announce(server: "NodeServer", as_json: bool) -> None:
+def _house_accounts(words: list[str]) -> dict[str, int]:
+    from node.bots.house_orders import accounts_of
+
+    try:
+        return accounts_of(words)
+    except ValueError as error:
+        raise Refusal(str(error), EXIT_USAGE) from error
+
+
+@contextmanager
+def _house(server: "NodeServer", wanted: bool, key: str | None, accounts: dict[str, int]) -> Iterator[str]:
+    """The house bot beside the node, while it is entered; yields in a few words how it is."""
+    from node.bots.house_child import HouseBot
+    from node.bots.house_orders import KEY_NAME, HouseOrders, loopback
+    from node.guards.dev_keys import DEV
+    from node.logs import logger
+
+    config = server.config
+    key = key or server.dev_keys.get(DEV)
+    if not wanted:
+        yield "off"
+    elif config.driver_mode:
+        yield "off: a driver seals the blocks"
+    elif key is None:
+        words = f"off: {KEY_NAME} holds no key of the roles liquidator and trader"
+        logger("house-bot").warning("off", missing=f"{KEY_NAME}, and --house-bot-account VENUE=ACCOUNT")
+        yield words
+    else:
+        orders = HouseOrders(loopback(server.address), key, str(config.data_dir), config.dev, accounts)
+        house = HouseBot(orders, server.metrics.registry)
+        house.start()
+        try:
+            yield "on"
+        finally:
+            house.stop()
+
+
+def _announce(server: "NodeServer", house: str, as_json: bool) -> None:
     import os
 
     config = server.config
@@ -110,6 +158,7 @@ def _announce(server: "NodeServer", as_json: bool) -> None:
         "transport": config.transport,
         "driver_mode": config.driver_mode,
         "dev": config.dev,
+        "house_bot": house,
         "validator_key": server.host.validator_public_key.hex(),
         "dev_keys": server.dev_keys,
     }
