@@ -20,6 +20,7 @@ class RatioBook(OrderedBook):
     def __init__(self, venue: int, log: StagingLog, scalar: bool) -> None:
         super().__init__(venue, log, scalar)
         self.changed: set[int] = set()
+        self._certain: tuple[set[int], set[int]] = (set(), set())
         self.positions = RatioPositions(log, self._touch_money, self.accounts.table.slot, self.index_e9)
         self.reservations = Reservations(self.positions, log)
 
@@ -54,6 +55,14 @@ class RatioBook(OrderedBook):
         """What changes from here on is this block's."""
         self.changed.clear()
         self.positions.moved.clear()
+
+    def begin_staging(self) -> None:
+        """What changes from here on may be dropped."""
+        self._certain = (self.changed.copy(), self.positions.moved.copy())
+
+    def drop_staged(self) -> None:
+        """What was staged has been rolled back: it changed nothing."""
+        self.changed, self.positions.moved = (kept.copy() for kept in self._certain)
 
     def _touch_money(self, account: int) -> None:
         self.touched.add(account)

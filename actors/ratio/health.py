@@ -93,6 +93,8 @@ def health(book: "RatioBook", account: int, terms: Terms) -> Health:
 
 def accrued_ceil_atoms(row: RatioPosition, terms: MarketTerms) -> int:
     """What the position owes since it last paid, below zero what it gets, rounded up (SP-11)."""
+    if row.paid_e9 == terms.index_e9:
+        return 0
     return spin.accrued_ceil_atoms(row.lots, row.paid_e9, terms.index_e9, terms.k)
 
 

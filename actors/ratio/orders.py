@@ -22,6 +22,7 @@ from actors.ratio.health import (
     orders_collateral_e9,
     required_ceil_atoms,
 )
+from actors.ratio.losses import live_losses_atoms, order_loss_ceil_atoms
 from actors.rulebooks import spin
 from actors.sinks import Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -150,8 +151,10 @@ class OrderEntry(OrderChecks):
         carried.lose(number, order_loss_ceil_atoms(order, terms))
         if order.flags & REDUCE_ONLY:
             self._caps.add(account, order.market, self._fails)
+        elif only_reduces(order, before):
+            return
         elif order.side * before.lots < 0:
-            # Some of it may reduce: single orders tell.
+            # Some of it reduces: single orders tell.
             carried.collateral_e9 = health(self.book, account, self.terms).collateral_e9
         else:
             counted = counted_order(number, order, terms.mark_ticks)
@@ -175,15 +178,6 @@ class OrderEntry(OrderChecks):
         if carried is None:
             standing = health(self.book, account, self.terms)
             carried = self._accounts[account] = _Carried(standing.equity, standing.collateral_e9)
-            for number in self.book.orders.of_account(account):
-                order = self.book.orders.read(number)
-                terms = self.terms[order.market]
-                if order.is_resting and order.side * (order.limit - terms.mark_ticks) > 0:
-                    carried.lose(number, order_loss_ceil_atoms(order, terms))
+            for number, loss in live_losses_atoms(self.book, account, self.terms).items():
+                carried.lose(number, loss)
         return carried
-
-
-def order_loss_ceil_atoms(order: BookOrder, terms: MarketTerms) -> int:
-    """What a fill of all lots at the worst price would lose against the mark, the taker fee included (SP-04)."""
-    adverse = max(0, order.side * (order.limit - terms.mark_ticks)) * order.remaining * terms.k
-    return adverse + spin.trading_fee_ceil_atoms(order.remaining * order.limit * terms.k, terms.taker_fee_e9)

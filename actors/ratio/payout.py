@@ -7,6 +7,7 @@ from actors.ledger.payout import request_withdrawal
 from actors.orders.checks import why_market_stops
 from actors.ratio.book import RatioBook
 from actors.ratio.health import Terms, health, required_ceil_atoms
+from actors.ratio.losses import live_losses_atoms
 from actors.rulebooks import spin
 from actors.sinks import PAY_OUT, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -48,7 +49,8 @@ def pay_out(
 def why_not_paid(book: RatioBook, account: int, amount_atoms: int, terms: Terms) -> Refused | None:
     """ACCOUNT_FROZEN, the state of a market the account stands in, MARGIN_RATIO, INSUFFICIENT_BALANCE.
 
-    Mr must be 1 at least after it; and what leaves must be cash, whatever gains would allow.
+    Mr must be 1 at least after it, what live orders may lose taken off equity; and what leaves must be cash, whatever
+    gains would allow.
     """
     if book.accounts.is_frozen(account):
         return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, account)
@@ -56,7 +58,7 @@ def why_not_paid(book: RatioBook, account: int, amount_atoms: int, terms: Terms)
         if book.positions.lots(account, market) and not book.is_usable(market):
             return why_market_stops(book, market)
     standing = health(book, account, terms)
-    left = standing.equity - amount_atoms
+    left = standing.equity - sum(live_losses_atoms(book, account, terms).values()) - amount_atoms
     if not spin.may_withdraw(left, standing.collateral_e9):
         return Refused(refusals.REFUSAL_MARGIN_RATIO, required_ceil_atoms(standing.collateral_e9), left)
     cash = book.accounts.free(account)

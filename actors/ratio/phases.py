@@ -51,6 +51,9 @@ class RatioPhases:
             for book in self._books:
                 scan_caps(book, caps)
             self._reply.caps.MergeFrom(caps.message())
+        elif phase == batches.SHARD_PHASE_DROP:
+            for book in self._books:
+                book.drop_staged()
 
     def _settle(self, sink: EventSink) -> None:
         claims = RowGatherer(batches.InsuranceClaims)
@@ -72,6 +75,7 @@ class RatioPhases:
         for book in self._books:
             commands, tiers = self._commands.of([book.venue]), {}
             if batches.SHARD_PHASE_PAY_OUT in phases:
+                book.begin_staging()
                 pay_out(book, commands, staged.legs, sink, answers)
             if batches.SHARD_PHASE_RESERVE in phases:
                 reserve(book, commands.takeovers, reservations, sink, answers)

@@ -9,6 +9,7 @@ from actors.ledger.ratio_positions import RatioPosition
 from actors.orders.views import order_view
 from actors.ratio.book import RatioBook
 from actors.ratio.health import Health, MarketTerms, Terms, accrued_ceil_atoms, health, required_ceil_atoms
+from actors.ratio.losses import live_losses_atoms
 from actors.rulebooks import spin
 from actors.units import E9, INT64_MAX, div_floor
 from breakwater.v1 import batches_pb2 as batches
@@ -70,7 +71,8 @@ def _withdrawable(book: RatioBook, account: int, standing: Health) -> int:
     held = [market for market in book.positions.of_account(account) if book.positions.lots(account, market)]
     if book.accounts.is_frozen(account) or not all(book.is_usable(market) for market in held):
         return 0
-    may_leave = spin.withdrawable_floor_atoms(standing.equity, standing.collateral_e9)
+    staked = sum(live_losses_atoms(book, account, Terms(book)).values())
+    may_leave = spin.withdrawable_floor_atoms(standing.equity - staked, standing.collateral_e9)
     return max(0, min(book.accounts.free(account), may_leave))
 
 

@@ -9,6 +9,7 @@ from tests.actors.ratio.venue import (
     BUY,
     CASH,
     CERTAIN,
+    DROP,
     LOT,
     MARK,
     MARKET,
@@ -250,7 +251,7 @@ def test_a_roll_back_leaves_nothing() -> None:
         amends=[(5, VENUE, 1, number_of(3, 0), 0, 5, 9_000)],
     )
     assert venue.state() != before
-    venue.log.roll_back()
+    assert venue.stage(DROP).rows("standings") == []
     assert venue.state() == before
     assert venue.cash(1) == CASH
     assert venue.book.health(1).orders_e9 == 10 * NEEDED * 99 // 100 * 10**9

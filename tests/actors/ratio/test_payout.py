@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.ratio.views import account_view
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import refusals_pb2 as refusals
@@ -12,6 +13,7 @@ from tests.actors.ratio.venue import (
     MARK,
     NEEDED,
     PAY_OUT,
+    SELL,
     TRANSFER,
     VENUE,
     Venue,
@@ -45,6 +47,18 @@ def test_orders_need_their_collateral() -> None:
     assert paid(venue, 1, CASH - 900_000) == (0, 0, 0)
 
 
+def test_what_a_fill_may_still_cost_does_not_leave() -> None:
+    venue = Venue(cash_atoms=5_000_000)
+    venue.settle(fill(1, 10), fill(2, -10))
+    venue.call((*CERTAIN, ADMIT), orders=[order(0, 1, SELL, 5, MARK - 4_000)])
+    venue.settle()
+    lost = 5 * 4_000 * 100 + 5 * 6_000 * 100 * 8 // 10_000
+    most = 5_000_000 - lost - 10 * NEEDED
+    assert account_view(venue.book, 1).ratio.withdrawable_atoms == most
+    assert paid(venue, 1, most + 1) == (refusals.REFUSAL_MARGIN_RATIO, 10 * NEEDED, 10 * NEEDED - 1)
+    assert paid(venue, 1, most) == (0, 0, 0)
+
+
 def test_without_anything_open_all_cash_may_leave_and_no_more() -> None:
     venue = Venue()
     assert paid(venue, 1, CASH + 1) == (refusals.REFUSAL_MARGIN_RATIO, 0, -1)
@@ -75,6 +89,7 @@ def test_transfers_and_withdrawals_are_worked_together_by_command() -> None:
     venue = Venue(cash_atoms=100)
     done = venue.stage(
         PAY_OUT,
+        SELL,
         withdrawals=[(1, VENUE, 1, 60), (4, VENUE, 1, 1)],
         transfers=[(0, VENUE, 1, 2, 40), (2, VENUE, 1, 3, 1), (3, VENUE, 2, 1, 100)],
     )

@@ -32,7 +32,8 @@ SETTLE, MARK_PHASE, TAKE, SCAN = (
     batches.SHARD_PHASE_TAKE,
     batches.SHARD_PHASE_SCAN,
 )
-PAY_OUT, ADMIT, RESERVE, TAKE_OVER = (
+DROP, PAY_OUT, ADMIT, RESERVE, TAKE_OVER = (
+    batches.SHARD_PHASE_DROP,
     batches.SHARD_PHASE_PAY_OUT,
     batches.SHARD_PHASE_ADMIT,
     batches.SHARD_PHASE_RESERVE,
@@ -172,6 +173,8 @@ class Venue:
             self.log.keep()
         work = RatioPhases({VENUE: self.book}, call, commands, reply)
         for phase in phases:
+            if phase == DROP:
+                self.log.roll_back()
             work.run(phase, sink, answers)
         staged = [phase for phase in phases if phase in (PAY_OUT, RESERVE, TAKE_OVER, ADMIT)]
         if staged:
