@@ -53,11 +53,11 @@ class BotReads:
             raise Refused(refusals_pb2.REFUSAL_MESSAGE_TOO_LARGE, LARGEST_PAGE, request.limit, "limit")
         view: batches_pb2.StandingsView = await asyncio.wrap_future(self._door.host.standings(request.venue))
         if venue.rulebook == _SPIN:
-            found = _spin_accounts(view, self._spin_terms(venue), request.market)
+            found = spin_accounts(view, self._spin_terms(venue), request.market)
         else:
             markets = [request.market] if request.market else self._market_numbers(request.venue)
             desks = {market: await self._desk(venue, market, [], everyone=True) for market in markets}
-            found = _perennial_accounts(view, desks)
+            found = perennial_accounts(view, desks)
         return liquidation_pb2.ListLiquidatableResponse(
             height=view.height,
             block_time_ms=await self._block_time_ms(view.height),
@@ -114,7 +114,7 @@ class BotReads:
         return (await self._door.feed.block(height)).block_time_ms if height else 0
 
 
-def _spin_accounts(view: batches_pb2.StandingsView, terms: spin_quotes.Terms, market: int) -> Accounts:
+def spin_accounts(view: batches_pb2.StandingsView, terms: spin_quotes.Terms, market: int) -> Accounts:
     """By margin ratio, lowest first, then by account."""
     found: list[tuple[Any, liquidation_pb2.LiquidatableAccount]] = []
     for standing in spin_quotes.standings_of_rows(rows(view.rows), terms):
@@ -128,7 +128,7 @@ def _spin_accounts(view: batches_pb2.StandingsView, terms: spin_quotes.Terms, ma
     return [one for _, one in found]
 
 
-def _perennial_accounts(view: batches_pb2.StandingsView, desks: dict[int, perennial_quotes.Desk]) -> Accounts:
+def perennial_accounts(view: batches_pb2.StandingsView, desks: dict[int, perennial_quotes.Desk]) -> Accounts:
     """By the part of the requirement that is covered, lowest first, then by account."""
     by_account: dict[int, list[liquidation_pb2.LiquidationQuote]] = {}
     for market, standings in perennial_quotes.standings_of_rows(rows(view.rows), desks).items():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from actors.units import PRICE_BOUND
 from breakwater.v1 import refusals_pb2
-from node.guards.decimals import leverage_hundredths, price_text, price_ticks
+from node.guards.decimals import KEPT, amount_atoms, leverage_hundredths, new_size_lots, price_text, price_ticks
 from node.guards.refusals import INT64_MAX, Refused
 
 USD_E9 = 1_000_000_000
@@ -85,3 +85,30 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
         assert 100 <= leverage_hundredths(text, 100, 5_000) <= 5_000
     except Refused as refusal:
         assert refusal.refusal == refusals_pb2.REFUSAL_LEVERAGE_OUT_OF_RANGE
+
+
+@pytest.mark.parametrize(("text", "lots"), [("", KEPT), ("0", 0), ("0.000", 0), ("-0", 0), ("1.5", 1_500_000)])
+def test_a_new_size_is_kept_nothing_or_whole_lots(text: str, lots: int) -> None:
+    assert new_size_lots(text, 1_000, "maker") == lots
+
+
+@pytest.mark.parametrize(("text", "name"), [("x", "MALFORMED"), ("-1", "NOT_POSITIVE"), ("0.0000005", "OFF_LOT")])
+def test_a_new_size_that_is_none_is_refused_by_name(text: str, name: str) -> None:
+    with pytest.raises(Refused) as caught:
+        new_size_lots(text, 1_000, "maker")
+    assert refusals_pb2.Refusal.Name(caught.value.refusal) == f"REFUSAL_{name}"
+
+
+@given(atoms=st.integers(-(1 << 60) + 1, (1 << 60) - 1))
+def test_an_amount_is_read_to_the_atom(atoms: int) -> None:
+    whole, rest = divmod(abs(atoms), 10**6)
+    assert amount_atoms(f"{'-' if atoms < 0 else ''}{whole}.{rest:06d}", 6, "collateral") == atoms
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("1e3", "MALFORMED"), ("0.0000001", "MALFORMED"), (str(1 << 60), "OVERFLOW")]
+)
+def test_an_amount_that_is_none_is_refused_by_name(text: str, name: str) -> None:
+    with pytest.raises(Refused) as caught:
+        amount_atoms(text, 6, "collateral")
+    assert refusals_pb2.Refusal.Name(caught.value.refusal) == f"REFUSAL_{name}"
