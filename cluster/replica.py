@@ -136,6 +136,24 @@ class Replica:
         """A book as a reader sees it."""
         return read_book(self._transport, self.state, venue, market, levels)
 
+    def versions(
+        self, venue: int, market: int, accounts: Sequence[int] = (), everyone: bool = False
+    ) -> batches.VersionView:
+        """A Perennial market as a reader sees it, with the pending orders and debts of these accounts, or of all."""
+        return read_versions(self._transport, venue, market, accounts, everyone)
+
+    def insurance(self, venue: int) -> batches.InsuranceView:
+        """An insurance desk as a reader sees it."""
+        return read_insurance(self._transport, venue)
+
+    def version_desk(self, venue: int, market: int) -> batches.VersionView:
+        """A version desk with everybody's pending orders and debts."""
+        return read_versions(self._transport, venue, market, accounts=(), everyone=True)
+
+    def standings(self, venue: int) -> batches.StandingsView:
+        """Everybody with a position on a venue whose liquidations are left to bots."""
+        return read_standings(self._transport, self.state, venue)
+
 
 def read_accounts(transport: Transport, state: ChainState, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
     """Asks every shard for its accounts; in the order asked for."""

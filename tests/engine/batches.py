@@ -1,15 +1,17 @@
 """Batches as rows: how many commands a batch is, what refuses it whole, what refuses one of its rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from actors.units import BALANCE_BOUND, PRICE_BOUND
 from breakwater.v1 import commands_pb2, common_pb2
 from tests.engine.margin.rows import BOOK_COLUMNS, price_bound, waits_for_validator, why_not_book_row
+from tests.engine.perennial.rows import POSITION_COLUMNS, why_not_position_row
 from tests.engine.state import LIMIT, MARKET, TAKE_PROFIT, Command, R, Refusal, State
 
 MAX_KEY_BYTES = 64
 MAX_BATCH_ROWS = 50_000
 DAY_MS = 24 * 3_600_000
+RowCheck = Callable[[State, Command], Refusal | None]
 EXPIRY_HORIZON_MS = DAY_MS
 MAX_VALIDATOR_LAG_BLOCKS = 1_000
 
@@ -26,11 +28,23 @@ COLUMNS = {
     "freeze_accounts": ("account", "frozen"),
     "cancel_all_after": ("account", "after_ms"),
     **BOOK_COLUMNS,
+    **POSITION_COLUMNS,
 }
 WITHOUT_VENUE = ("create_venue", "validator_progress", "void_command")
-TWILIGHT_ONLY = ("open_positions", "close_positions", "cancel_orders")
-MARGIN_ONLY = (*BOOK_COLUMNS, "insurance_deposit")
-LAGGED = ("open_positions", "withdrawals")
+TWILIGHT, MARGIN_TRADE = common_pb2.RULEBOOK_TWILIGHT, common_pb2.RULEBOOK_MARGIN_TRADE
+PERENNIAL, SPIN = common_pb2.RULEBOOK_PERENNIAL, common_pb2.RULEBOOK_SPIN
+# Bodies that not every rulebook knows; the first is named where another meets them.
+RULEBOOKS = {
+    **dict.fromkeys(("open_positions", "close_positions", "cancel_orders"), (TWILIGHT,)),
+    **dict.fromkeys(("liquidity_deposits", "liquidity_withdrawals"), (TWILIGHT, MARGIN_TRADE)),
+    **dict.fromkeys((*BOOK_COLUMNS, "insurance_deposit"), (MARGIN_TRADE, SPIN)),
+    "set_leverage": (MARGIN_TRADE,),
+    "cancel_all_after": (TWILIGHT, MARGIN_TRADE, SPIN),
+    **dict.fromkeys(("change_positions", "shortfall_repayments"), (PERENNIAL,)),
+    "liquidations": (PERENNIAL, SPIN),
+    **dict.fromkeys(("transfers", "open_subaccounts"), (SPIN,)),
+}
+LAGGED = ("open_positions", "withdrawals", "change_positions")
 
 
 def row_count(batch: commands_pb2.CommandBatch) -> int:
@@ -79,11 +93,8 @@ def body_refusal(state: State, batch: commands_pb2.CommandBatch) -> Refusal | No
     if batch.venue not in state.venues:
         return Refusal(R.REFUSAL_UNKNOWN_VENUE, len(state.venues), batch.venue)
     rulebook = state.venues[batch.venue].rulebook
-    if body in TWILIGHT_ONLY and rulebook != common_pb2.RULEBOOK_TWILIGHT:
-        return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_TWILIGHT, rulebook)
-    if body in MARGIN_ONLY and rulebook != common_pb2.RULEBOOK_MARGIN_TRADE:
-        return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_MARGIN_TRADE, rulebook)
-    return None
+    known = RULEBOOKS.get(str(body), (rulebook,))
+    return None if rulebook in known else Refusal(R.REFUSAL_WRONG_RULEBOOK, known[0], rulebook)
 
 
 def shape_refusal(batch: commands_pb2.CommandBatch) -> Refusal | None:
@@ -100,7 +111,11 @@ def shape_refusal(batch: commands_pb2.CommandBatch) -> Refusal | None:
 
 def row_refusal(state: State, command: Command, height: int) -> Refusal | None:
     """The first reason to refuse one row: names, side, kind, sign, bound, leverage, cap, lag."""
-    checks = (_unknown_account, why_not_book_row) if command.body in BOOK_COLUMNS else CHECKS
+    checks: tuple[RowCheck, ...] = CHECKS
+    if command.body in BOOK_COLUMNS:
+        checks = (_unknown_account, why_not_book_row)
+    elif command.body in POSITION_COLUMNS:
+        checks = (_unknown_account, why_not_position_row)
     for check in checks:
         if (why := check(state, command)) is not None:
             return why
@@ -115,10 +130,10 @@ def row_refusal(state: State, command: Command, height: int) -> Refusal | None:
 
 
 def _unknown_account(state: State, command: Command) -> Refusal | None:
-    if "account" in command.values:
-        following = state.next_account[command.venue]
-        if not 1 <= command.account < following:
-            return Refusal(R.REFUSAL_UNKNOWN_ACCOUNT, following, command.account)
+    following = state.next_account.get(command.venue, 0)
+    for name in ("account", "owner", "target", "debtor", "to_account"):
+        if name in command.values and not 1 <= command[name] < following:
+            return Refusal(R.REFUSAL_UNKNOWN_ACCOUNT, following, command[name])
     return None
 
 

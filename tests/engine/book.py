@@ -272,7 +272,7 @@ def side_name(side: int) -> int:
 
 def pay_out(state: State, block: Block) -> None:
     for command in block.of("withdrawals"):
-        if command.venue not in state.pools:
+        if command.venue not in state.pools and command.venue not in state.perennial:
             continue
         account, amount, number = state.accounts[command.venue, command.account], command["amount_atoms"], 0
         key = (8, command.index, 0, 0)

@@ -17,6 +17,11 @@ from tests.engine.margin.settle import settle as margin_settle
 from tests.engine.margin.state import MarginVenue
 from tests.engine.margin.take import cancel
 from tests.engine.oracle import mark
+from tests.engine.perennial.admit import admit as versioned_admit
+from tests.engine.perennial.desk import version_desks
+from tests.engine.perennial.settle import settle as versioned_settle
+from tests.engine.perennial.state import version_sights
+from tests.engine.perennial.views import version_breaches
 from tests.engine.registry import seal
 from tests.engine.state import Block, Outcome, State
 from tests.engine.views import account_view, pool_view
@@ -28,6 +33,7 @@ PHASES: tuple[Callable[[State, Block], None], ...] = (
     mark,
     settle,
     margin_settle,
+    versioned_settle,
     fund,
     margin_fund,
     take,
@@ -37,8 +43,10 @@ PHASES: tuple[Callable[[State, Block], None], ...] = (
     margin_pay_out,
     admit,
     margin_admit,
+    versioned_admit,
     desks,
     match_and_account,
+    version_desks,
 )
 
 
@@ -78,7 +86,8 @@ class NaiveEngine:
             ],
             pools=[pool_view(self.state, block, venue) for venue in sorted(self.state.pools)],
             conserved=all(self.imbalance(venue) == 0 for venue in self.state.pools)
-            and all(self.cross_imbalance(own) == 0 for own in self.state.margin.values()),
+            and all(self.cross_imbalance(own) == 0 for own in self.state.margin.values())
+            and not any(version_breaches(sight) for sight in version_sights(self.state, block)),
         )
 
     def imbalance(self, venue: int) -> int:

@@ -77,9 +77,10 @@ def _market(state: State, block: Block, key: MarketKey, parameters: parameters_p
         source.publisher: source.weight
         for source in oracle.sources
         if source.publisher in feed.sources
+        and source.kind != common_pb2.SOURCE_KIND_PERP
         and block.time_ms - feed.sources[source.publisher][1] <= oracle.source_fresh_ms
     }
-    if fresh:
+    if fresh and len(fresh) >= oracle.min_fresh_sources:
         index = weighted_median([(feed.sources[name][0], weight) for name, weight in fresh.items()])
         newest = max(feed.sources[name][1] for name in fresh)
         _move(block, key, parameters, feed, index, newest)
@@ -162,6 +163,8 @@ def _state(block: Block, parameters: parameters_pb2.MarketParameters, feed: Feed
 def _boundaries(block: Block, key: MarketKey, parameters: parameters_pb2.MarketParameters, feed: Feed) -> None:
     """The latest funding boundary passed rides on the mark; those missed, and all while unusable, are skipped."""
     interval = parameters.oracle.funding_interval_ms
+    if not interval:
+        return
     passed = list(range((feed.seen_ms // interval + 1) * interval, block.time_ms + 1, interval))
     feed.seen_ms = block.time_ms
     if passed and usable(block.marks[key]):

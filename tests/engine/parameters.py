@@ -7,6 +7,10 @@ from actors.units import E9, PPM
 from breakwater.v1 import commands_pb2, common_pb2, events_pb2, parameters_pb2
 from tests.engine.margin.bounds import margin_market_bounds, margin_venue_bounds, raises_margin
 from tests.engine.margin.state import VAULT, MarginVenue
+from tests.engine.perennial.bounds import perennial_market_bounds, perennial_venue_bounds
+from tests.engine.perennial.state import PerennialVenue
+from tests.engine.spin.bounds import spin_market_bounds, spin_venue_bounds
+from tests.engine.spin.state import SpinVenue
 from tests.engine.state import Account, Block, Command, Pool, R, Refusal, State
 
 DAY_MS = 24 * 3_600_000
@@ -46,6 +50,15 @@ ORACLE_BOUNDS = {
     "reduce_only_age_ms": (0, DAY_MS),
 }
 MALFORMED = Refusal(R.REFUSAL_MALFORMED, 0, 0)
+PARTS = {
+    common_pb2.RULEBOOK_TWILIGHT: "twilight",
+    common_pb2.RULEBOOK_MARGIN_TRADE: "margin_trade",
+    common_pb2.RULEBOOK_PERENNIAL: "perennial",
+    common_pb2.RULEBOOK_SPIN: "spin",
+}
+# Of a market: margins that wait for their notice where they rise, and units that never change.
+MARGINS = {"spin": ("collateral_ratio_e9",), "perennial": ("maintenance_ppm", "min_maintenance_atoms")}
+UNITS = {"margin_trade": ("lot_size_e9",), "spin": ("lot_size_e9", "step_lots"), "perennial": ("version_ms",)}
 
 Answer = Refusal | int
 """Why not, or the number that the command made or changed."""
@@ -80,6 +93,10 @@ def _create_venue(state: State, block: Block, wanted: parameters_pb2.VenueParame
     state.next_account[wanted.venue] = 1
     if wanted.rulebook == common_pb2.RULEBOOK_TWILIGHT:
         state.pools[wanted.venue] = Pool()
+    elif wanted.rulebook == common_pb2.RULEBOOK_PERENNIAL:
+        state.perennial[wanted.venue] = PerennialVenue(wanted.venue)
+    elif wanted.rulebook == common_pb2.RULEBOOK_SPIN:
+        state.spin[wanted.venue] = SpinVenue(wanted.venue)
     else:
         state.margin[wanted.venue] = MarginVenue(wanted.venue)
         state.accounts[wanted.venue, VAULT] = Account(wanted.venue, VAULT)
@@ -110,8 +127,8 @@ def _set_parameters(state: State, block: Block, body: commands_pb2.SetParameters
 
 def _set_venue(state: State, block: Block, body: commands_pb2.SetParameters, command: Command) -> Answer:
     """Only what the rulebook names can be changed; an increase of the maintenance ratio waits for its notice."""
-    if command.venue in state.margin:
-        return _set_margin_venue(state, block, body, command)
+    if command.venue not in state.pools:
+        return _set_whole_venue(state, block, body, command)
     now, wanted = state.venues[command.venue], body.venue.twilight
     why = _other_version(now.version, body.expected_version) or _venue_bounds(wanted)
     if why is not None:
@@ -135,26 +152,33 @@ def _set_market(state: State, block: Block, body: commands_pb2.SetParameters, co
     parameters = parameters_pb2.MarketParameters()
     parameters.CopyFrom(now)
     parameters.oracle.CopyFrom(body.market.oracle)
-    if command.venue in state.margin:
-        parameters.margin_trade.CopyFrom(body.market.margin_trade)
     venue = state.venues[command.venue]
+    part = PARTS[venue.rulebook]
+    if part in UNITS:
+        getattr(parameters, part).CopyFrom(getattr(body.market, part))
     why = _other_version(now.version, body.expected_version) or _market_bounds(parameters, venue)
-    lot = now.margin_trade.lot_size_e9
-    if why is None and parameters.margin_trade.lot_size_e9 != lot:
-        why = Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, lot, parameters.margin_trade.lot_size_e9)
+    for name in UNITS.get(part, ()):
+        unit, asked = getattr(getattr(now, part), name), getattr(getattr(parameters, part), name)
+        if why is None and unit != asked:
+            why = Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, unit, asked)
     if why is not None:
         return why
     if command.venue in state.margin:
         _let_tiers_wait(state, block, now, parameters)
+    elif part in MARGINS:
+        why = _let_margins_wait(state, block, now, parameters)
+    if why is not None:
+        return why
     _put_market(state, block, command.index, parameters)
     return parameters.version
 
 
-def _set_margin_venue(state: State, block: Block, body: commands_pb2.SetParameters, command: Command) -> Answer:
+def _set_whole_venue(state: State, block: Block, body: commands_pb2.SetParameters, command: Command) -> Answer:
     """All of it applies at once."""
     now, parameters = state.venues[command.venue], parameters_pb2.VenueParameters()
     parameters.CopyFrom(now)
-    parameters.margin_trade.CopyFrom(body.venue.margin_trade)
+    part = PARTS[now.rulebook]
+    getattr(parameters, part).CopyFrom(getattr(body.venue, part))
     why = _other_version(now.version, body.expected_version) or _terms(parameters)
     if why is not None:
         return why
@@ -171,6 +195,40 @@ def _let_tiers_wait(
     if notice_ms and raises_margin(now.margin_trade.tiers, wanted.margin_trade.tiers):
         waiting[now.market] = (block.time_ms + notice_ms, list(wanted.margin_trade.tiers))
         _put_tiers(wanted, now.margin_trade.tiers)
+
+
+def _let_margins_wait(
+    state: State, block: Block, now: parameters_pb2.MarketParameters, wanted: parameters_pb2.MarketParameters
+) -> Refusal | None:
+    """Each number that rises waits; what applies meanwhile must be within bounds too."""
+    venue, key = state.venues[now.venue], (now.venue, now.market)
+    part = PARTS[venue.rulebook]
+    old, new = getattr(now, part), getattr(wanted, part)
+    margins = [getattr(new, name) for name in MARGINS[part]]
+    rises = any(getattr(new, name) > getattr(old, name) for name in MARGINS[part])
+    if not rises or not getattr(venue, part).notice_ms:
+        state.raised_margins.pop(key, None)
+        return None
+    for name in MARGINS[part]:
+        setattr(new, name, min(getattr(new, name), getattr(old, name)))
+    if (why := _market_bounds(wanted, venue)) is not None:
+        return why
+    state.raised_margins[key] = (block.time_ms + getattr(venue, part).notice_ms, margins)
+    return None
+
+
+def apply_margins(state: State, block: Block) -> None:
+    """Margins of Spin and Perennial markets whose notice is over."""
+    for key, (due_ms, margins) in sorted(state.raised_margins.items()):
+        if due_ms > block.time_ms:
+            continue
+        del state.raised_margins[key]
+        parameters = parameters_pb2.MarketParameters()
+        parameters.CopyFrom(state.markets[key])
+        part = PARTS[state.venues[key[0]].rulebook]
+        for name, value in zip(MARGINS[part], margins, strict=True):
+            setattr(getattr(parameters, part), name, value)
+        _put_market(state, block, -1, parameters)
 
 
 def apply_tiers(state: State, block: Block) -> None:
@@ -257,30 +315,47 @@ def _terms(wanted: parameters_pb2.VenueParameters) -> Refusal | None:
         return _venue_bounds(wanted.twilight)
     if wanted.rulebook == common_pb2.RULEBOOK_MARGIN_TRADE:
         return margin_venue_bounds(wanted)
-    return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_TWILIGHT, wanted.rulebook)
+    if wanted.rulebook not in PARTS:
+        return Refusal(R.REFUSAL_WRONG_RULEBOOK, common_pb2.RULEBOOK_TWILIGHT, wanted.rulebook)
+    if not wanted.HasField(PARTS[wanted.rulebook]):  # type: ignore[arg-type]
+        there = [rulebook for rulebook, part in PARTS.items() if wanted.HasField(part)]  # type: ignore[arg-type]
+        other = there[0] if there else common_pb2.RULEBOOK_TWILIGHT
+        return Refusal(R.REFUSAL_WRONG_RULEBOOK, other, wanted.rulebook)
+    bounds = perennial_venue_bounds if wanted.rulebook == common_pb2.RULEBOOK_PERENNIAL else spin_venue_bounds
+    return bounds(wanted)
 
 
 def _market_bounds(market: parameters_pb2.MarketParameters, venue: parameters_pb2.VenueParameters) -> Refusal | None:
     """A market of the venue's rulebook, its own bounds, then the rulebook's."""
-    of_margin = venue.rulebook == common_pb2.RULEBOOK_MARGIN_TRADE
-    if market.HasField("margin_trade") != of_margin:
-        other = common_pb2.RULEBOOK_TWILIGHT if of_margin else common_pb2.RULEBOOK_MARGIN_TRADE
+    strays = [
+        rulebook
+        for rulebook, part in PARTS.items()
+        if part in UNITS and rulebook != venue.rulebook and market.HasField(part)  # type: ignore[arg-type]
+    ]
+    part = PARTS[venue.rulebook]
+    if strays or (part in UNITS and not market.HasField(part)):  # type: ignore[arg-type]
+        other = strays[0] if strays else common_pb2.RULEBOOK_TWILIGHT
         return Refusal(R.REFUSAL_WRONG_RULEBOOK, other, venue.rulebook)
-    why = _common_bounds(market)
-    if why is not None or of_margin:
-        return why or margin_market_bounds(market, venue.asset_decimals)
+    why = _common_bounds(market, venue.rulebook == common_pb2.RULEBOOK_PERENNIAL)
+    if why is not None:
+        return why
+    if venue.rulebook == common_pb2.RULEBOOK_MARGIN_TRADE:
+        return margin_market_bounds(market, venue.asset_decimals)
+    if venue.rulebook == common_pb2.RULEBOOK_SPIN:
+        return spin_market_bounds(market, venue.asset_decimals)
     for most, value in ((common_pb2.MARK_RULE_INDEX, market.oracle.mark_rule), (0, market.oracle.reduce_only_age_ms)):
         if value > most:
             return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, most, value)
-    return None
+    return perennial_market_bounds(market, venue) if part == "perennial" else None
 
 
-def _common_bounds(market: parameters_pb2.MarketParameters) -> Refusal | None:
+def _common_bounds(market: parameters_pb2.MarketParameters, without_funding: bool) -> Refusal | None:
     if not 1 <= len(market.symbol) <= MAX_NAME_CHARS:
         return MALFORMED
     if market.tick_size_e9 < 1:
         return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, 1, market.tick_size_e9)
-    if (why := _outside(ORACLE_BOUNDS, market.oracle)) is not None:
+    bounds = {**ORACLE_BOUNDS, "funding_interval_ms": (0, 0)} if without_funding else ORACLE_BOUNDS
+    if (why := _outside(bounds, market.oracle)) is not None:
         return why
     publishers = [source.publisher for source in market.oracle.sources]
     if not 1 <= len(publishers) <= MAX_SOURCES or len(set(publishers)) < len(publishers):

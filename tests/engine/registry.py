@@ -2,7 +2,7 @@
 
 from breakwater.v1 import commands_pb2, events_pb2, parameters_pb2
 from tests.engine.batches import batch_refusal, commands_of, row_count, row_refusal, shape_refusal
-from tests.engine.parameters import apply_tiers, change, put_venue
+from tests.engine.parameters import apply_margins, apply_tiers, change, put_venue
 from tests.engine.state import DONE, Block, Command, R, Refusal, State
 
 
@@ -53,6 +53,8 @@ def _accept(state: State, block: Block, batch: commands_pb2.CommandBatch, comman
         state.next_account[command.venue] = number + 1
         command.values["account"] = number
         block.routed.setdefault(command.body, []).append(command)
+    elif command.body == "open_subaccounts":
+        _open_subaccount(state, block, command)
     elif command.body == "cancel_all_after":
         _arm(state, block, command)
     elif command.body == "validator_progress":
@@ -67,6 +69,17 @@ def _accept(state: State, block: Block, batch: commands_pb2.CommandBatch, comman
         if command.body in ("deposits", "insurance_deposit"):
             state.deposited[command.venue] = state.deposited.get(command.venue, 0) + command["amount_atoms"]
         block.routed.setdefault(command.body, []).append(command)
+
+
+def _open_subaccount(state: State, block: Block, command: Command) -> None:
+    """An account as any other; a subaccount's is its owner's (SP-01)."""
+    number, owner = state.next_account[command.venue], state.owner_of(command.venue, command["owner"])
+    state.next_account[command.venue] = number + 1
+    state.owners[command.venue, number] = owner
+    told = events_pb2.SubaccountOpened(owner=owner)
+    block.say((1, command.index, command.venue, 0), command.venue, 0, number, subaccount_opened=told)
+    command.values["account"] = number
+    block.routed.setdefault("open_accounts", []).append(command)
 
 
 def _arm(state: State, block: Block, command: Command) -> None:
@@ -95,6 +108,7 @@ def _progress(state: State, block: Block, batch: commands_pb2.CommandBatch, comm
 def _apply_raises(state: State, block: Block) -> None:
     """Increases of the maintenance ratio and of tiers whose notice is over."""
     apply_tiers(state, block)
+    apply_margins(state, block)
     for venue, (due_ms, ratio_e9) in sorted(state.raises.items()):
         if due_ms > block.time_ms:
             continue

@@ -8,6 +8,8 @@ from breakwater.v1 import commands_pb2, common_pb2, events_pb2, parameters_pb2, 
 
 if TYPE_CHECKING:
     from tests.engine.margin.state import MarginVenue
+    from tests.engine.perennial.state import PerennialVenue
+    from tests.engine.spin.state import SpinVenue
 
 R = refusals_pb2
 DONE = common_pb2.OUTCOME_STATUS_DONE
@@ -204,6 +206,15 @@ class State:
     tops: dict[MarketKey, tuple[int, int, int, int, int]] = field(default_factory=dict)
     tops_before: dict[MarketKey, tuple[int, int, int, int, int]] = field(default_factory=dict)
     root_second: int = -1
+    # Spin and Perennial: their venues, margins of their markets that wait for their notice, owners of subaccounts.
+    spin: dict[int, "SpinVenue"] = field(default_factory=dict)
+    perennial: dict[int, "PerennialVenue"] = field(default_factory=dict)
+    raised_margins: dict[MarketKey, tuple[int, list[int]]] = field(default_factory=dict)
+    owners: dict[AccountKey, int] = field(default_factory=dict)
+
+    def owner_of(self, venue: int, account: int) -> int:
+        """Whose account it is; one that is nobody's subaccount is its own."""
+        return self.owners.get((venue, account), account)
 
 
 @dataclass(frozen=True)
@@ -220,7 +231,7 @@ class Command:
 
     @property
     def account(self) -> int:
-        return self.values.get("account", 0)
+        return self.values.get("account", self.values.get("owner", 0))
 
 
 Outcome = tuple[int, int, int, int, int, int, int, int, int]

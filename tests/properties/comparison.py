@@ -13,6 +13,8 @@ from cluster.replica import Replica
 from tests.engine.margin.state import sights
 from tests.engine.margin.views import backstop_view, book_levels, cross_account_view
 from tests.engine.naive import NaiveEngine, NaiveResult
+from tests.engine.perennial.state import version_sights
+from tests.engine.perennial.views import check_liquidation_price, version_view, versioned_account_view
 from tests.engine.state import Outcome
 
 Roots = tuple[bytes, bytes]
@@ -73,6 +75,23 @@ def compare_cross_views(replica: Replica, engine: NaiveEngine, where: str) -> No
                 expected_levels = book_levels(sight, market, side)
                 assert expected_levels == levels, f"{where}: naive {expected_levels} pipeline {levels}"
             assert (book.trades, book.matching.last_trade) == (view.trades, view.last_ticks), where
+
+
+def compare_versioned_views(replica: Replica, engine: NaiveEngine, where: str) -> None:
+    """The same of Perennial venues: accounts and version desks, with every order and debt."""
+    for sight in version_sights(engine.state, engine.block):
+        found = replica.accounts(sight.venue, sight.accounts()).accounts
+        for number, shown in zip_longest(sight.accounts(), found):
+            for position in shown.versioned:
+                check_liquidation_price(sight, number, position)
+                position.liquidation_ticks = 0
+            expected = versioned_account_view(sight, number)
+            assert expected == shown, f"{where}: naive {expected} pipeline {shown}"
+        for market in sight.parameters:
+            shown_desk = replica.version_desk(sight.venue, market)
+            shown_desk.next_version_ms = 0
+            desk = version_view(sight, market)
+            assert desk == shown_desk, f"{where}: naive {desk} pipeline {shown_desk}"
 
 
 def views(replica: Replica, naive: NaiveResult) -> list[Message]:

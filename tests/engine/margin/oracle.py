@@ -14,7 +14,7 @@ TICK, MARK = 2, 3
 def book_feeds(state: State) -> None:
     """Feeds of new markets, and parameters that changed."""
     for key, parameters in sorted(state.markets.items()):
-        if key[0] not in state.margin:
+        if key[0] not in state.margin and key[0] not in state.spin:
             continue
         if key not in state.book_feeds:
             state.book_feeds[key] = Feed(parameters)

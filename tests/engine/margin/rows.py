@@ -1,6 +1,6 @@
 """What one row of a place, amend, cancel or leverage is refused for when it is sealed (MT-05, MT-06)."""
 
-from actors.units import ORDER_LOTS_BOUND, PRICE_BOUND
+from actors.units import ORDER_LOTS_BOUND, PPM, PRICE_BOUND
 from breakwater.v1 import parameters_pb2
 from tests.engine.state import LIMIT, MARKET, Command, R, Refusal, State
 
@@ -27,11 +27,19 @@ BOOK_COLUMNS = {
 }
 
 
+def rules_of(market: parameters_pb2.MarketParameters) -> parameters_pb2.MarginTradeMarket | parameters_pb2.SpinMarket:
+    """The rules of a market with an order book."""
+    return market.spin if market.HasField("spin") else market.margin_trade
+
+
 def price_bound(market: parameters_pb2.MarketParameters) -> int:
     """Prices stay below it, so that all the open interest there may be is worth less than 2^60."""
-    if not market.HasField("margin_trade"):
+    if market.HasField("perennial"):
+        # The makers a market takes, or one position, of which there is no other cap, a lot at a tick 1e-6 of an atom.
+        return min(PRICE_BOUND, (1 << 60) * PPM // max(ORDER_LOTS_BOUND, market.perennial.maker_limit_lots))
+    if not market.HasField("margin_trade") and not market.HasField("spin"):
         return PRICE_BOUND
-    rules = market.margin_trade
+    rules = rules_of(market)
     return min(PRICE_BOUND, (1 << 60) // (rules.open_interest_cap_lots * rules.quote_atoms_per_tick_lot))
 
 
@@ -74,7 +82,7 @@ def _why_not_placed(market: parameters_pb2.MarketParameters, command: Command) -
             return Refusal(R.REFUSAL_NOT_POSITIVE, 1, number)
     if (why := _negative(command, "client_order_id")) is not None:
         return why
-    for bound in (ORDER_LOTS_BOUND, market.margin_trade.max_order_lots + 1):
+    for bound in (ORDER_LOTS_BOUND, rules_of(market).max_order_lots + 1):
         if command["size_lots"] >= bound:
             largest = bound if bound == ORDER_LOTS_BOUND else bound - 1
             return Refusal(R.REFUSAL_OVERFLOW, largest, command["size_lots"])
@@ -82,7 +90,8 @@ def _why_not_placed(market: parameters_pb2.MarketParameters, command: Command) -
         for bound in (PRICE_BOUND, price_bound(market)):
             if price >= bound:
                 return Refusal(R.REFUSAL_OVERFLOW, bound, price)
-    return None
+    step = market.spin.step_lots or 1
+    return Refusal(R.REFUSAL_BELOW_STEP, step, command["size_lots"]) if command["size_lots"] % step else None
 
 
 def _bad_words(command: Command) -> Refusal | None:

@@ -1,0 +1,1 @@
+"""Perennial venues of the naive engine, one phase after the other."""

@@ -1,0 +1,1 @@
+"""Spin venues of the naive engine, one phase after the other."""
