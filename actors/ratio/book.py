@@ -20,7 +20,8 @@ class RatioBook(OrderedBook):
     def __init__(self, venue: int, log: StagingLog, scalar: bool) -> None:
         super().__init__(venue, log, scalar)
         self.changed: set[int] = set()
-        self._certain: tuple[set[int], set[int]] = (set(), set())
+        # `changed` and `moved` as they were before anything was staged.
+        self._certain: tuple[set[int], set[int]] | None = None
         self.positions = RatioPositions(log, self._touch_money, self.accounts.table.slot, self.index_e9)
         self.reservations = Reservations(self.positions, log)
 
@@ -55,6 +56,7 @@ class RatioBook(OrderedBook):
         """What changes from here on is this block's."""
         self.changed.clear()
         self.positions.moved.clear()
+        self._certain = None
 
     def begin_staging(self) -> None:
         """What changes from here on may be dropped."""
@@ -62,7 +64,9 @@ class RatioBook(OrderedBook):
 
     def drop_staged(self) -> None:
         """What was staged has been rolled back: it changed nothing."""
-        self.changed, self.positions.moved = (kept.copy() for kept in self._certain)
+        if self._certain:
+            self.changed, self.positions.moved = self._certain
+            self._certain = None
 
     def _touch_money(self, account: int) -> None:
         self.touched.add(account)

@@ -253,5 +253,8 @@ def test_a_roll_back_leaves_nothing() -> None:
     assert venue.state() != before
     assert venue.stage(DROP).rows("standings") == []
     assert venue.state() == before
+    # A shard that staged nothing is told to drop as well: what its legs changed stands.
+    done = venue.call((*CERTAIN, DROP), [fill(1, 1), fill(2, -1)])
+    assert [row[1:3] for row in done.rows("standings")] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert venue.cash(1) == CASH
     assert venue.book.health(1).orders_e9 == 10 * NEEDED * 99 // 100 * 10**9
