@@ -1,77 +1,20 @@
 """Bots that race on a real node: one wins, the others are told so, nobody is taken below what the rules say."""
 
-import asyncio
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from breakwater.v1 import answers_pb2
-from node.bots.intents import Intent
 from node.bots.making import BotSettings
-from node.bots.session import BotSession
 from node.bots.spin_mind import SpinSettings
-from node.client import AsyncClient, Client
+from node.client import Client
 from node.server import NodeServer
 from tests.api import spin_scene, versions_scene
 from tests.api.margin_scene import USDC
+from tests.bots.racing import PATIENCE_S, Racers, wait
 from tests.cli.running import breakwater, only_object
 
 PARTIAL_TICKS, COMPLETE_TICKS = 940_000, 900_000
 THIN = 12_000 * USDC
-PATIENCE_S = 20.0
-
-
-class _Quiet:
-    """A listener with nothing to say."""
-
-    def listed(self, height: int, accounts: int) -> None:
-        pass
-
-    def answered(self, intent: Intent, outcome: answers_pb2.CommandOutcome, latency_ms: float) -> None:
-        pass
-
-    def broken(self, reason: str) -> None:
-        pass
-
-
-class Racers:
-    """Bots in a loop of their own, each with its own connection, from `with` to its end."""
-
-    def __init__(self, node: NodeServer, venue: int, accounts: list[int], settings: BotSettings) -> None:
-        self.sessions: list[BotSession] = []
-        self._node, self._venue, self._accounts, self._settings = node, venue, accounts, settings
-        self._stop = asyncio.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._race()])
-
-    async def _race(self) -> None:
-        await asyncio.gather(*(self._run(account) for account in self._accounts))
-
-    async def _run(self, account: int) -> None:
-        async with AsyncClient(self._node.address, self._node.dev_keys["dev"]) as client:
-            session = BotSession(client, self._venue, account, self._settings, 8, _Quiet())
-            self.sessions.append(session)
-            await session.run(self._stop)
-
-    def __enter__(self) -> "Racers":
-        self._thread.start()
-        wait(lambda: len(self.sessions) == len(self._accounts) and all(one.height for one in self.sessions))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._loop.close()
-
-
-def wait(true: Callable[[], bool]) -> None:
-    """Until it is so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
