@@ -53,9 +53,14 @@ class Racers:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._loop.close()
+        self.stop()
+
+    def stop(self) -> None:
+        """Once or twice."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+            self._loop.close()
 
 
 def wait(true: Callable[[], bool]) -> None:

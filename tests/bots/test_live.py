@@ -1,6 +1,7 @@
 """Bots that race on a real node: one wins, the others are told so, nobody is taken below what the rules say."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from node.bots.spin_mind import SpinSettings
 from node.client import Client
 from node.server import NodeServer
 from tests.api import spin_scene, versions_scene
+from tests.api.conftest import config_of
 from tests.api.margin_scene import USDC
 from tests.bots.racing import PATIENCE_S, Racers, wait
 from tests.cli.running import breakwater, only_object
@@ -107,3 +109,27 @@ def test_two_keepers_race_and_one_closes_the_position_for_the_reward(node: NodeS
     rewards = sum(tally.rewards_atoms for tally in tallies)
     assert rewards == sum(dev.account(keeper, venue).free_atoms for keeper in keepers) > 0
     assert {name for tally in tallies for name in tally.refusals} <= {"LIQUIDATION_PENDING", "NOT_LIQUIDATABLE"}
+
+
+def test_a_bot_outlives_its_node(tmp_path: Path) -> None:
+    first = NodeServer(config_of(tmp_path))
+    first.start()
+    port = int(first.address.rpartition(":")[2])
+    client = Client(first.address, first.dev_keys["dev"], PATIENCE_S)
+    spin_scene.steady_mark(client)
+    spin_scene.pair(client, THIN)
+    bot = spin_scene.funded(client)
+    with Racers(first, spin_scene.VENUE, [bot], BotSettings(SpinSettings(unwind=False))) as racers:
+        (session,) = racers.sessions
+        first.stop()
+        second = NodeServer(config_of(tmp_path, port=port))
+        second.start()
+        try:
+            spin_scene.move_mark(client, PARTIAL_TICKS)
+            wait(lambda: session.tally.wins == 1)
+        finally:
+            client.close()
+            racers.stop()
+            second.stop()
+    assert session.tally.reconnects >= 1
+    assert session.tally.relists >= 2
