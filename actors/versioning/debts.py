@@ -44,10 +44,14 @@ def lower_debt(work: VersionWork, account: int, payer: int, owed_atoms: int) -> 
 
 
 def repay(work: VersionWork, op: Op) -> None:
-    """Somebody pays a debt, in part or whole, from what its shard held; more than the debt is refused."""
+    """Somebody pays a debt, in part or whole, from what its shard held; more than the debt is refused.
+
+    `v2_exact`: a stranger pays the whole of it or nothing, as in the contracts.
+    """
     book, payer, amount_atoms = work.book, op.counterparty, op.collateral_atoms
     debt_atoms = book.debts.get(op.account, 0)
-    if amount_atoms > debt_atoms:
+    in_part_by_stranger = amount_atoms < debt_atoms and payer != op.account
+    if amount_atoms > debt_atoms or (book.terms.exact and in_part_by_stranger):
         refused = Refused(refusals.REFUSAL_NOTHING_TO_REPAY, debt_atoms, amount_atoms)
         work.refuse(op, refused, payer, amount_atoms)
         return

@@ -12,11 +12,12 @@ MS = 1_000
 
 
 class Rules(NamedTuple):
-    """The three groups of parameters a scenario names."""
+    """The three groups of parameters a scenario names, and how many versions the market may wait for."""
 
     risk: RiskRules
     market: MarketRules
     protocol: ProtocolRules
+    max_pending_versions: int
 
 
 def millionths(row: Row, key: str) -> int:
@@ -25,6 +26,11 @@ def millionths(row: Row, key: str) -> int:
     if scaled.denominator != 1:
         raise MalformedCase(f"{row.name}.{key}: more than six decimals")
     return scaled.numerator
+
+
+def rounded_millionths(row: Row, key: str) -> int:
+    """A decimal text of any number of places at six, half up."""
+    return (row.ratio(key) * PPM + Fraction(1, 2)).__floor__()
 
 
 def unsigned_millionths(row: Row, key: str) -> int:
@@ -47,6 +53,7 @@ def rules_of(scenario: Mapping[str, Any]) -> Rules:
         risk_rules(row.row("risk_parameter")),
         market_rules(row.row("market_parameter")),
         protocol_rules(row.row("protocol_parameter")),
+        row.row("market_parameter").integer("maxPendingGlobal"),
     )
 
 

@@ -98,7 +98,8 @@ def test_every_scenario_of_the_files_is_taken(scenarios: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_step_answers_as_the_contract_did_and_conserves(scenarios: dict[str, Any], name: str) -> None:
-    twin = Twin(*rules_of(scenarios[name]))
+    rules = rules_of(scenarios[name])
+    twin = Twin(rules.risk, rules.market, rules.protocol)
     for number, step in enumerate(scenarios[name]["steps"]):
         try:
             take(twin, step)
