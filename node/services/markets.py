@@ -135,16 +135,21 @@ def _what_counts(mark: common_pb2.Mark) -> tuple[int, ...]:
 
 
 def _next_funding(rules: parameters_pb2.MarketParameters, mark: common_pb2.Mark) -> tuple[int, int]:
-    """Rate and time of the next boundary on the average premium so far (MT-10); zeros on Twilight."""
+    """Rate and time of the next boundary on the average premium so far (MT-10); zeros on Twilight.
+
+    On Spin only the time: what the mids of the epoch come to is told when it ends (SP-11).
+    """
     interval_ms = rules.oracle.funding_interval_ms
-    if not rules.HasField("margin_trade") or not interval_ms or not mark.published_ms:
+    if not interval_ms or not mark.published_ms or not (rules.HasField("margin_trade") or rules.HasField("spin")):
         return 0, 0
+    next_ms = ((mark.published_ms + mark.age_ms) // interval_ms + 1) * interval_ms
+    if rules.HasField("spin"):
+        return 0, next_ms
     terms = rules.margin_trade
     rate_e9 = margin_trade.funding_rate_hourly_e9(
         mark.average_premium_e9, terms.interest_rate_e9, terms.interest_clamp_e9, terms.funding_cap_e9
     )
-    block_time_ms = mark.published_ms + mark.age_ms
-    return rate_e9, (block_time_ms // interval_ms + 1) * interval_ms
+    return rate_e9, next_ms
 
 
 def _trades(

@@ -1,11 +1,14 @@
 """A Spin venue over a real channel: its books, the calculator, takeovers, subaccounts, what bots and readers see."""
 
+import time
+from contextlib import closing
 from itertools import islice
 
 import pytest
 
 from breakwater.v1 import commands_pb2, common_pb2, orders_pb2, refusals_pb2
 from node.client import Client
+from node.client.depth import DepthBook
 from node.guards.decimals import size_text
 from node.lots import lot_size_e9
 from tests.api.margin_scene import USDC, settled
@@ -195,3 +198,44 @@ def test_subaccounts_are_the_keys_own_and_share_collateral(dev: Client, trader: 
     assert too_much.name in ("MARGIN_RATIO", "INSUFFICIENT_BALANCE")
     assert refusal_of(lambda: trader.transfer(owner, subaccount, 0)) == Refusal("NOT_POSITIVE", 1, 0, "amount_atoms")
     assert refusal_of(lambda: trader.transfer(owner, subaccount, 1, venue=2)).name == "WRONG_RULEBOOK"
+
+
+def test_depth_follows_what_a_takeover_cancels(dev: Client, thin: Pair) -> None:
+    liquidator, book = funded(dev), DepthBook()
+    with closing(dev.stream_depth(venue=VENUE)) as depth:
+        book.apply(next(depth))
+        resting = dev.place_order(thin.long, "long", "0.01", "95000", venue=VENUE)
+        book.apply(next(depth))
+        assert book.bids()[0] == (950_000, LOTS // 100, 1)
+        move_mark(dev, PARTIAL_TICKS)
+        assert ratio(dev, thin.long).order_collateral_atoms == 95 * USDC
+        dev.liquidate(liquidator, thin.long, "0.01")
+        book.apply(next(depth))
+        assert (950_000, LOTS // 100, 1) not in book.bids()
+    shown = dev.depth(venue=VENUE)
+    assert [ticks for ticks, _, _ in book.bids()] == list(shown.bids.price_ticks)
+    assert resting.reference not in [order.order for order in dev.open_orders(thin.long, venue=VENUE)]
+    move_mark(dev, PRICE_TICKS)
+
+
+def test_columns_stream_and_are_cancelled_on_disconnect(dev: Client) -> None:
+    account = funded(dev)
+    batch = commands_pb2.CommandBatch(venue=VENUE)
+    row = {"account": account, "market": BTC, "side": 1, "kind": common_pb2.ORDER_KIND_LIMIT, "size_lots": 100}
+    row |= {"limit_ticks": PRICE_TICKS - 10, "client_order_id": 3}
+    for column in batch.place_orders.DESCRIPTOR.fields_by_name:
+        getattr(batch.place_orders, column).append(row.get(column, 0))
+    with closing(dev.order_stream([batch], [account], VENUE)) as answers:
+        answer = next(answers)
+        assert list(answer.outcome.status) == [common_pb2.OUTCOME_STATUS_RESTING]
+    deadline = time.monotonic() + 5
+    while dev.open_orders(account, venue=VENUE) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not dev.open_orders(account, venue=VENUE)
+
+
+def test_the_next_epoch_of_funding_is_told(dev: Client) -> None:
+    answer = dev.mark(BTC, VENUE)
+    hour_ms = 3_600_000
+    assert answer.next_funding_ms % hour_ms == 0
+    assert 0 < answer.next_funding_ms - (answer.mark.published_ms + answer.mark.age_ms) <= hour_ms
