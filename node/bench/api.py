@@ -65,7 +65,7 @@ def _node_rows(directory: Path, transport: str, count: int, peers: dict[int, Loa
 
 def _up(directory: Path, transport: str, *more: str) -> tuple[str, ...]:
     data = str(directory / f"node-{transport}{'-settings' if more else ''}")
-    return ("up", "--dev", "--json", "--port", "0", "--transport", transport, "--data", data, *more)
+    return ("up", "--dev", "--json", "--no-house-bot", "--port", "0", "--transport", transport, "--data", data, *more)
 
 
 def _row_without_validator(directory: Path, transport: str) -> Row:
