@@ -4,6 +4,7 @@ from actors.columns import RowGatherer, rows
 from actors.orders.checks import why_market_stops
 from actors.ratio.book import RatioBook
 from actors.ratio.health import Health, Terms, health, required_ceil_atoms
+from actors.ratio.losses import live_losses_atoms
 from actors.rulebooks import spin
 from actors.sinks import PAY_OUT, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -22,7 +23,7 @@ def reserve(
     terms = Terms(book)
     for command, _, account, market, target, lots in rows(requests):
         refused = _why_not_asked(book, account, market, target, lots, terms)
-        after = _with_reserved(health(book, account, terms), market, lots, terms)
+        after = _with_reserved(_spare(book, account, terms), market, lots, terms)
         if not refused and not spin.stays_above_one(after.equity, after.collateral_e9):
             required = required_ceil_atoms(after.collateral_e9)
             refused = Refused(refusals.REFUSAL_LIQUIDATOR_RATIO, required, after.equity)
@@ -57,6 +58,12 @@ def _why_not_asked(book: RatioBook, account: int, market: int, target: int, lots
     if largest > rules.max_position_lots:
         return Refused(refusals.REFUSAL_POSITION_CAP, rules.max_position_lots, largest)
     return None
+
+
+def _spare(book: RatioBook, account: int, terms: Terms) -> Health:
+    """The liquidator, what its live orders may still lose against the mark taken off its equity."""
+    standing = health(book, account, terms)
+    return standing._replace(equity=standing.equity - sum(live_losses_atoms(book, account, terms).values()))
 
 
 def _with_reserved(standing: Health, market: int, lots: int, terms: Terms) -> Health:

@@ -68,6 +68,16 @@ def test_positions_orders_and_earlier_reservations_count() -> None:
     assert done.answers[4].why == (refusals.REFUSAL_LIQUIDATOR_RATIO, 35 * NEEDED, 30 * NEEDED + 100_000)
 
 
+def test_what_its_orders_may_lose_is_not_staked_again() -> None:
+    venue = Venue(cash_atoms=30 * NEEDED)
+    venue.stage(ADMIT, orders=[order(0, 4, BUY, 10, MARK + 1_000)])
+    # 1,100,000 for the order; 1,000,000 and a fee of 8,800 are gone if it is filled.
+    left = 30 * NEEDED - 1_000_000 - 8_800
+    done = asks(venue, takeover(1, 4, 1, 10), takeover(2, 4, 1, 5))
+    assert done.answers[1].why == (refusals.REFUSAL_LIQUIDATOR_RATIO, 21 * NEEDED, left)
+    assert 2 not in done.answers
+
+
 def test_refusals_come_in_their_order() -> None:
     venue = Venue()
     venue.mark(MARK, market=2, state=common.MARK_STATE_TRIPPED)
