@@ -34,12 +34,12 @@ def liquidate(work: VersionWork, op: Op) -> None:
     locked_ms = work.book.pending.locked_ms(op.account)
     if locked_ms:
         refused = Refused(refusals.REFUSAL_LIQUIDATION_PENDING, locked_ms, work.now_ms)
-        work.refuse(op, refused, op.account, 0)
+        work.refuse(op, refused, op.counterparty, 0)
         return
     closing = _closing(work, op, standing)
     unpriced = why_not_priced(work, needs_price=True)
     if refused_or_not := unpriced or _why_not(closing):
-        work.refuse(op, refused_or_not, op.account, 0)
+        work.refuse(op, refused_or_not, op.counterparty, 0)
         return
     _pay_reward(work, op, closing.reward_atoms)
     standing.collateral_atoms -= closing.reward_atoms

@@ -146,6 +146,9 @@ def _history_of(client: Client, target: int, liquidator: int, reward_atoms: int)
     (won,) = client.liquidators(liquidator, venue=VENUE).liquidators
     assert (won.liquidations, won.targets, won.reward_atoms, won.fund_atoms) == (1, 1, reward_atoms, 0)
     assert won.value_atoms == 930 * USDC
+    # Its first call met a healthy account: a refusal is told of who asked.
+    assert [one.count for one in won.refusals] == [1]
+    assert not client.liquidators(target, venue=VENUE).liquidators
     assert client.statement(liquidator, venue=VENUE).transferred_atoms == reward_atoms
     lost = [entry for entry in client.account_history(target, ["pnl"], venue=VENUE) if entry.reference == liquidator]
     assert [entry.realised_atoms for entry in lost] == [-reward_atoms]

@@ -177,7 +177,7 @@ class Desk:
         """PE-07 to PE-09."""
         why = self._why_not_liquidated(op)
         if why is not None:
-            self.refuse(op, why, op.account, 0)
+            self.refuse(op, why, op.command.account, 0)
             return
         collateral, settled, cost = self.standing(op), self.market.size_of(op.account), self.cost(op.account, NOTHING)
         left, needed, limit, reward = self._rewards(op)
