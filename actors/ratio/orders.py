@@ -123,16 +123,15 @@ class OrderEntry(OrderChecks):
     def _added_e9(self, change: Change, terms: MarketTerms) -> int:
         """What the order adds to the collateral, in 1e-9 atoms: at its limit, a sale below the mark at the mark."""
         order, book = change.order, self.book
-        now = book.positions.read(order.account, order.market)
-        before = orders_collateral_e9(book, now, terms)
         price = order.limit if order.side > 0 else max(order.limit, terms.mark_ticks)
-        worst = spin.Order(change.number, order.side, order.remaining, price)
-        opposite = -order.side * now.lots
-        if not change.before and opposite <= 0 and not book.scalar:
-            return spin.collateral_atoms_e9(worst.lots, worst.price_ticks, terms.k, terms.collateral_e9)
+        if not change.before and order.side * change.row.lots >= 0 and not book.scalar:
+            return spin.collateral_atoms_e9(order.remaining, price, terms.k, terms.collateral_e9)
+        now = book.positions.read(order.account, order.market)
         others = counted_orders(book, order.account, order.market, terms.mark_ticks)
         after = [other for other in others if other.order_id != change.number]
-        return spin.order_collateral_atoms_e9(now.lots, [*after, worst], terms.k, terms.collateral_e9) - before
+        after.append(spin.Order(change.number, order.side, order.remaining, price))
+        needed = spin.order_collateral_atoms_e9(now.lots, after, terms.k, terms.collateral_e9)
+        return needed - orders_collateral_e9(book, now, terms)
 
     def _why_position_too_large(self, change: Change, terms: MarketTerms) -> Refused | None:
         """POSITION_CAP: position, reserved lots and the orders of the side, this one included."""
