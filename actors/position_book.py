@@ -145,10 +145,14 @@ class PositionBook(Actor):
         return self._cross[venue]
 
     def _ratio_book(self, venue: int) -> RatioBook:
-        return self._ratio.setdefault(venue, RatioBook(venue, self._log, self._scalar))
+        if venue not in self._ratio:
+            self._ratio[venue] = RatioBook(venue, self._log, self._scalar)
+        return self._ratio[venue]
 
     def _versioned_book(self, venue: int) -> VersionedBook:
-        return self._versioned.setdefault(venue, VersionedBook(venue, self._log))
+        if venue not in self._versioned:
+            self._versioned[venue] = VersionedBook(venue, self._log)
+        return self._versioned[venue]
 
     def book(self, venue: int) -> IsolatedBook | None:
         """A Twilight venue's columns, to be read between blocks."""
