@@ -53,11 +53,11 @@ class BotReads:
             raise Refused(refusals_pb2.REFUSAL_MESSAGE_TOO_LARGE, LARGEST_PAGE, request.limit, "limit")
         view: batches_pb2.StandingsView = await asyncio.wrap_future(self._door.host.standings(request.venue))
         if venue.rulebook == _SPIN:
-            found = spin_accounts(view, self._spin_terms(venue), request.market)
+            found = await asyncio.to_thread(spin_accounts, view, self._spin_terms(venue), request.market)
         else:
             markets = [request.market] if request.market else self._market_numbers(request.venue)
             desks = {market: await self._desk(venue, market, [], everyone=True) for market in markets}
-            found = perennial_accounts(view, desks)
+            found = await asyncio.to_thread(perennial_accounts, view, desks)
         return liquidation_pb2.ListLiquidatableResponse(
             height=view.height,
             block_time_ms=await self._block_time_ms(view.height),
@@ -118,7 +118,7 @@ def spin_accounts(view: batches_pb2.StandingsView, terms: spin_quotes.Terms, mar
     """By margin ratio, lowest first, then by account."""
     found: list[tuple[Any, liquidation_pb2.LiquidatableAccount]] = []
     for standing in spin_quotes.standings_of_rows(rows(view.rows), terms):
-        if market and market not in standing.lots:
+        if (market and market not in standing.lots) or not standing.is_below_target(terms):
             continue
         quotes = spin_quotes.quotes(standing, terms, market)
         if spin_quotes.may_be_liquidated(quotes):

@@ -15,23 +15,46 @@ from node.guards.refusals import INT64_MAX, clamped
 from node.lots import quote_atoms_per_tick_lot
 
 CASH_MARKET: Final = 0
+# How many of a market's numbers its collateral follows from: the first ones.
+_COLLATERAL: Final = 3
 _NO_MARK: Final = common_pb2.Mark(state=common_pb2.MARK_STATE_NONE)
 
 
-class Terms(NamedTuple):
-    """The rules in force and the marks of one block, by market."""
+class Market(NamedTuple):
+    """One market's numbers, read from its messages once; k is what a lot at a tick is worth in atoms."""
 
-    venue: parameters_pb2.VenueParameters
-    markets: Mapping[int, parameters_pb2.MarketParameters]
-    marks: Mapping[int, common_pb2.Mark]
+    mark_ticks: int
+    k: int
+    collateral_e9: int
+    index_e9: int
+    is_usable: bool
+    refused: Refused | None
 
-    def mark(self, market: int) -> common_pb2.Mark:
-        """The mark of a market, of state NONE before the first price."""
-        return self.marks.get(market, _NO_MARK)
 
-    def k(self, market: int) -> int:
-        """Atoms a lot at a tick is worth."""
-        return quote_atoms_per_tick_lot(self.markets[market])
+class Terms:
+    """The rules in force and the marks of one block."""
+
+    def __init__(
+        self,
+        venue: parameters_pb2.VenueParameters,
+        markets: Mapping[int, parameters_pb2.MarketParameters],
+        marks: Mapping[int, common_pb2.Mark],
+    ) -> None:
+        """Both by market."""
+        self.rules = venue.spin
+        self.limits = {number: market.spin for number, market in markets.items()}
+        self.markets = {number: _market(market, marks.get(number, _NO_MARK)) for number, market in markets.items()}
+
+
+def _market(terms: parameters_pb2.MarketParameters, mark: common_pb2.Mark) -> Market:
+    return Market(
+        mark.mark_ticks,
+        quote_atoms_per_tick_lot(terms),
+        terms.spin.collateral_ratio_e9,
+        mark.funding_index_e9,
+        is_usable(mark),
+        why_not_tradable(mark, halt_age_in_force_ms(terms.halted, terms.oracle.halt_age_ms)),
+    )
 
 
 class Standing(NamedTuple):
@@ -44,11 +67,12 @@ class Standing(NamedTuple):
     def collateral_atoms_e9(self, terms: Terms) -> int:
         """Sum Cp in 1e-9 atoms, exact (SP-02)."""
         return sum(
-            spin.collateral_atoms_e9(
-                lots, terms.mark(market).mark_ticks, terms.k(market), terms.markets[market].spin.collateral_ratio_e9
-            )
-            for market, lots in self.lots.items()
+            spin.collateral_atoms_e9(lots, *terms.markets[market][:_COLLATERAL]) for market, lots in self.lots.items()
         )
+
+    def is_below_target(self, terms: Terms) -> bool:
+        """Mr < 0.7 (SP-05)."""
+        return not spin.reaches(self.equity_atoms, self.collateral_atoms_e9(terms), spin.TARGET_TENTHS)
 
     def severity(self, terms: Terms) -> Fraction | None:
         """Mr as a sort key, exact; None where nothing needs collateral."""
@@ -83,11 +107,11 @@ def standings_of_rows(rows: Iterable[tuple[int, ...]], terms: Terms) -> list[Sta
 
 def _worth_atoms(market: int, lots: int, cost_atoms: int, paid_index_e9: int, terms: Terms) -> int:
     """What a position adds to equity: uPnL less accrued funding, the latter rounded up (SP-02, SP-11)."""
-    mark, k = terms.mark(market), terms.k(market)
-    upnl = spin.upnl_atoms(lots, cost_atoms, mark.mark_ticks, k)
-    if not is_usable(mark):
+    mark_ticks, k, _, index_e9, usable, _ = terms.markets[market]
+    upnl = spin.upnl_atoms(lots, cost_atoms, mark_ticks, k)
+    if not usable:
         upnl = min(upnl, 0)
-    return upnl - spin.accrued_ceil_atoms(lots, paid_index_e9, mark.funding_index_e9, k)
+    return upnl - spin.accrued_ceil_atoms(lots, paid_index_e9, index_e9, k)
 
 
 def quotes(standing: Standing, terms: Terms, market: int = 0) -> list[liquidation_pb2.LiquidationQuote]:
@@ -103,18 +127,19 @@ def may_be_liquidated(found: Sequence[liquidation_pb2.LiquidationQuote]) -> bool
 
 
 def _quote(standing: Standing, terms: Terms, market: int, collateral_e9: int) -> liquidation_pb2.LiquidationQuote:
-    rules, limits = terms.venue.spin, terms.markets[market].spin
-    lots, mark, equity = standing.lots.get(market, 0), terms.mark(market), standing.equity_atoms
+    rules, limits = terms.rules, terms.limits[market]
+    mark_ticks, k, ratio_e9, *_ = terms.markets[market]
+    lots, equity = standing.lots.get(market, 0), standing.equity_atoms
     penalty_e9 = rules.liquidator_reward_e9 + rules.insurance_share_e9
-    calculation = (lots, mark.mark_ticks, terms.k(market), limits.collateral_ratio_e9, penalty_e9, limits.step_lots)
+    calculation = (lots, mark_ticks, k, ratio_e9, penalty_e9, limits.step_lots)
     refused = _why_not(standing, terms, market, collateral_e9)
     liquidatable = 0 if refused else spin.closable_lots(equity, collateral_e9, *calculation)
-    value = spin.notional_atoms(liquidatable, mark.mark_ticks, terms.k(market))
+    value = spin.notional_atoms(liquidatable, mark_ticks, k)
     penalty = spin.penalty_atoms(value, rules.liquidator_reward_e9, rules.insurance_share_e9)
     return liquidation_pb2.LiquidationQuote(
         market=market,
         lots=lots,
-        mark_ticks=mark.mark_ticks,
+        mark_ticks=mark_ticks,
         equity_atoms=equity,
         required_atoms=div_ceil(collateral_e9, E9),
         ratio_e9=clamped(div_floor(equity * E9 * E9, collateral_e9)) if collateral_e9 else INT64_MAX,
@@ -133,8 +158,7 @@ def _quote(standing: Standing, terms: Terms, market: int, collateral_e9: int) ->
 
 def _why_not(standing: Standing, terms: Terms, market: int, collateral_e9: int) -> Refused | None:
     """What the owner's shard would refuse, in its order (SP-05, SP-07)."""
-    rules = terms.markets[market]
-    if halted := why_not_tradable(terms.mark(market), halt_age_in_force_ms(rules.halted, rules.oracle.halt_age_ms)):
+    if halted := terms.markets[market].refused:
         return halted
     if spin.reaches(standing.equity_atoms, collateral_e9, spin.TARGET_TENTHS) or not standing.lots.get(market):
         needed = div_ceil(spin.TARGET_TENTHS * collateral_e9, spin.TENTHS * E9)
