@@ -68,6 +68,7 @@ class BotSession:
         self._tasks: set[asyncio.Task[None]] = set()
         # A fault in a call ends the bot with the next block, instead of leaving it half awake.
         self._fault: BaseException | None = None
+        self._learning: asyncio.Task[None] | None = None
         self._fed_s = self._terms_s = 0.0
 
     @property
@@ -164,12 +165,16 @@ class BotSession:
             mind.take(block)
             self._act()
             if time.monotonic() - self._terms_s > _TERMS_AGAIN_S:
-                await self._learn_terms()
+                # Beside the blocks: nobody waits for parameters, which change with a notice.
+                self._terms_s = time.monotonic()
+                self._learning = asyncio.create_task(self._learn_terms())
 
     async def _learn_terms(self) -> None:
         assert self.mind is not None, "accounts are listed first"
-        self._terms_s = time.monotonic()
-        venue, markets = await self._terms()
+        try:
+            venue, markets = await self._terms()
+        except (RefusedError, grpc.aio.AioRpcError):
+            return
         self._errands.learn_terms(venue, markets)
         self.mind.learn_terms(venue, markets)
 
@@ -212,7 +217,7 @@ class BotSession:
         parallel, self._parallel = self._parallel, 0
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=_LAST_ANSWERS_S)
-        for task in set(self._tasks):
+        for task in {*self._tasks, *([self._learning] if self._learning is not None else [])}:
             task.cancel()
         self._parallel = parallel
 
