@@ -34,6 +34,11 @@ class VersionDesk(Actor):
         super().__init__()
         self._book = VersionBook(venue, market)
 
+    @property
+    def book(self) -> VersionBook:
+        """The desk's state, to be read between blocks."""
+        return self._book
+
     def decide(self, call: Any) -> batches.VersionReply:
         """Works through the call's columns, each in its defined order, then settles what is due."""
         book = self._book

@@ -7,29 +7,41 @@ import numpy as np
 
 from actors.isolated.book import IsolatedBook
 from actors.units import LONG, SHORT
+from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from cluster.commit import BlockResult
 from cluster.margin_invariants import nobody_left
+from cluster.ratio_invariants import ratio_faults
 from cluster.replica import Replica
+from cluster.versioned_invariants import versioned_faults
 
 
 def check_after_block(replica: Replica, result: BlockResult) -> list[str]:
-    """What does not hold after the block: pool inventory = -traders, nobody liquidatable left over (2, 7, 8)."""
+    """What does not hold after the block: pool inventory = -traders, nobody liquidatable left over (2, 7, 8).
+
+    Where bots liquidate: reservations, takeovers, the fund, locks, versions, debts (7, 11).
+    """
     faults = []
-    queued, waiting = _queued(result.events)
-    for venue in sorted(replica.state.venues):
-        for cross_book in replica.cross_books(venue):
-            faults += nobody_left(cross_book, waiting)
-        books = replica.books(venue)
-        faults += _pool_faces_traders(replica, venue, books)
-        for book in books:
-            faults += _nobody_left(book, queued)
+    told = [events.Event.FromString(event) for event in result.events]
+    queued, waiting = _queued(told)
+    for venue, rules in sorted(replica.state.venues.items()):
+        if rules.rulebook == common.RULEBOOK_SPIN:
+            faults += ratio_faults(replica, venue, told)
+        elif rules.rulebook == common.RULEBOOK_PERENNIAL:
+            faults += versioned_faults(replica, venue, told)
+        elif rules.rulebook == common.RULEBOOK_MARGIN_TRADE:
+            for cross_book in replica.cross_books(venue):
+                faults += nobody_left(cross_book, waiting)
+        else:
+            books = replica.books(venue)
+            faults += _pool_faces_traders(replica, venue, books)
+            for book in books:
+                faults += _nobody_left(book, queued)
     return faults
 
 
-def _queued(serialised: list[bytes]) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
+def _queued(parsed: list[events.Event]) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
     """Positions, and (venue, account) of cross accounts, that an event of this block says could not be acted on."""
-    parsed = (events.Event.FromString(event) for event in serialised)
     told = [event for event in parsed if event.HasField("ladder_queued")]
     positions = frozenset(event.ladder_queued.position for event in told if event.ladder_queued.position)
     return positions, frozenset((event.venue, event.account) for event in told if not event.ladder_queued.position)

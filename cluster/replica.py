@@ -8,6 +8,10 @@ from actors.columns import add_row, join, sort_rows
 from actors.cross.book import CrossBook
 from actors.isolated.book import IsolatedBook
 from actors.position_book import PositionBook
+from actors.ratio.book import RatioBook
+from actors.version_desk import VersionDesk
+from actors.versioned.book import VersionedBook
+from actors.versioning.state import VersionBook
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from cluster.chain_state import ChainState
@@ -110,15 +114,33 @@ class Replica:
 
     def books(self, venue: int) -> list[IsolatedBook]:
         """The venue's columns on every shard, to be read between blocks."""
-        shards = (self._transport.actor(shard_name(shard)) for shard in range(self._shards))
-        books = (shard.book(venue) for shard in shards if isinstance(shard, PositionBook))
+        books = (shard.book(venue) for shard in self._position_books())
         return [book for book in books if book is not None]
 
     def cross_books(self, venue: int) -> list[CrossBook]:
         """The same of a Margin Trade venue."""
-        shards = (self._transport.actor(shard_name(shard)) for shard in range(self._shards))
-        books = (shard.cross_book(venue) for shard in shards if isinstance(shard, PositionBook))
+        books = (shard.cross_book(venue) for shard in self._position_books())
         return [book for book in books if book is not None]
+
+    def ratio_books(self, venue: int) -> list[RatioBook]:
+        """The same of a Spin venue."""
+        books = (shard.ratio_book(venue) for shard in self._position_books())
+        return [book for book in books if book is not None]
+
+    def versioned_books(self, venue: int) -> list[VersionedBook]:
+        """The same of a Perennial venue."""
+        books = (shard.versioned_book(venue) for shard in self._position_books())
+        return [book for book in books if book is not None]
+
+    def version_books(self, venue: int) -> list[VersionBook]:
+        """What the version desks of a venue hold, by market, to be read between blocks."""
+        names = [versions_name(*key) for key in sorted(self.state.markets) if key[0] == venue]
+        desks = (self._transport.actor(name) for name in names if self._transport.has(name))
+        return [desk.book for desk in desks if isinstance(desk, VersionDesk)]
+
+    def _position_books(self) -> list[PositionBook]:
+        shards = (self._transport.actor(shard_name(shard)) for shard in range(self._shards))
+        return [shard for shard in shards if isinstance(shard, PositionBook)]
 
     def accounts(self, venue: int, accounts: Sequence[int]) -> batches.AccountViews:
         """Accounts as a reader sees them."""
