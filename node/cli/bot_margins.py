@@ -34,7 +34,6 @@ def put_ratio(answer: "accounts_pb2.GetMarginResponse", markets: "Markets") -> N
         ("tier", _TIERS.get(ratio.tier, str(ratio.tier))),
         ("withdrawable", steps.usdc(ratio.withdrawable_atoms)),
         ("withdrawing", steps.usdc(account.pending_withdrawal_atoms)),
-        ("owner", str(ratio.owner)),
         ("frozen", "yes" if account.frozen else "no"),
     ]
     put_facts(f"Account {account.account} of venue {account.venue} at height {answer.height}, USDC", rows)

@@ -14,10 +14,8 @@ from breakwater.v1 import (
     batches_pb2,
     commands_pb2,
     common_pb2,
-    events_pb2,
     refusals_pb2,
 )
-from cluster.archive import Archive
 from node.guards import numbers
 from node.guards.auth import current_caller
 from node.guards.refusals import Refused
@@ -121,7 +119,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     ) -> accounts_pb2.GetAccountResponse:
         """The account as it stands at a height; raises UNKNOWN_ACCOUNT."""
         views = await self._door.account(request.venue, request.account)
-        await self._add_elsewhere(views.accounts[0], views.height)
+        await self._add_pending(views.accounts[0])
         return accounts_pb2.GetAccountResponse(height=views.height, account=views.accounts[0])
 
     async def GetMargin(self, request: accounts_pb2.GetMarginRequest, context: Any) -> accounts_pb2.GetMarginResponse:
@@ -129,7 +127,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         rulebook = self._door.venue_of(request.venue, *_WITH_MARGIN).rulebook
         views = await self._door.account(request.venue, request.account)
         account = views.accounts[0]
-        await self._add_elsewhere(account, views.height)
+        await self._add_pending(account)
         if rulebook != common_pb2.RULEBOOK_MARGIN_TRADE:
             return accounts_pb2.GetMarginResponse(height=views.height, account=account)
         ranks = await self._ranks(account) if account.cross.equity_atoms > 0 else _unranked(account)
@@ -184,12 +182,8 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         )
         return await self._door.command(request.request_key, request.venue, from_faucet=from_faucet, deposits=body)
 
-    async def _add_elsewhere(self, account: batches_pb2.AccountView, height: int) -> None:
-        """What a shard does not know: the owner of a subaccount, what is pending at version desks, a lock (PE-08)."""
-        if account.HasField("ratio"):
-            await self._door.feed.reach(height)
-            archive = self._door.host.archive
-            account.ratio.owner = await asyncio.to_thread(_owner, archive, account.venue, account.account)
+    async def _add_pending(self, account: batches_pb2.AccountView) -> None:
+        """What the version desks have pending of the account, and the version that ends a lock (PE-08)."""
         for position in account.versioned:
             asked = self._door.host.version_desk(account.venue, position.market, [account.account])
             desk: batches_pb2.VersionView = await asyncio.wrap_future(asked)
@@ -214,13 +208,6 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             accounts_pb2.DeleverageRank(market=position.market, rank=view.before + 1, positions=view.positions)
             for position, view in zip(held, found, strict=True)
         ]
-
-
-def _owner(archive: Archive, venue: int, account: int) -> int:
-    """Whose account it is (SP-01): its first event says. Runs in a thread."""
-    for row in archive.events_by_account(account, venue, 0, 1):
-        return events_pb2.Event.FromString(row.bytes).subaccount_opened.owner or account
-    return account
 
 
 def _unranked(account: batches_pb2.AccountView) -> list[accounts_pb2.DeleverageRank]:

@@ -77,7 +77,7 @@ def test_a_takeover(data: Path, client: Client) -> None:
     shown = page(data, "margin", "--account", liquidator, "--venue", SPIN)
     assert "BTC-PERP" in shown and "may open" in shown and "0.1561" in shown
     assert "no new exposure" in page(data, "margin", "--account", long, "--venue", SPIN)
-    assert asked(data, "margin", "--account", short, "--venue", SPIN)["account"]["ratio"]["owner"] == short
+    assert asked(data, "margin", "--account", short, "--venue", SPIN)["account"]["ratio"]["tier"] == 0
     spin_scene.move_mark(client, spin_scene.PRICE_TICKS)
 
 
