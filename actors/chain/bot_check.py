@@ -6,8 +6,9 @@ What needs more than the event says (the account's other markets, its pending or
 
 from collections.abc import Mapping
 
+from actors.risk.tradable import is_usable
 from actors.rulebooks import perennial, spin
-from actors.units import E9
+from actors.units import E9, div_ceil
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
@@ -21,42 +22,99 @@ def bot_liquidation_fault(
 ) -> str | None:
     """What is wrong with the event, or None; None too for an event of another kind."""
     kind = event.WhichOneof("body")
-    if kind not in ("account_liquidated", "position_locked"):
+    if kind not in ("takeover_reserved", "account_liquidated", "position_locked"):
         return None
     if (venue.venue, market.venue, market.market) != (event.venue, event.venue, event.market):
         return "the parameters are not those of the event's market"
-    if kind == "account_liquidated":
-        return _takeover_fault(event, venue.spin, market.spin, marks)
-    return _lock_fault(event, venue.perennial, market.perennial)
-
-
-def _takeover_fault(
-    event: events.Event, rules: parameters.SpinParameters, market: parameters.SpinMarket, marks: Marks
-) -> str | None:
-    body = event.account_liquidated
+    if kind == "position_locked":
+        return _lock_fault(event, venue.perennial, market.perennial)
     mark = marks.get((event.venue, event.market))
     if mark is None:
         return "the header has no mark for the market"
+    if not is_usable(mark):
+        return "nothing may be taken over at the header's mark (SP-07)"
+    if kind == "takeover_reserved":
+        return _reservation_fault(event, market.spin, mark)
+    return _position_fault(event, market.spin, mark) or _amounts_fault(
+        event.account_liquidated, venue.spin, market.spin
+    )
+
+
+def _reservation_fault(event: events.Event, market: parameters.SpinMarket, mark: common.Mark) -> str | None:
+    """SP-07: the liquidator stays above 1 with all it may have to take over."""
+    body = event.takeover_reserved
+    if body.target == event.account:
+        return "nobody takes over its own position (SP-07)"
+    if body.lots < market.step_lots or body.lots % market.step_lots:
+        return "the lots are no whole number of steps (SP-07)"
+    if body.collateral_atoms < _collateral_ceil_atoms(body.lots, market, mark):
+        return "less was set aside than the lots need (SP-02, SP-07)"
+    # Collateral is told rounded up: equity above it before rounding is at least that.
+    if body.equity_atoms < body.collateral_atoms:
+        return "the liquidator was not above 1 (SP-07)"
+    return None
+
+
+def _position_fault(event: events.Event, market: parameters.SpinMarket, mark: common.Mark) -> str | None:
+    """What was taken is a part of the position, at the header's mark, in whole steps."""
+    body = event.account_liquidated
+    if body.liquidator == event.account:
+        return "nobody takes over its own position (SP-07)"
     if (mark.mark_ticks, mark.version) != (body.mark.mark_ticks, body.mark.version):
         return "the takeover's mark is not the header's (SP-07)"
     lots, left = body.lots, body.remaining_lots
     if lots == 0 or lots * left < 0:
         return "the takeover is not a part of the position (SP-06)"
-    if not market.step_lots <= abs(lots) <= body.liquidatable_lots <= abs(lots + left):
+    in_steps = market.step_lots <= abs(lots) and abs(lots) % market.step_lots == 0
+    if not in_steps or not abs(lots) <= body.liquidatable_lots <= abs(lots + left):
         return "more or less was taken than may be taken (SP-06, SP-07)"
     if body.value_atoms != spin.notional_atoms(lots, mark.mark_ticks, market.quote_atoms_per_tick_lot):
         return "the value is not the lots at the mark (SP-08)"
+    if body.collateral_atoms < _collateral_ceil_atoms(lots + left, market, mark):
+        return "the collateral is less than the position's own (SP-02)"
+    return None
+
+
+def _amounts_fault(
+    body: events.AccountLiquidated, rules: parameters.SpinParameters, market: parameters.SpinMarket
+) -> str | None:
+    """Tier, calculator and payments, from equity and collateral as the event tells them."""
     # Collateral is told rounded up to an atom: the tier has to be right for some amount that rounds to it.
-    tiers = [int(spin.tier_of(body.equity_atoms, body.collateral_atoms * E9 - off)) for off in (0, E9 - 1)]
-    if body.tier < spin.Tier.PARTIAL or body.tier not in tiers:
+    bounds_e9 = [body.collateral_atoms * E9 - off for off in (E9 - 1, 0)]
+    if body.tier < spin.Tier.PARTIAL or body.tier not in [spin.tier_of(body.equity_atoms, most) for most in bounds_e9]:
         return "the account was not in that tier (SP-04, SP-05)"
-    if body.tier == spin.Tier.COMPLETE and body.liquidatable_lots != abs(lots + left):
+    size = abs(body.lots + body.remaining_lots)
+    if body.tier == spin.Tier.COMPLETE and body.liquidatable_lots != size:
         return "below 0.3 the whole position may be taken (SP-04)"
+    if body.tier == spin.Tier.PARTIAL:
+        # The calculator asks an atom less of equity where the penalty's own rounding would leave too little.
+        equities = (body.equity_atoms, body.equity_atoms - 1)
+        least, most = (
+            spin.calculated_lots_ceil(
+                equity,
+                collateral_e9,
+                size,
+                body.mark.mark_ticks,
+                market.quote_atoms_per_tick_lot,
+                market.collateral_ratio_e9,
+                rules.liquidator_reward_e9 + rules.insurance_share_e9,
+                market.step_lots,
+            )
+            for equity, collateral_e9 in zip(equities, bounds_e9, strict=True)
+        )
+        if not least <= body.liquidatable_lots <= most:
+            return "the lots that may be taken are not the calculator's (SP-06)"
     penalty = spin.penalty_atoms(body.value_atoms, rules.liquidator_reward_e9, rules.insurance_share_e9)
     paid = spin.payments_of(body.equity_atoms, penalty)
     if paid != (body.reward_atoms, body.insurance_atoms, body.owed_reward_atoms):
         return "reward and share are not the rulebook's (SP-08, SP-09)"
     return None
+
+
+def _collateral_ceil_atoms(lots: int, market: parameters.SpinMarket, mark: common.Mark) -> int:
+    """What these lots alone need at the mark, rounded up (SP-02)."""
+    k, rate_e9 = market.quote_atoms_per_tick_lot, market.collateral_ratio_e9
+    return div_ceil(spin.collateral_atoms_e9(lots, mark.mark_ticks, k, rate_e9), E9)
 
 
 def _lock_fault(
@@ -70,8 +128,12 @@ def _lock_fault(
         return "the requirement is not the rulebook's (PE-01)"
     if not perennial.is_liquidatable(body.collateral_atoms, body.requirement_atoms):
         return "the account was not below its requirement (PE-02)"
-    if body.version_ms <= event.block_time_ms:
+    if body.version_ms <= event.block_time_ms or body.version_ms % market.version_ms:
         return "the close is not pinned to a version that is still to come (PE-07)"
+    if not body.price_version_ms < body.version_ms < body.price_version_ms + market.stale_after_ms:
+        return "the price is of no version that could decide it (PE-02, PE-04)"
+    if body.fee_atoms < 0 or body.settlement_fee_atoms not in (0, market.settlement_fee_atoms):
+        return "the fees of the close are not the market's (PE-14)"
     fee = perennial.liquidation_fee_floor_atoms(
         required,
         market.liquidation_fee_ppm,
@@ -88,6 +150,12 @@ def _lock_fault(
 
 def bot_liquidation_facts(event: events.Event) -> list[str]:
     """What a receipt of such an event proves, in words; empty for other kinds."""
+    if event.HasField("takeover_reserved"):
+        kept = event.takeover_reserved
+        return [
+            f"account {event.account} had equity {kept.equity_atoms} against {kept.collateral_atoms} atoms with "
+            f"{kept.lots} lots of account {kept.target} set aside: above 1 (SP-07)"
+        ]
     if event.HasField("account_liquidated"):
         taken = event.account_liquidated
         return [
