@@ -22,15 +22,17 @@ class Comparison:
     def state(self, stage: Stage, numbers: dict[str, int], row: Row) -> None:
         """The market, and every account: its wallet always, the rest where the contract has settled it to here."""
         market = row.row("global")
-        self._market(stage.market(), market, millionths(row, "market_token_balance"))
         latest_s = market.row("position").integer("timestamp")
         accounts = row.row("accounts")
         for name in accounts.content:
             account, standing = accounts.row(name), stage.standing(numbers[name])
-            drift = self._drift.wallet(name)
-            self._ruled(f"{name} wallet", standing.wallet_atoms, millionths(account, "wallet_delta"), drift)
+            wallet_atoms = millionths(account, "wallet_delta")
+            missing_atoms = wallet_atoms + sum(self._drift.wallet(name).values()) - standing.wallet_atoms
+            self._drift.absorb(name, missing_atoms, of_wallet=True)
+            self._ruled(f"{name} wallet", standing.wallet_atoms, wallet_atoms, self._drift.wallet(name))
             if account.row("latest").integer("timestamp") == latest_s:
                 self._account(name, standing, account)
+        self._market(stage.market(), market, millionths(row, "market_token_balance"))
 
     def _market(self, ours: batches.VersionView, market: Row, balance_atoms: int) -> None:
         sums, equal = ours.sums, self._checks.equal
@@ -53,8 +55,10 @@ class Comparison:
 
     def _account(self, name: str, ours: Standing, row: Row) -> None:
         pending, equal = row.row("pending"), self._checks.equal
-        drift = self._drift.collateral(name)
-        self._ruled(f"{name} collateral", ours.collateral_atoms, millionths(row, "collateral"), drift)
+        collateral_atoms = millionths(row, "collateral")
+        missing_atoms = collateral_atoms + self._drift.collateral_atoms(name) - ours.collateral_atoms
+        self._drift.absorb(name, missing_atoms, of_wallet=False)
+        self._ruled(f"{name} collateral", ours.collateral_atoms, collateral_atoms, self._drift.collateral(name))
         equal(f"{name} settled", tuple(ours.settled), tuple(totals_of_row(row.row("latest"))))
         equal(f"{name} pending", tuple(ours.target), tuple(totals_of_row(pending)))
         fees = ours.fees_by_slot.get(self._times.ms(pending.integer("timestamp")), _NO_FEES)

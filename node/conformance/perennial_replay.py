@@ -14,9 +14,9 @@ from node.conformance.perennial_rulings import (
     Drift,
     FileState,
     Played,
-    explained_by_drift,
     reward_limit_atoms,
     rule_acceptance,
+    rule_by_drift,
     rule_refusal,
 )
 from node.conformance.perennial_stage import EVERYTHING, KEPT, Answer, Stage, Standing
@@ -160,11 +160,13 @@ class Replay:
             if step.accepted
             else rule_acceptance(played, self._drift, self._rules, checks)
         )
-        if not tag and explained_by_drift(played, self._drift, self._rules):
-            tag = "/".join(self._drift.tags)
+        tag = tag or rule_by_drift(played, self._drift, self._rules)
+        if tag and (step.protect or played.moves_size):
             self._apart = APART.format(tag)
-        elif tag and step.accepted and _moves_size(played):
-            self._apart = APART.format(tag)
+        elif tag and step.accepted:
+            self._stage.realise(self._numbers[step.account])
+        elif tag:
+            self._drift.note_rounding(step.account)
         return tag
 
     def _take_out_drift(self, step: Update, answer: Answer) -> None:
@@ -193,11 +195,6 @@ class Replay:
         slot_ms = self._times.ms(self._current_s)
         if slot_ms not in self._stage.standing(self._numbers[step.account]).fees_by_slot:
             self._empty.setdefault(slot_ms, set()).add(step.account)
-
-
-def _moves_size(played: Played) -> bool:
-    """Whether the call asked for other sizes than were pinned last."""
-    return any(new not in (None, old) for old, new in zip(played.before.target, played.update.sizes, strict=True))
 
 
 def _numbers(steps: list[Step]) -> dict[str, int]:

@@ -23,6 +23,8 @@ class Drift:
 
     _collateral: dict[str, dict[str, int]] = field(default_factory=dict)
     _wallets: dict[str, dict[str, int]] = field(default_factory=dict)
+    # Atoms an account may have less, because what a ruling let it do rounded it once more (PE-10).
+    _roundings: dict[str, int] = field(default_factory=dict)
 
     @property
     def balance_atoms(self) -> int:
@@ -48,9 +50,25 @@ class Drift:
 
     def move(self, tag: str, sender: str, account: str, amount_atoms: int) -> None:
         """Ours moved this much more from a sender's wallet to an account's collateral."""
-        for ledger, name, atoms in ((self._collateral, account, amount_atoms), (self._wallets, sender, -amount_atoms)):
-            by_tag = ledger.setdefault(name, {})
-            by_tag[tag] = by_tag.get(tag, 0) + atoms
+        _add(self._collateral, tag, account, amount_atoms)
+        _add(self._wallets, tag, sender, -amount_atoms)
+
+    def note_rounding(self, account: str) -> None:
+        """Ours was rounded at a step the contract refused."""
+        self._roundings[account] = self._roundings.get(account, 0) + 1
+
+    def absorb(self, account: str, missing_atoms: int, of_wallet: bool) -> None:
+        """What such a rounding took is known once it is seen; more than it can have taken is none."""
+        if not 0 < missing_atoms <= self._roundings.get(account, 0):
+            return
+        self._roundings[account] -= missing_atoms
+        ledger = self._wallets if of_wallet else self._collateral
+        _add(ledger, min(self._collateral[account]), account, -missing_atoms)
+
+
+def _add(ledger: dict[str, dict[str, int]], tag: str, name: str, atoms: int) -> None:
+    by_tag = ledger.setdefault(name, {})
+    by_tag[tag] = by_tag.get(tag, 0) + atoms
 
 
 class FileState(NamedTuple):
@@ -82,6 +100,22 @@ class Played(NamedTuple):
     price_ticks: int
 
     @property
+    def amount_atoms(self) -> int:
+        """What the step puts into the collateral; everything out of a debt is the debt in."""
+        asked_atoms = self.update.collateral_atoms
+        return -self.before.collateral_atoms if asked_atoms is None else asked_atoms
+
+    @property
+    def debt_atoms(self) -> int:
+        """What the account owed; the file's collateral may be that of an earlier version."""
+        return max(-self.before.collateral_atoms, 0)
+
+    @property
+    def moves_size(self) -> bool:
+        """Whether other sizes were asked for than were pinned last."""
+        return any(new not in (None, old) for old, new in zip(self.before.target, self.update.sizes, strict=True))
+
+    @property
     def file_moved_atoms(self) -> int:
         """What the contract took from the sender's wallet."""
         sender, after = self.update.sender, FileState(self.update.state)
@@ -99,7 +133,7 @@ class Played(NamedTuple):
 def reward_limit_atoms(played: Played, drift: Drift, rules: Rules, closing_fees_atoms: int) -> int:
     """The most PE-09 lets the liquidator of this step ask for, from the collateral the file gives."""
     update, risk = played.update, rules.risk
-    asked_atoms = -(update.collateral_atoms or 0)
+    asked_atoms = -played.amount_atoms
     file_after = FileState(update.state).of(update.account, "collateral")
     collateral_atoms = file_after + asked_atoms + drift.collateral_atoms(update.account)
     fee_atoms = perennial.liquidation_fee_floor_atoms(
@@ -125,7 +159,7 @@ def rule_refusal(played: Played, drift: Drift, checks: Checks) -> str:
         checks.equal("wanted beyond the funds", answer.required > funds_atoms, True)
         tag = SHORTFALL
     elif answer.refusal == "NOTHING_TO_REPAY" and moved_atoms > 0:
-        checks.equal("debt", answer.required, _debt_atoms(played, drift))
+        checks.equal("debt", answer.required, played.debt_atoms)
         checks.equal("repaid beyond the debt", moved_atoms > answer.required, True)
         tag = SHORTFALL
     else:
@@ -137,11 +171,11 @@ def rule_refusal(played: Played, drift: Drift, checks: Checks) -> str:
 def rule_acceptance(played: Played, drift: Drift, rules: Rules, checks: Checks) -> str:
     """The rule by which ours takes what the contract refused, its money checked; empty where there is none."""
     update, before, after = played.update, played.before, played.after
-    amount_atoms = update.collateral_atoms
-    if amount_atoms is None or amount_atoms < 0 or update.protect or after.positions != before.positions:
+    amount_atoms = played.amount_atoms
+    if amount_atoms < 0 or update.protect or played.moves_size:
         return ""
     if update.sender != update.account:
-        checks.equal("within the debt", amount_atoms <= _debt_atoms(played, drift), True)
+        checks.equal("within the debt", amount_atoms <= played.debt_atoms, True)
         tag = SHORTFALL
     elif not perennial.is_collateralised(after.free_atoms, played.requirement_atoms(rules, *after.positions)):
         tag = LOCK
@@ -152,30 +186,42 @@ def rule_acceptance(played: Played, drift: Drift, rules: Rules, checks: Checks) 
     return tag
 
 
-def explained_by_drift(played: Played, drift: Drift, rules: Rules) -> bool:
-    """Whether the other decision is what the collateral that earlier rulings left makes of the rule (PE-02, PE-03).
+def rule_by_drift(played: Played, drift: Drift, rules: Rules) -> str:
+    """The rule that left other money, where that alone makes another decision of the same rule."""
+    update = played.update
+    if _funded_by_drift(played, drift):
+        tag = drift.tags[0]
+    elif _covered_by_drift(played, drift, rules):
+        tag = min(drift.collateral(update.account))
+    else:
+        return ""
+    moved_atoms = -played.file_moved_atoms if update.accepted else played.amount_atoms
+    drift.move(tag, update.sender, update.account, moved_atoms)
+    return tag
 
-    A requirement lies between what ours has and what the file's has.
-    """
+
+def _funded_by_drift(played: Played, drift: Drift) -> bool:
+    """Whether the file's market had less than was taken out, and ours has it."""
+    file_atoms, wanted_atoms = played.file_before.balance_atoms, -played.amount_atoms
+    return played.answer.accepted and file_atoms < wanted_atoms <= file_atoms + drift.balance_atoms
+
+
+def _covered_by_drift(played: Played, drift: Drift, rules: Rules) -> bool:
+    """Whether a requirement, or nothing where money leaves, lies between what ours has and what the file's has."""
     more_atoms = drift.collateral_atoms(played.update.account)
-    if not more_atoms:
-        return False
-    answer = played.answer
+    answer, liquidated = played.answer, played.update.protect
     if answer.refusal in ("BELOW_REQUIREMENT", "NOT_LIQUIDATABLE"):
         ours_atoms, requirement_atoms = answer.actual, answer.required
     elif answer.accepted:
-        liquidated = played.update.protect
         positions = (played.before.settled,) if liquidated else played.after.positions
         requirement_atoms = played.requirement_atoms(rules, *positions)
-        paid_atoms = -(played.update.collateral_atoms or 0) if liquidated else 0
-        ours_atoms = played.after.free_atoms + paid_atoms
+        ours_atoms = played.after.free_atoms - (played.amount_atoms if liquidated else 0)
     else:
         return False
-    ours_covers = perennial.is_collateralised(ours_atoms, requirement_atoms)
-    return ours_covers != perennial.is_collateralised(ours_atoms - more_atoms, requirement_atoms)
+    leaves = played.amount_atoms < 0 and not liquidated
 
+    def covers(left_atoms: int) -> bool:
+        overdrawn = leaves and left_atoms < 0
+        return not overdrawn and perennial.is_collateralised(left_atoms, requirement_atoms)
 
-def _debt_atoms(played: Played, drift: Drift) -> int:
-    account = played.update.account
-    collateral_atoms = played.file_before.of(account, "collateral") + drift.collateral_atoms(account)
-    return max(-collateral_atoms, 0)
+    return covers(ours_atoms) != covers(ours_atoms - more_atoms)
