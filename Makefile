@@ -15,7 +15,7 @@ PROTO_FILES := $(sort $(filter %.proto,$(PROTO_TREE)))
 COMPILE := $(BIN)/pip-compile --quiet --no-header --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options
 
-REPLAY := --venue $(or $(VENUE),twilight) \
+REPLAY := --venue $(or $(VENUE),all) \
 	$(if $(PRICES),--prices "$(PRICES)") \
 	$(if $(TRADERS),--traders $(TRADERS)) \
 	$(if $(SEED),--seed $(SEED)) \
@@ -50,7 +50,7 @@ test: setup lint ## lint, then every test but the soak
 test-fast: setup ## the tests that need neither Ray nor patience
 	$(BIN)/python -m pytest -m "not soak and not ray and not slow"
 
-run: setup ## replay a crash through the node into runs/<time>/ (VENUE, PRICES, TRADERS, SEED, SHARDS, TRANSPORT)
+run: setup ## one crash through all four rulebooks on one node, into runs/<time>/ (VENUE, PRICES, TRADERS, SEED, SHARDS, TRANSPORT)
 	$(BIN)/breakwater replay $(strip $(REPLAY))
 
 bench: setup ## measure against the figures to reach

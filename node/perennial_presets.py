@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from actors.rulebooks.perennial import UNIT_LOTS, USDC_ATOMS
 from actors.units import POSITION_LOTS_BOUND, PPM
 from breakwater.v1 import common_pb2, parameters_pb2
-from node.margin_presets import SCALES, SPOT_SOURCES
+from node.margin_presets import SCALES, SPOT_SOURCES, Scale
 
 PERENNIAL_VENUE: Final = 4
 PERENNIAL_LISTED: Final = ("BTC", "ETH")
@@ -65,16 +65,20 @@ def perennial_venue(number: int = PERENNIAL_VENUE, name: str = "perennial") -> p
 
 
 def perennial_market(
-    number: int, asset: str, venue: int = PERENNIAL_VENUE, maintenance: str = DEFAULT_MAINTENANCE
+    number: int,
+    asset: str,
+    venue: int = PERENNIAL_VENUE,
+    maintenance: str = DEFAULT_MAINTENANCE,
+    scale: Scale | None = None,
 ) -> parameters_pb2.MarketParameters:
-    """The market `asset`-PERP of a preset. Raises KeyError for a preset or an asset there is not."""
+    """The market `asset`-PERP of a preset; an asset that is not in SCALES needs its scale. Raises KeyError without."""
     return parameters_pb2.MarketParameters(
         venue=venue,
         market=number,
         symbol=f"{asset}-PERP",
         tick_size_e9=_TICK_SIZE_E9,
         oracle=_oracle(),
-        perennial=_rules(MAINTENANCE[maintenance], SCALES[asset].price_usdc),
+        perennial=_rules(MAINTENANCE[maintenance], (scale or SCALES[asset]).price_usdc),
     )
 
 

@@ -8,7 +8,7 @@ from actors.rulebooks import margin_trade, spin
 from actors.rulebooks.spin import USDC_ATOMS
 from actors.units import E9, PPM
 from breakwater.v1 import common_pb2, parameters_pb2
-from node.margin_presets import SCALES, oracle_with_books
+from node.margin_presets import SCALES, Scale, oracle_with_books
 
 SPIN_VENUE: Final = 3
 SPIN_LISTED: Final = ("BTC", "NEAR")
@@ -45,15 +45,17 @@ def spin_venue(number: int = SPIN_VENUE, name: str = "spin") -> parameters_pb2.V
     )
 
 
-def spin_market(number: int, asset: str, venue: int = SPIN_VENUE) -> parameters_pb2.MarketParameters:
-    """The market `asset`-PERP. Raises KeyError for an asset without a scale.
+def spin_market(
+    number: int, asset: str, venue: int = SPIN_VENUE, scale: Scale | None = None
+) -> parameters_pb2.MarketParameters:
+    """The market `asset`-PERP; an asset that is not in SCALES needs its scale. Raises KeyError without one.
 
     A lot is a step, so that every position can be taken over to its last lot. At the scale's price the open interest
     may be worth 10 billion USDC, a position 100 million where the venue publishes no limit; the largest order turns a
     full position around.
     """
-    found = SCALES[asset]
-    price_decimals = _PRICE_DECIMALS.get(asset, found.price_decimals)
+    found = SCALES[asset] if scale is None else scale
+    price_decimals = min(_PRICE_DECIMALS.get(asset, found.price_decimals), _TICK_AND_LOT_DECIMALS)
     lot_decimals = _TICK_AND_LOT_DECIMALS - price_decimals
     lots_of_usdc = USDC_ATOMS / (found.price_usdc * 10**price_decimals * QUOTE_ATOMS_PER_TICK_LOT)
     published = _MAX_POSITIONS.get(asset)

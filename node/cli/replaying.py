@@ -1,4 +1,4 @@
-"""`replay`: a crash, real or synthetic, through a node of its own."""
+"""`replay`: a crash, real or synthetic, through a node of its own: one venue, or all of them at once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,26 +17,34 @@ if TYPE_CHECKING:
 _SHOW_EVERY_BLOCKS = 8
 # Where nobody watches a terminal, so many lines a replay.
 _LINES = 10
+# Traders and prices a bar where nothing is said: of one venue, and of all at once.
+_OF_ONE = (2_000, 12)
+_OF_ALL = (500, 6)
 
 
 def replay(
-    venue: Annotated[str, typer.Option(help="twilight or margin-trade.")] = "twilight",
+    venue: Annotated[str, typer.Option(help="twilight, margin-trade, spin, perennial, or all at once.")] = "twilight",
     prices: Annotated[
         Path | None,
         typer.Option(help="CSV of one-minute bars, or a folder of them, a market each; none: a synthetic crash."),
     ] = None,
-    traders: Annotated[int, typer.Option(min=1, max=200_000, help="Simulated traders.")] = 2_000,
+    traders: Annotated[
+        int | None, typer.Option(min=1, max=200_000, help="Simulated traders; default 2000, of all 500 each.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the people, and of the synthetic crash.")] = 1,
     shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of the node.")] = 2,
     transport: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
-    ticks_per_bar: Annotated[int, typer.Option(min=1, max=120, help="Prices (blocks) a bar; 1: its close.")] = 12,
+    ticks_per_bar: Annotated[
+        int | None,
+        typer.Option(min=1, max=120, help="Prices (blocks) a bar; 1: its close; default 12, of all 6."),
+    ] = None,
     rules: Annotated[str, typer.Option(help="Preset of the venue: safe or seed.")] = "safe",
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<UTC time>.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data directory; default <run folder>/data.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a crash through a node: prices, traders, LPs, in accelerated time. Leaves a run folder."""
-    from node.load.options import ReplayOptions, plan_of
+    from node.load.options import ALL, ReplayOptions, plans_of
     from node.load.replay import replay as run
     from node.presets import RULES
     from node.report.run_folder import new_run_dir, write_run
@@ -46,19 +54,20 @@ def replay(
         raise Refusal(f"transport is ray or inline, not {transport!r}", EXIT_USAGE)
     if rules not in RULES:
         raise Refusal(f"rules is {' or '.join(RULES)}, not {rules!r}", EXIT_USAGE)
-    if venue != "twilight" and rules != "safe":
+    if venue not in ("twilight", ALL) and rules != "safe":
         raise Refusal(f"--rules names a preset of Twilight; {venue} has one", EXIT_USAGE)
-    options = ReplayOptions(venue, prices, traders, seed, shards, transport, ticks_per_bar, rules)
-    plan = plan_of(options)  # before the folder is made: prices that cannot be read leave none
+    people, ticks = _OF_ALL if venue == ALL else _OF_ONE
+    options = ReplayOptions(venue, prices, traders or people, seed, shards, transport, ticks_per_bar or ticks, rules)
+    plans = plans_of(options)  # before the folder is made: prices that cannot be read leave none
     run_dir = _made(out) if out is not None else new_run_dir(Path("runs"))
     with _bar() as bar:
-        show = _bar_shown(bar, len(plan.points) + 4) if errors().is_terminal else _lines_shown()
-        result = run(options, plan, data or run_dir / "data", run_dir / "node.log", show)
+        show = _bar_shown(bar, len(plans[0].points) + 4) if errors().is_terminal else _lines_shown()
+        result = run(options, plans, data or run_dir / "data", run_dir / "node.log", show)
     facts = write_run(run_dir, result, _command(options, out, data))
     if as_json:
         put_json(facts)
     else:
-        put_facts(f"Replay of venue {venue}", summary_lines(facts))
+        put_facts("Replay of all venues" if venue == ALL else f"Replay of venue {venue}", summary_lines(facts))
         put_line(f"\n{run_dir}/: summary.txt, summary.json, picture.png, receipts/, data/")
     if not facts["conserved"] or facts.get("unexplained_bad_debt_atoms"):
         end(EXIT_NO)
@@ -75,7 +84,7 @@ def _command(options: "ReplayOptions", out: Path | None, data: Path | None) -> l
     if options.prices is not None:
         command += ["--prices", str(options.prices)]
     numbers: dict[str, Any] = {
-        "rules": options.rules if options.venue == "twilight" else None,
+        "rules": options.rules if options.venue in ("twilight", "all") else None,
         "traders": options.traders,
         "seed": options.seed,
         "shards": options.shards,
@@ -124,4 +133,4 @@ def _lines_shown() -> Callable[["Progress"], None]:
 
 
 def _words(progress: "Progress") -> str:
-    return f"{progress.price}  {progress.tally.words()}"
+    return f"{progress.price}  {progress.words()}"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from breakwater.v1 import refusals_pb2 as ref
 from node.load.asks import Answers
@@ -26,6 +27,9 @@ class CommandTally:
         self.commands += len(answers.status)
         for reason in answers.refusal[answers.refused].tolist():
             self.refused_by_reason[reason] += 1
+
+    def saw(self, watch: Any, time_ms: int) -> None:
+        """The bots' watch after a block of this time; venues without bots have none."""
 
     def refusals(self) -> dict[str, int]:
         """Refusals by name, without the prefix, the most frequent first."""

@@ -53,6 +53,14 @@ class Custody:
 
         return column_ask("deposits", cmd.Deposits, booked, account=account, amount_atoms=amount_atoms)
 
+    def insure(self, amount_atoms: int) -> Ask:
+        """An operator's payment into the venue's insurance fund."""
+
+        def booked(answers: Answers) -> None:
+            self.deposited_atoms += amount_atoms * int(answers.done.sum())
+
+        return Ask("insurance_deposit", cmd.InsuranceDeposit(amount_atoms=amount_atoms), booked)
+
     def request(self, account: np.ndarray, amount_atoms: np.ndarray, learn: Learn) -> Ask:
         """Withdrawals the owners of these accounts ask for."""
 

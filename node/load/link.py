@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import grpc
 
-from breakwater.v1 import admin_pb2, batches_pb2, blocks_pb2, liquidity_pb2
+from breakwater.v1 import admin_pb2, batches_pb2, blocks_pb2, liquidation_pb2, liquidity_pb2
 from node.client import Client, RefusedError
 from node.client.errors import refused_of
 from node.load.child import ChildError, NodeChild
-from node.load.driver import Events, ReplayError
+from node.load.driver import Events, ReplayError, Standings
+from node.load.standing_stream import StandingStream
 
 RESTARTS_MAX = 8
 PATIENCE_S = 120.0
@@ -26,7 +27,7 @@ CALL_TIMEOUT_S = 60.0
 # A read that is lost is asked again, of the node that was started again if need be.
 READ_TIMEOUT_S = 3.0
 _PAUSE_S = 0.1
-_READERS = 4
+_READERS = 6
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 # Refusals that pass by themselves: the node recovers, or its validator has not come so far.
 _PASSING = ("UNAVAILABLE", "RESUMING", "RATE_LIMITED", "NOT_VALIDATED")
@@ -44,6 +45,7 @@ class NodeLink:
         # One thread at a time finds out that the node died, and starts it again.
         self._reviving = Lock()
         self.restarts = 0
+        self._standings: dict[int, StandingStream] = {}
 
     def __enter__(self) -> "NodeLink":
         try:
@@ -69,6 +71,14 @@ class NodeLink:
         """Ask for the events of a block now; the call that is returned waits for them, and asks again if lost."""
         return self._readers.submit(self._insist, "list events", lambda client: client.events(height)).result
 
+    def standings_later(self, venue: int, height: int) -> Standings:
+        """Ask what bots of a venue are told of a block; the call that is returned waits for it."""
+        if venue not in self._standings:
+            self._standings[venue] = StandingStream(venue, self._insist)
+        client = self._client
+        assert client is not None, "the link is used inside its `with` only"
+        return self._readers.submit(self._standings[venue].block, height, client).result
+
     def pool(self, venue: int) -> batches_pb2.PoolView:
         """The pool now."""
         return self._insist("read the pool", lambda client: client.pool(venue))
@@ -80,6 +90,17 @@ class NodeLink:
             "read the vault", lambda client: client.liquidity.GetVault(request, timeout=READ_TIMEOUT_S)
         )
         return answer.vault
+
+    def insurance(self, venue: int) -> liquidation_pb2.GetInsuranceResponse:
+        """The insurance fund of a Spin venue now."""
+        request = liquidation_pb2.GetInsuranceRequest(venue=venue)
+        return self._insist(
+            "read the fund", lambda client: client.liquidations.GetInsurance(request, timeout=READ_TIMEOUT_S)
+        )
+
+    def versions(self, venue: int, market: int) -> batches_pb2.VersionView:
+        """A market of a Perennial venue at its desk now."""
+        return self._insist("read a market", lambda client: client.version_status(market, venue=venue))
 
     def accounts(self, venue: int, accounts: Sequence[int]) -> list[batches_pb2.AccountView]:
         """These accounts now, in this order."""

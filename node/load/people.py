@@ -1,19 +1,29 @@
 """What a driver needs of the people it drives: accounts, money, and what they ask for at every price."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from breakwater.v1 import events_pb2 as evt
 from node.load.asks import Ask
 from node.load.custody import Custody
-from node.load.providers import Providers
+
+
+class Groups(NamedTuple):
+    """Account numbers of a population: who trades, who answers for it, and who backs the vault."""
+
+    traders: list[int]
+    liquidity: list[int]
+    backers: list[int]
 
 
 class People(Protocol):
     """A population. The same seed, prices, answers and events give the same asks, in the same order."""
 
     custody: Custody
-    providers: Providers
+
+    @property
+    def groups(self) -> Groups:
+        """Who is who."""
 
     @property
     def accounts(self) -> list[int]:

@@ -1,23 +1,33 @@
 """A replay before it runs: the venue, its markets, a price path for each, the people, what every publisher says."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import common_pb2 as com
 from breakwater.v1 import parameters_pb2
+from node.bots.lock_step import LockStepBots
 from node.load.asks import Ask, column_ask, ignore
+from node.load.cast import Cast
 from node.load.margin_trade.population import BookPopulation
 from node.load.margin_trade.tally import BookTally
-from node.load.people import People
-from node.load.population import Population
+from node.load.perennial.population import VersionedPopulation
+from node.load.perennial.tally import VersionedTally
+from node.load.population import Population, own_population, shared_population
 from node.load.price_path import PricePoint, quoted
+from node.load.spin.population import SpinPopulation
+from node.load.spin.tally import SpinTally
 from node.load.tally import Tally
 
 PPM = 1_000_000
 NOISE_MOST_PPM = 200
+SPIN_BOTS = 3
+KEEPERS = 2
+
+AnyPopulation = Population | BookPopulation | SpinPopulation | VersionedPopulation
+AnyTally = Tally | BookTally | SpinTally | VersionedTally
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,8 @@ class Plan:
     paths: Sequence[Sequence[PricePoint]]
     seed: int
     traders: int
+    # Where several venues run at once: the people they share.
+    cast: Cast | None = None
 
     @property
     def points(self) -> Sequence[PricePoint]:
@@ -38,12 +50,12 @@ class Plan:
     @property
     def is_book(self) -> bool:
         """Whether the venue trades on order books."""
-        return self.venue.rulebook == com.RULEBOOK_MARGIN_TRADE
+        return self.venue.rulebook in (com.RULEBOOK_MARGIN_TRADE, com.RULEBOOK_SPIN)
 
     def part(self, start: int, end: int) -> "Plan":
         """The same with these steps of every path."""
         paths = [path[start:end] for path in self.paths]
-        return Plan(self.venue, self.markets, paths, self.seed, self.traders)
+        return replace(self, paths=paths)
 
     def prices(self, step: int) -> list[int]:
         """Prices of a step, one a market."""
@@ -59,23 +71,42 @@ class Plan:
         changes = [path[step].price_ticks / path[0].price_ticks - 1 for path in self.paths]
         return f"prices {sum(changes) / len(changes):+.2%}"
 
-    def people(self) -> People:
+    def people(self) -> AnyPopulation:
         """The people of this plan, before they have an account."""
-        steps = len(self.points)
-        if self.is_book:
-            lock_ms = self.venue.margin_trade.vault_lock_ms
-            return BookPopulation(self.seed, self.traders, steps, self.markets, self._blocks_in(lock_ms))
-        cap_atoms = self.venue.twilight.margin_cap_atoms
-        return Population(self.seed, self.traders, steps, self.markets[0].market, cap_atoms)
+        steps, rulebook = len(self.points), self.venue.rulebook
+        if rulebook == com.RULEBOOK_MARGIN_TRADE:
+            locked_blocks = self._blocks_in(self.venue.margin_trade.vault_lock_ms)
+            return BookPopulation(self.seed, self.traders, steps, self.markets, locked_blocks, self.cast)
+        if rulebook == com.RULEBOOK_SPIN:
+            return SpinPopulation(self.seed, self.traders, steps, self.markets, self.cast)
+        if rulebook == com.RULEBOOK_PERENNIAL:
+            return VersionedPopulation(self.seed, self.traders, steps, self.markets, self.cast)
+        market, cap_atoms = self.markets[0], self.venue.twilight.margin_cap_atoms
+        if self.cast is None:
+            return own_population(self.seed, self.traders, steps, market.market, cap_atoms)
+        price_e9 = self.points[0].price_ticks * market.tick_size_e9
+        return shared_population(self.seed, steps, market.market, cap_atoms, self.cast, price_e9)
+
+    def bots(self, people: AnyPopulation) -> LockStepBots | None:
+        """Who liquidates, where the rulebook leaves that to bots: they have money in proportion to the takers'."""
+        if isinstance(people, SpinPopulation):
+            return LockStepBots(self.venue, self.markets, SPIN_BOTS, people.bot_money_atoms)
+        if isinstance(people, VersionedPopulation):
+            return LockStepBots(self.venue, self.markets, KEEPERS, 0)
+        return None
 
     def _blocks_in(self, span_ms: int) -> int:
         """How many steps of this plan so long a time has, rounded up."""
         whole_ms = self.points[-1].time_ms - self.points[0].time_ms
         return -(-span_ms * len(self.points) // max(1, whole_ms))
 
-    def tally(self) -> Tally | BookTally:
+    def tally(self) -> AnyTally:
         """What counts it."""
-        return BookTally() if self.is_book else Tally()
+        if self.venue.rulebook == com.RULEBOOK_MARGIN_TRADE:
+            return BookTally(markets=self.markets)
+        if self.venue.rulebook == com.RULEBOOK_SPIN:
+            return SpinTally()
+        return VersionedTally() if self.venue.rulebook == com.RULEBOOK_PERENNIAL else Tally()
 
     def publishers(self) -> "Publishers":
         """Who says the prices."""

@@ -7,10 +7,13 @@ import numpy as np
 
 from breakwater.v1 import events_pb2 as evt
 from node.load.asks import ROWS_MAX, Answers, Ask
+from node.load.cast import Cast
 from node.load.custody import DECISION_BLOCKS, Custody
 from node.load.mischief import Mischief
 from node.load.openings import openings
-from node.load.providers import Providers
+from node.load.people import Groups
+from node.load.pockets import Pockets, sats
+from node.load.providers import FIRST_PART_PM, Providers
 from node.load.temperament import PPM, Temperament
 from node.load.traders import SMALLEST_MARGIN_ATOMS, Traders
 
@@ -26,34 +29,46 @@ _RETURN_PER_10K = 8
 class Population:
     """Asks block by block. The same seed, prices and answers give the same asks, in the same order."""
 
-    def __init__(self, seed: int, traders: int, blocks: int, market: int, margin_cap_atoms: int) -> None:
-        """`blocks` is how many ticks the market will see."""
-        draw = np.random.Generator(np.random.PCG64(seed))
-        temper = Temperament(draw, traders, blocks, margin_cap_atoms)
-        notional = temper.notional_atoms()
-        large_atoms = int(notional[len(notional) * 95 // 100])
-        pool_atoms = max(POOL_TO_MARGIN * int(temper.margin_atoms.sum()), POOL_TO_LARGE_POSITION * large_atoms)
+    def __init__(
+        self,
+        draw: np.random.Generator,
+        temper: Temperament,
+        pool_atoms: int,
+        blocks: int,
+        market: int,
+        owner: np.ndarray,
+    ) -> None:
+        """`blocks` is how many ticks the market will see; `owner` whose each row of the temperament is: somebody may
+        have several positions at once."""
         self._draw = draw
         self._temper = temper
+        self._owner = owner
+        self._owners = np.zeros(int(owner.max()) + 1, np.int64)
         self.traders = Traders(draw, temper, blocks, market)
         self.providers = Providers(draw, PROVIDERS, pool_atoms, blocks)
         # A short replay still sees some withdrawals decided.
         self.custody = Custody(draw, min(DECISION_BLOCKS, max(4, blocks // 3)))
-        self._mischief = Mischief(market, margin_cap_atoms)
+        self._mischief = Mischief(market, temper.margin_cap_atoms)
         self._recent: deque[int] = deque(maxlen=FALL_BLOCKS)
 
     @property
     def accounts(self) -> list[int]:
         """Every account of the population, ascending."""
-        return sorted([*self.providers.account.tolist(), *self.traders.account.tolist()])
+        return sorted(account for group in self.groups for account in group)
+
+    @property
+    def groups(self) -> Groups:
+        """Who is who; nobody backs a vault."""
+        return Groups(self._owners.tolist(), self.providers.account.tolist(), [])
 
     def open_accounts(self) -> list[Ask]:
         """First block of the people: an account each."""
-        return [*openings(self.providers.account), *openings(self.traders.account)]
+        return [*openings(self.providers.account), *openings(self._owners)]
 
     def deposit(self) -> list[Ask]:
         """Second block: the custodian credits everybody."""
         providers, traders = self.providers, self.traders
+        traders.account[:] = self._owners[self._owner]
         asks = [
             self.custody.credit(
                 providers.account, providers.deposit_atoms, lambda answers: providers.funded(providers.deposit_atoms)
@@ -113,3 +128,24 @@ class Population:
         traders = self.traders
         amount = np.maximum(self._temper.margin_atoms[rows] // 2, 2 * SMALLEST_MARGIN_ATOMS)
         return [self.custody.credit(traders.account[rows], amount, lambda answers: traders.return_with(rows, amount))]
+
+
+def own_population(seed: int, traders: int, blocks: int, market: int, margin_cap_atoms: int) -> Population:
+    """The people of a replay of Twilight alone, a position each."""
+    draw = np.random.Generator(np.random.PCG64(seed))
+    temper = Temperament(draw, traders, blocks, margin_cap_atoms)
+    notional = temper.notional_atoms()
+    large_atoms = int(notional[len(notional) * 95 // 100])
+    pool_atoms = max(POOL_TO_MARGIN * int(temper.margin_atoms.sum()), POOL_TO_LARGE_POSITION * large_atoms)
+    return Population(draw, temper, pool_atoms, blocks, market, np.arange(traders))
+
+
+def shared_population(
+    seed: int, blocks: int, market: int, margin_cap_atoms: int, cast: Cast, price_e9: int
+) -> Population:
+    """The people of a cast, their money turned into BTC at this price (1e-9 USD)."""
+    draw = np.random.Generator(np.random.PCG64(seed))
+    pockets = Pockets(draw, cast.habits, margin_cap_atoms, price_e9, blocks)
+    # Providers bring more than the pool's first money: a part stays outside.
+    pool_atoms = int(sats(np.array([cast.liquidity_atoms]), price_e9)[0]) * FIRST_PART_PM // 1000
+    return Population(draw, pockets, pool_atoms, blocks, market, pockets.owner)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from breakwater.v1 import common_pb2 as com
 from breakwater.v1 import events_pb2 as evt
 from node.load.command_tally import CommandTally
+from node.load.episodes import Episodes
 from node.load.names import named_counts
 
 
@@ -38,6 +39,8 @@ class LiquidationPoint(NamedTuple):
     entry_value_atoms: int
     seized_atoms: int
     deficit_atoms: int
+    account: int = 0
+    position_size: int = 0
 
 
 @dataclass
@@ -58,6 +61,9 @@ class Tally(CommandTally):
     navs: list[NavPoint] = field(default_factory=list)
     liquidations: list[LiquidationPoint] = field(default_factory=list)
     pool: evt.PoolUpdated = field(default_factory=evt.PoolUpdated)
+    # Sum of position sizes opened and closed, atoms * ticks: what an inverse contract is worth in quote, at any price.
+    volume_size: int = 0
+    episodes: Episodes = field(default_factory=Episodes)
 
     @property
     def closes(self) -> int:
@@ -73,10 +79,17 @@ class Tally(CommandTally):
         match body:
             case "position_opened":
                 self.opens += 1
+                self.volume_size += event.position_opened.position_size
             case "position_closed":
                 self.closes_by_kind[event.position_closed.kind] += 1
+                self.volume_size += event.position_closed.position_size
             case "position_liquidated":
                 self.liquidations.append(_liquidation(event))
+                # The node scans every position at every block's mark: whoever had no wait is below since this block.
+                self.episodes.begin(event.position_liquidated.position, event.block_time_ms)
+                self.episodes.end(event.position_liquidated.position, event.block_time_ms)
+            case "ladder_queued":
+                self.episodes.begin(event.ladder_queued.position, event.block_time_ms)
             case "order_rested":
                 self.rested += 1
             case "order_cancelled":
@@ -129,6 +142,8 @@ def _liquidation(event: evt.Event) -> LiquidationPoint:
         body.entry_value_atoms,
         body.margin_held_atoms,
         body.deficit_atoms,
+        event.account,
+        body.position_size,
     )
 
 

@@ -33,8 +33,15 @@ class Temperament:
         self.nerve_ppm = draw.integers(250_000, 900_000, size=count)
         self.patience_blocks = draw.integers(max(4, blocks // 60), max(8, blocks), size=count)
         self.deposit_atoms = self.margin_atoms * draw.integers(1_200, 3_000, size=count) // 1000
+        self.first_block: np.ndarray | None = None
+        self.use_pm: np.ndarray | None = None
         self._wants = {kind: draw.integers(0, 1000, size=count) < habit[0] for kind, habit in _HABITS.items()}
         self._reach_pm = {kind: draw.integers(habit[1], habit[2], size=count) for kind, habit in _HABITS.items()}
+
+    def long_now(self, draw: np.random.Generator, rows: np.ndarray, turn: np.ndarray, fear_pm: int) -> np.ndarray:
+        """Who of these rows, coming in for the `turn`-th time, goes long; fear makes fewer of them."""
+        long: np.ndarray = draw.integers(0, 1000, size=len(rows)) < self.long_pm[rows] - fear_pm
+        return long
 
     def wants(self, kind: int, rows: np.ndarray) -> np.ndarray:
         """Which of these rows set a level of this kind."""

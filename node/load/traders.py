@@ -37,6 +37,10 @@ class Traders:
         early = draw.integers(1, max(2, blocks // 10), size=count)
         late = draw.integers(1, max(2, blocks), size=count)
         self.due_block = np.where(draw.integers(0, 1000, size=count) < 870, early, late)
+        if temper.first_block is not None:
+            self.due_block = temper.first_block.copy()
+        # How often each came in.
+        self._turn = np.zeros(count, np.int64)
         self.reference = np.zeros(count, np.int64)
         self.side = np.ones(count, np.int64)
         self.entry_ticks = np.zeros(count, np.int64)
@@ -123,9 +127,10 @@ class Traders:
             return None
         draw, temper, price = self._draw, self._temper, self._price_ticks
         fear_pm = min(350, max(0, fall_ppm) // 60)
-        long = draw.integers(0, 1000, size=len(rows)) < temper.long_pm[rows] - fear_pm
-        side = np.where(long, 1, -1)
-        part = self.free_atoms[rows] * draw.integers(350, FREE_PART_MAX_PM, size=len(rows)) // 1000
+        side = np.where(temper.long_now(draw, rows, self._turn[rows], fear_pm), 1, -1)
+        self._turn[rows] += 1
+        use_pm = draw.integers(350, FREE_PART_MAX_PM, size=len(rows)) if temper.use_pm is None else temper.use_pm[rows]
+        part = self.free_atoms[rows] * use_pm // 1000
         margin = np.clip(np.minimum(part, temper.margin_atoms[rows]), SMALLEST_MARGIN_ATOMS, temper.margin_cap_atoms)
         limit = draw.integers(0, 1000, size=len(rows)) < temper.limit_pm[rows]
         # One in six limits is set beyond the price and crosses.

@@ -3,9 +3,16 @@
 from typing import Any
 
 from node.load.margin_trade.tally import DELEVERAGED, PARTIAL, TAKEOVER, WHOLE, BookTally, VaultPoint
-from node.load.price_path import quoted
-from node.load.replay import ReplayResult
-from node.report.amounts import count, percent_ppm, usdc, words
+from node.load.result import VenueResult
+from node.report.amounts import count, usdc, words
+from node.report.market_summary import (
+    bad_debt_words,
+    market_facts,
+    moved_words,
+    rung_facts,
+    rung_lines,
+    trade_facts,
+)
 
 _RUNG_WORDS = {
     PARTIAL: "partial orders",
@@ -15,24 +22,15 @@ _RUNG_WORDS = {
 }
 
 
-def book_facts(result: ReplayResult, tally: BookTally) -> dict[str, Any]:
+def book_facts(result: VenueResult, tally: BookTally, final_height: int) -> dict[str, Any]:
     """Amounts in atoms, times in ms."""
     sums = result.backstop.sums
     return {
-        "markets": [market.symbol for market in result.plan.markets],
-        "market_prices": [_path(result, place) for place in range(len(result.plan.markets))],
-        "trades": tally.trades,
-        "volume_atoms": tally.volume_atoms,
+        **market_facts(result),
+        **trade_facts(tally),
         "liquidated_atoms": tally.liquidated_atoms,
         "unwound_atoms": tally.unwound_atoms,
-        "orders_rested": tally.orders_rested,
-        "orders_done": tally.order_ends(),
-        "triggered": tally.triggered,
-        "rungs": tally.rung_counts(),
-        "rung_accounts": tally.rung_accounts(),
-        "rung_notional_atoms": {
-            rung: sum(point.notional_atoms for point in tally.rungs if point.rung == rung) for rung in _RUNG_WORDS
-        },
+        **rung_facts(tally),
         "takeovers_refused": tally.takeover_limits(),
         "queued": tally.queue_reasons(),
         "deleverage": {
@@ -56,31 +54,14 @@ def book_facts(result: ReplayResult, tally: BookTally) -> dict[str, Any]:
         "funding_skipped": tally.funding_skipped,
         "shares_minted": tally.shares_minted,
         "shares_redeemed": tally.shares_redeemed,
-        "vault": _vault(result, tally),
+        "vault": _vault(result, tally, final_height),
     }
 
 
-def _path(result: ReplayResult, place: int) -> dict[str, int]:
-    prices = [point.price_ticks for point in result.plan.paths[place]]
-    tick_size_e9 = result.plan.markets[place].tick_size_e9
-    return {"start_ticks": prices[0], "low_ticks": min(prices), "end_ticks": prices[-1], "tick_size_e9": tick_size_e9}
-
-
-def market_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """A market a line: where its price began, how low it fell, where it ended."""
-    return [("", _market_words(*market)) for market in zip(facts["markets"], facts["market_prices"], strict=True)]
-
-
-def _market_words(symbol: str, path: dict[str, int]) -> str:
-    start, low, end = (quoted(path[at], path["tick_size_e9"]) for at in ("start_ticks", "low_ticks", "end_ticks"))
-    fall = percent_ppm(path["low_ticks"], path["start_ticks"])
-    return f"{symbol} {start} to {low} ({fall}), end {end} USDC"
-
-
-def _vault(result: ReplayResult, tally: BookTally) -> dict[str, dict[str, int]]:
+def _vault(result: VenueResult, tally: BookTally, final_height: int) -> dict[str, dict[str, int]]:
     """The vault before the first price, where it was lowest, where it carried most, and at the end."""
     end = VaultPoint(
-        result.final_height,
+        final_height,
         result.plan.points[-1].time_ms,
         result.backstop.nav_marked_atoms,
         result.backstop.vault.gross_notional_atoms,
@@ -102,14 +83,7 @@ def book_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Labels and sentences for people."""
     vault, adl = facts["vault"], facts["deleverage"]
     needed, taken = count(adl["needed_lots"]), count(adl["taken_lots"])
-    rungs = [
-        (
-            "Ladder" if place == 0 else "",
-            f"{count(facts['rungs'][rung])} {name}, {count(facts['rung_accounts'][rung])} accounts, "
-            f"{usdc(facts['rung_notional_atoms'][rung])}",
-        )
-        for place, (rung, name) in enumerate(_RUNG_WORDS.items())
-    ]
+    rungs = rung_lines(facts, "Ladder", _RUNG_WORDS)
     return [
         ("Volume", f"{usdc(facts['volume_atoms'])} in {count(facts['trades'])} trades"),
         ("", f"{usdc(facts['liquidated_atoms'])} by the ladder, {usdc(facts['unwound_atoms'])} by the vault"),
@@ -128,24 +102,12 @@ def book_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("Vault NAV", " -> ".join(usdc(vault[at]["nav_marked_atoms"]) for at in ("start", "low", "end"))),
         ("", f"marked: at the start, at its lowest, at the end; it carried up to {_most(vault)}"),
-        ("Insurance", f"{usdc(facts['fund_atoms'])} now; {_moved(facts['insurance_by_reason'])}"),
+        ("Insurance", f"{usdc(facts['fund_atoms'])} now; {moved_words(facts['insurance_by_reason'])}"),
         ("Fees", usdc(facts["fees_atoms"])),
         ("Funding", f"{count(facts['funding_applied'])} applied, {count(facts['funding_skipped'])} skipped"),
-        ("Bad debt", _bad_debt(facts["shortfall_atoms"], facts["unexplained_bad_debt_atoms"])),
+        ("Bad debt", bad_debt_words(facts["shortfall_atoms"], facts["unexplained_bad_debt_atoms"])),
     ]
 
 
 def _most(vault: dict[str, dict[str, int]]) -> str:
     return usdc(vault["largest"]["gross_notional_atoms"])
-
-
-def _moved(by_reason: dict[str, int]) -> str:
-    parts = [f"{name.lower().replace('_', ' ')} {usdc(amount)}" for name, amount in by_reason.items()]
-    return ", ".join(parts) or "nothing moved it"
-
-
-def _bad_debt(shortfall_atoms: int, unexplained_atoms: int) -> str:
-    """There is none, or it stands in the shortfall ledger with an event for each atom; anything else is a fault."""
-    if unexplained_atoms:
-        return f"{usdc(shortfall_atoms)} in the shortfall ledger, UNEXPLAINED: {usdc(unexplained_atoms)}"
-    return f"{usdc(shortfall_atoms)} in the shortfall ledger, each atom with its event" if shortfall_atoms else "none"

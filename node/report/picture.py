@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from node.load.margin_trade.tally import BookTally
-from node.load.replay import ReplayResult
+from node.load.options import ReplayOptions
+from node.load.perennial.tally import VersionedTally
+from node.load.result import VenueResult
+from node.load.rung_tally import RungTally
+from node.load.spin.tally import SpinTally
+from node.load.tally import Tally
 from node.report.amounts import btc, count, usdc
 
 _BUCKETS = 120
@@ -18,7 +23,7 @@ _MINUTE_MS = 60_000
 _DAY_MS = 1440 * _MINUTE_MS
 
 
-def draw(path: Path, result: ReplayResult) -> None:
+def draw(path: Path, options: ReplayOptions, result: VenueResult) -> None:
     """Write the picture as PNG."""
     import matplotlib
 
@@ -45,24 +50,30 @@ def draw(path: Path, result: ReplayResult) -> None:
         _draw_nav(nav, result)
         _draw_liquidations(falls, result)
         _label_time(falls, result)
-        figure.suptitle(_title(result), x=0.01, ha="left", fontsize=12, color=_INK)
+        figure.suptitle(_title(options, result), x=0.01, ha="left", fontsize=12, color=_INK)
         figure.savefig(path, dpi=120)
         pyplot.close(figure)
 
 
-def _title(result: ReplayResult) -> str:
-    options = result.options
+def _title(options: ReplayOptions, result: VenueResult) -> str:
     source = options.prices.name if options.prices is not None else f"synthetic crash, seed {options.seed}"
     tally = result.tally
-    if isinstance(tally, BookTally):
+    if isinstance(tally, RungTally):
         steps = ", ".join(f"{count(number)} {rung}" for rung, number in tally.rung_counts().items())
-        ended = f"{steps}, bad debt {usdc(result.backstop.sums.shortfall_atoms)}"
+        ended = f"{steps}, bad debt {usdc(_bad_debt(result))}"
     else:
+        assert isinstance(tally, Tally), "a tally counts either rungs or liquidations"
         ended = f"{count(len(tally.liquidations))} liquidations, deficit {btc(result.pool.deficit_atoms)}"
     return f"{options.venue}: {source}, {count(options.traders)} traders\n{ended}"
 
 
-def _draw_price(axes: Any, result: ReplayResult) -> None:
+def _bad_debt(result: VenueResult) -> int:
+    views = result.views
+    debts = sum(view.sums.shortfall_atoms for view in views.versions)
+    return views.backstop.sums.shortfall_atoms + views.insurance.shortfall_atoms + debts
+
+
+def _draw_price(axes: Any, result: VenueResult) -> None:
     """One market's price, or every market's in per cent of its first."""
     times = [_time(point.time_ms) for point in result.plan.points]
     if len(result.plan.paths) > 1:
@@ -87,11 +98,18 @@ def _draw_price(axes: Any, result: ReplayResult) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
-def _draw_nav(axes: Any, result: ReplayResult) -> None:
-    if isinstance(result.tally, BookTally):
-        _draw_vault(axes, result, result.tally)
+def _draw_nav(axes: Any, result: VenueResult) -> None:
+    tally = result.tally
+    if isinstance(tally, BookTally):
+        _draw_vault(axes, result, tally)
         return
-    navs = [point for point in result.tally.navs if point.time_ms >= result.plan.points[0].time_ms]
+    if isinstance(tally, SpinTally):
+        _draw_fund(axes, result, tally)
+        return
+    if isinstance(tally, VersionedTally):
+        _draw_sides(axes, tally)
+        return
+    navs = [point for point in tally.navs if point.time_ms >= result.plan.points[0].time_ms]
     times = [_time(point.time_ms) for point in navs]
     realised = [point.realised_atoms / _BTC_ATOMS for point in navs]
     marked = [point.marked_atoms / _BTC_ATOMS for point in navs]
@@ -101,7 +119,7 @@ def _draw_nav(axes: Any, result: ReplayResult) -> None:
     axes.set_ylabel("pool NAV, BTC")
 
 
-def _draw_vault(axes: Any, result: ReplayResult, tally: BookTally) -> None:
+def _draw_vault(axes: Any, result: VenueResult, tally: BookTally) -> None:
     points = [point for point in tally.vault if point.time_ms >= result.plan.points[0].time_ms]
     times = [_time(point.time_ms) for point in points]
     for label, colour, values in (
@@ -113,7 +131,30 @@ def _draw_vault(axes: Any, result: ReplayResult, tally: BookTally) -> None:
     axes.set_ylabel("vault, million USDC")
 
 
-def _draw_liquidations(axes: Any, result: ReplayResult) -> None:
+def _draw_fund(axes: Any, result: VenueResult, tally: SpinTally) -> None:
+    points = [(time_ms, fund) for time_ms, fund in tally.fund if time_ms >= result.plan.points[0].time_ms]
+    times, funds = [_time(time_ms) for time_ms, _ in points], [fund / _MILLION_USDC_ATOMS for _, fund in points]
+    axes.step(times, funds, where="post", color=_REALISED, linewidth=1.2)
+    axes.set_ylabel("fund, million USDC")
+
+
+def _draw_sides(axes: Any, tally: VersionedTally) -> None:
+    """What makers, longs and shorts hold, of all markets together, version by version of the first one."""
+    sums: dict[int, list[int]] = {}
+    for points in tally.points.values():
+        for point in points:
+            sides = sums.setdefault(point.time_ms, [0, 0, 0])
+            for place, amount in enumerate((point.maker_atoms, point.long_atoms, point.short_atoms)):
+                sides[place] += amount
+    times = sorted(sums)
+    for place, (label, colour) in enumerate((("makers", _PRICE), ("longs", _REALISED), ("shorts", _FALL))):
+        values = [sums[time_ms][place] / _MILLION_USDC_ATOMS for time_ms in times]
+        axes.plot([_time(time_ms) for time_ms in times], values, color=colour, linewidth=1.2, label=label)
+    axes.legend(loc="best", frameon=False, ncols=3)
+    axes.set_ylabel("held, million USDC")
+
+
+def _draw_liquidations(axes: Any, result: VenueResult) -> None:
     """How many steps of the ladder in an interval; on books one colour a rung, stacked."""
     from matplotlib.dates import date2num
 
@@ -122,7 +163,7 @@ def _draw_liquidations(axes: Any, result: ReplayResult) -> None:
     interval_ms = max(_MINUTE_MS, span_ms // _BUCKETS // _MINUTE_MS * _MINUTE_MS)
     width = interval_ms / _DAY_MS * 0.9
     tally, below = result.tally, Counter[int]()
-    if isinstance(tally, BookTally):
+    if isinstance(tally, RungTally):
         series = {rung: [step.time_ms for step in tally.rungs if step.rung == rung] for rung in tally.rung_counts()}
     else:
         series = {"": [point.time_ms for point in tally.liquidations]}
@@ -140,7 +181,7 @@ def _draw_liquidations(axes: Any, result: ReplayResult) -> None:
     axes.yaxis.get_major_locator().set_params(integer=True)
 
 
-def _label_time(axes: Any, result: ReplayResult) -> None:
+def _label_time(axes: Any, result: VenueResult) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(tz=UTC)

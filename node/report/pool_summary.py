@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from node.load.replay import ReplayResult
+from node.load.result import VenueResult
 from node.load.tally import NavPoint, Tally
 from node.report.amounts import btc, count, words
 
 
-def pool_facts(result: ReplayResult, tally: Tally) -> dict[str, Any]:
+def pool_facts(result: VenueResult, tally: Tally, final_height: int) -> dict[str, Any]:
     """Amounts in atoms, times in ms."""
     pool = result.pool
     return {
@@ -31,17 +31,17 @@ def pool_facts(result: ReplayResult, tally: Tally) -> dict[str, Any]:
         "funding_skipped": tally.funding_skipped,
         "shares_minted": tally.shares_minted,
         "shares_redeemed": tally.shares_redeemed,
-        "nav": _nav(result, tally),
+        "nav": _nav(result, tally, final_height),
     }
 
 
-def _nav(result: ReplayResult, tally: Tally) -> dict[str, Any]:
+def _nav(result: VenueResult, tally: Tally, final_height: int) -> dict[str, Any]:
     """The pool after the first deposits, at its lowest marked value, and at the end."""
     navs = tally.navs
     pool = result.pool
     end = _nav_point(
         NavPoint(
-            result.final_height,
+            final_height,
             result.plan.points[-1].time_ms,
             pool.nav_realised_atoms,
             pool.nav_marked_atoms,
@@ -55,7 +55,7 @@ def _nav(result: ReplayResult, tally: Tally) -> dict[str, Any]:
     return {"start": _nav_point(start), "low": _nav_point(low), "end": end}
 
 
-def _nav_start(result: ReplayResult, tally: Tally) -> NavPoint:
+def _nav_start(result: VenueResult, tally: Tally) -> NavPoint:
     """The last state before the first price: the pool is filled, nobody has traded."""
     before = [point for point in tally.navs if point.time_ms < result.plan.points[0].time_ms]
     return before[-1] if before else tally.navs[0]

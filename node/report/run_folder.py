@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
-from node.load.replay import ReplayResult
+from node.load.options import ALL
+from node.load.result import ReplayResult
+from node.report.comparison_picture import draw_comparison
 from node.report.picture import draw
 from node.report.receipt_file import write_receipt
 from node.report.summary import summary, summary_text
@@ -38,5 +40,10 @@ def write_run(run_dir: Path, result: ReplayResult, command: Sequence[str]) -> di
     (run_dir / "summary.txt").write_text(summary_text(facts), encoding="utf-8")
     (run_dir / "validator.pub").write_text(result.validator_key.hex() + "\n", encoding="utf-8")
     (run_dir / "reproduce.txt").write_text(shlex.join(command) + "\n", encoding="utf-8")
-    draw(run_dir / "picture.png", result)
+    if result.options.venue == ALL:
+        draw_comparison(run_dir / "picture.png", result.options, facts)
+        for venue in result.venues:
+            draw(run_dir / f"{venue.name}.png", result.options, venue)
+    else:
+        draw(run_dir / "picture.png", result.options, result.venues[0])
     return facts

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from node.load.driver import Progress
-from node.load.options import ReplayOptions, plan_of
+from node.load.options import ReplayOptions, plans_of
 from node.load.replay import replay
 from tests.cli.prices import write_prices
 from tests.cli.running import breakwater, only_object
@@ -134,7 +134,7 @@ def test_a_node_killed_in_the_middle_comes_to_the_same_end(run: dict[str, Any], 
         if progress.block in (20, 33):
             os.kill(orjson.loads((data_dir / "node.json").read_bytes())["pid"], signal.SIGKILL)
 
-    result = replay(options, plan_of(options), data_dir, tmp_path / "node.log", kill_once)
+    result = replay(options, plans_of(options), data_dir, tmp_path / "node.log", kill_once)
     assert result.restarts == 2
     assert result.conservation.conserved
     assert result.state_root.hex() == run["final_state_root"]

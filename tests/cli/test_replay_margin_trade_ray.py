@@ -9,7 +9,7 @@ import pytest
 
 from node.client import Client
 from node.load.driver import Progress
-from node.load.options import ReplayOptions, plan_of
+from node.load.options import ReplayOptions, plans_of
 from node.load.replay import ReplayResult, replay
 from tests.cli.prices import write_prices
 
@@ -41,7 +41,7 @@ def in_one_process(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Repl
     folder = tmp_path_factory.mktemp("inline")
     prices = write_prices(folder / "BTCUSDT.csv")
     options = _options(prices, "inline")
-    return prices, replay(options, plan_of(options), folder / "data", folder / "node.log", lambda _: None)
+    return prices, replay(options, plans_of(options), folder / "data", folder / "node.log", lambda _: None)
 
 
 def test_whoever_is_killed_on_ray_changes_nothing(in_one_process: tuple[Path, ReplayResult], tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_whoever_is_killed_on_ray_changes_nothing(in_one_process: tuple[Path, Re
             _kill(tmp_path / "data", victim)
             killed.append(victim)
 
-    result = replay(options, plan_of(options), tmp_path / "data", tmp_path / "node.log", kill)
+    result = replay(options, plans_of(options), tmp_path / "data", tmp_path / "node.log", kill)
     assert killed == list(VICTIMS.values())
     assert result.restarts == 1
     assert result.conservation.conserved

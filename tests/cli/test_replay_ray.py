@@ -9,7 +9,7 @@ import pytest
 
 from node.client import Client
 from node.load.driver import Progress
-from node.load.options import ReplayOptions, plan_of
+from node.load.options import ReplayOptions, plans_of
 from node.load.replay import ReplayResult, replay
 from tests.cli.prices import write_prices
 
@@ -34,7 +34,7 @@ def in_one_process(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Repl
     folder = tmp_path_factory.mktemp("inline")
     prices = write_prices(folder / "prices.csv")
     options = _options(prices, "inline")
-    return prices, replay(options, plan_of(options), folder / "data", folder / "node.log", lambda _: None)
+    return prices, replay(options, plans_of(options), folder / "data", folder / "node.log", lambda _: None)
 
 
 def test_actors_killed_on_ray_change_nothing(in_one_process: tuple[Path, ReplayResult], tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_actors_killed_on_ray_change_nothing(in_one_process: tuple[Path, ReplayR
         if victim := victims.get(progress.block):
             _kill_actor(tmp_path / "data", victim)
 
-    result = replay(options, plan_of(options), tmp_path / "data", tmp_path / "node.log", kill)
+    result = replay(options, plans_of(options), tmp_path / "data", tmp_path / "node.log", kill)
     assert result.restarts == 0
     assert result.conservation.conserved
     assert (result.final_height, result.state_root) == (expected.final_height, expected.state_root)

@@ -17,7 +17,7 @@ import pytest
 
 from node.client import Client
 from node.load.driver import Progress
-from node.load.options import ReplayOptions, plan_of
+from node.load.options import ReplayOptions, plans_of
 from node.load.replay import ReplayResult, replay
 from tests.cli.prices import write_prices
 
@@ -57,7 +57,7 @@ def run(folder: Path, prices: Path, seed: int, transport: str, kills: dict[int, 
         if victim := kills.get(progress.block):
             kill(folder / "data", victim)
 
-    return replay(options, plan_of(options), folder / "data", folder / "node.log", strike)
+    return replay(options, plans_of(options), folder / "data", folder / "node.log", strike)
 
 
 def kill(data_dir: Path, victim: str) -> None:

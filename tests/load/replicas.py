@@ -5,7 +5,7 @@ from typing import NamedTuple
 from breakwater.v1 import admin_pb2
 from cluster.replica import Replica
 from node.load.conservation import Conservation, book_conservation, conservation
-from node.load.driver import Driver, Events
+from node.load.driver import Driver, Events, Standings
 from node.load.options import ReplayOptions, plan_of
 from node.load.plan import Plan
 from node.load.rehearsal import ReplicaSealer
@@ -33,6 +33,10 @@ class Recorder:
         """The events of the block sealed last."""
         return self._sealer.events_later(height)
 
+    def standings_later(self, venue: int, height: int) -> Standings:
+        """Of the block sealed last."""
+        return self._sealer.standings_later(venue, height)
+
 
 class Run(NamedTuple):
     """A replay that is over."""
@@ -59,7 +63,7 @@ def run_on_replica(plan: Plan, shards: int = 1) -> Run:
     """Drive the plan through a replica with so many shards."""
     replica = Replica(shards)
     recorder = Recorder(replica)
-    driver = Driver(plan, recorder, lambda _: None)
+    driver = Driver([plan], recorder, lambda _: None)
     driver.run()
     return Run(driver, replica, recorder.requests, _conservation(plan, replica, driver))
 

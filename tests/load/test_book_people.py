@@ -9,13 +9,13 @@ from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import common_pb2 as com
 from breakwater.v1 import events_pb2 as evt
 from node.load.asks import Ask
-from node.load.margin_trade.habits import PPM, WHALES_PER_THOUSAND, Habits
-from node.load.margin_trade.knowledge import Knowledge
-from node.load.margin_trade.makers import DESKS, FIRMS, SHAPE, Makers
-from node.load.margin_trade.markets import Markets
+from node.load.books.knowledge import Knowledge
+from node.load.books.makers import DESKS, FIRMS, SHAPE, Makers
+from node.load.books.markets import Markets
+from node.load.books.orders import REDUCE_ONLY
+from node.load.books.takers import HOLDING, IDLE, Takers
+from node.load.habits import PPM, WHALES_PER_THOUSAND, Habits
 from node.load.margin_trade.mischief import EVERY_BLOCKS, BookMischief
-from node.load.margin_trade.orders import REDUCE_ONLY
-from node.load.margin_trade.takers import HOLDING, IDLE, Takers
 from node.load.providers import Providers
 from node.margin_presets import margin_trade_market
 
@@ -72,14 +72,14 @@ def _position(account: int, market: int, lots: int, cost: int, cash: int) -> evt
 
 
 def test_the_same_seed_is_the_same_people() -> None:
-    first, again, other = (Habits(_draw(seed), 300, _markets("BTC", "ETH"), 400) for seed in (4, 4, 5))
+    first, again, other = (Habits(_draw(seed), 300, _markets("BTC", "ETH").max_leverage, 400) for seed in (4, 4, 5))
     for name, column in vars(first).items():
-        assert np.array_equal(column, getattr(again, name)), name
+        assert np.array_equal(np.asarray(column), np.asarray(getattr(again, name))), name
     assert not np.array_equal(first.deposit_atoms, other.deposit_atoms)
 
 
 def test_money_has_a_heavy_tail_and_whales() -> None:
-    habits = Habits(_draw(), TRADERS, _markets(), 400)
+    habits = Habits(_draw(), TRADERS, _markets().max_leverage, 400)
     assert habits.is_whale.sum() == TRADERS * WHALES_PER_THOUSAND // 1000
     small = np.sort(habits.deposit_atoms[~habits.is_whale])
     assert 1_500 * 10**6 < int(small[len(small) // 2]) < 3_500 * 10**6
@@ -88,7 +88,7 @@ def test_money_has_a_heavy_tail_and_whales() -> None:
 
 
 def test_leverage_stays_within_the_market_and_spreads() -> None:
-    habits = Habits(_draw(), TRADERS, _markets("BTC", "ALGO"), 400)
+    habits = Habits(_draw(), TRADERS, _markets("BTC", "ALGO").max_leverage, 400)
     most = np.array([40, 10])[habits.place]
     assert (habits.leverage >= 1).all() and (habits.leverage <= most).all()
     btc = habits.leverage[habits.place == 0]
@@ -96,7 +96,7 @@ def test_leverage_stays_within_the_market_and_spreads() -> None:
 
 
 def test_nobody_trades_a_market_twice() -> None:
-    habits = Habits(_draw(), 500, _markets("BTC", "ETH", "SOL", "LTC"), 400)
+    habits = Habits(_draw(), 500, _markets("BTC", "ETH", "SOL", "LTC").max_leverage, 400)
     rows = list(zip(habits.who.tolist(), habits.place.tolist(), strict=True))
     assert len(set(rows)) == len(rows)
     assert Counter(habits.rows_of_trader.tolist()).keys() == {1, 2, 3}
@@ -180,7 +180,7 @@ def test_makers_thin_out_in_a_fall_and_lean_against_what_they_hold() -> None:
 
 def _takers(markets: Markets, traders: int = 400, blocks: int = 120) -> tuple[Takers, Habits, Knowledge]:
     draw = _draw()
-    habits = Habits(draw, traders, markets, blocks)
+    habits = Habits(draw, traders, markets.max_leverage, blocks)
     takers = Takers(draw, habits, markets, blocks)
     takers.account[:] = np.arange(1, traders + 1)
     known = _known(markets, traders)

@@ -88,7 +88,7 @@ def test_a_node_with_another_history_is_found_out() -> None:
             response.height += len(request.batches) > 2
             return response
 
-    driver = Driver(short_plan(), Skipping(Replica()), lambda _: None)
+    driver = Driver([short_plan()], Skipping(Replica()), lambda _: None)
     with pytest.raises(ReplayError, match="the data directory holds another history"):
         driver.run()
 
@@ -101,7 +101,8 @@ def test_an_outbox_that_never_empties_is_an_error() -> None:
             return response
 
     plan = short_plan(traders=2)
-    driver = Driver(Plan(plan.venue, plan.markets, [plan.points[:2]], 1, 2), Waiting(Replica()), lambda _: None)
+    short = Plan(plan.venue, plan.markets, [plan.points[:2]], 1, 2)
+    driver = Driver([short], Waiting(Replica()), lambda _: None)
     with pytest.raises(ReplayError, match="undelivered legs"):
         driver.run()
 
@@ -129,7 +130,7 @@ def test_books_that_differ_are_not_conserved(run: Run) -> None:
 def test_the_custodian_pays_out_what_is_signed() -> None:
     plan = short_plan(traders=40)
     sealer = ReplicaSealer(Replica())
-    driver = Driver(plan, _Validated(sealer), lambda _: None)
+    driver = Driver([plan], _Validated(sealer), lambda _: None)
     driver.run()
     custody: Custody = driver.population.custody
     accounts = sealer.replica.accounts(1, driver.population.accounts).accounts
@@ -143,6 +144,7 @@ class _Validated:
     def __init__(self, sealer: ReplicaSealer) -> None:
         self._sealer = sealer
         self.events_later = sealer.events_later
+        self.standings_later = sealer.standings_later
 
     def seal(self, request: admin_pb2.SealBlockRequest) -> admin_pb2.SealBlockResponse:
         height = self._sealer.replica.state.height

@@ -97,7 +97,7 @@ def test_twilight_has_one_market(tmp_path: Path) -> None:
 
 
 def test_a_venue_nobody_knows_is_refused() -> None:
-    with pytest.raises(ReplayError, match="no venue is named 'mars'; there is twilight, margin-trade"):
+    with pytest.raises(ReplayError, match="named 'mars'; there is twilight, margin-trade, spin, perennial, all"):
         _plan(None, venue="mars")
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from breakwater.v1 import common_pb2 as com
 from node.load.asks import Ask
-from node.load.margin_trade.markets import Markets
-from node.load.margin_trade.orders import order_ask
+from node.load.books.markets import Markets
+from node.load.books.orders import order_ask
 
 EVERY_BLOCKS = 23
 _UNKNOWN_ACCOUNT = 1 << 33

@@ -1,27 +1,21 @@
 """Counts what a Margin Trade replay did: volume, rungs, the vault, deleveraging and its haircuts, funds."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from breakwater.v1 import events_pb2 as evt
-from breakwater.v1 import refusals_pb2 as ref
-from node.load.command_tally import CommandTally
+from breakwater.v1 import parameters_pb2
+from node.load.books.trade_tally import TradeTally
+from node.load.margin_trade.ladder_watch import LadderWatch
 from node.load.names import named_counts
+from node.load.rung_tally import RungPoint
 
 # The rungs as the summary names them.
 PARTIAL, WHOLE, TAKEOVER, DELEVERAGED = "partial", "whole", "takeover", "deleveraged"
 
-
-class RungPoint(NamedTuple):
-    """One step of the ladder: where its event is, and how large it was in atoms of notional."""
-
-    height: int
-    event_index: int
-    time_ms: int
-    rung: str
-    notional_atoms: int
+__all__ = ["DELEVERAGED", "PARTIAL", "TAKEOVER", "WHOLE", "BookTally", "RungPoint", "VaultPoint"]
 
 
 class VaultPoint(NamedTuple):
@@ -36,18 +30,12 @@ class VaultPoint(NamedTuple):
 
 
 @dataclass
-class BookTally(CommandTally):
+class BookTally(TradeTally):
     """Sums and series of one replay. Amounts are atoms."""
 
-    trades: int = 0
-    volume_atoms: int = 0
-    liquidated_atoms: int = 0
-    unwound_atoms: int = 0
-    orders_rested: int = 0
-    orders_done_by_reason: Counter[int] = field(default_factory=Counter)
-    triggered: int = 0
-    rungs: list[RungPoint] = field(default_factory=list)
-    accounts_by_rung: dict[str, set[int]] = field(default_factory=dict)
+    RUNGS: ClassVar[tuple[str, ...]] = (PARTIAL, WHOLE, TAKEOVER, DELEVERAGED)
+
+    markets: Sequence[parameters_pb2.MarketParameters] = ()
     takeovers_refused: Counter[int] = field(default_factory=Counter)
     queued: Counter[int] = field(default_factory=Counter)
     deleverage_runs: int = 0
@@ -58,36 +46,21 @@ class BookTally(CommandTally):
     deleveraged_atoms: int = 0
     haircut_atoms: int = 0
     largest_haircut_ppm: int = 0
-    insurance_by_reason: Counter[int] = field(default_factory=Counter)
-    shortfall_atoms: int = 0
+    haircuts_by_account: Counter[int] = field(default_factory=Counter)
     funding_applied: int = 0
-    funding_skipped: int = 0
     shares_minted: int = 0
     shares_redeemed: int = 0
     vault: list[VaultPoint] = field(default_factory=list)
     published: evt.VaultUpdated = field(default_factory=evt.VaultUpdated)
 
+    def __post_init__(self) -> None:
+        self._watch = LadderWatch(self.markets, self.episodes)
+
     def happened(self, events: Iterable[evt.Event]) -> None:
-        """Count the events of one block."""
-        for event in events:
-            body = event.WhichOneof("body") or ""
-            count = getattr(self, f"_{body}", None)
-            if count is not None:
-                count(event, getattr(event, body))
-
-    def rung_counts(self) -> dict[str, int]:
-        """Steps of the ladder by rung; every rung is there."""
-        counts = Counter(point.rung for point in self.rungs)
-        return {rung: counts[rung] for rung in (PARTIAL, WHOLE, TAKEOVER, DELEVERAGED)}
-
-    def rung_accounts(self) -> dict[str, int]:
-        """Accounts a rung reached, by rung."""
-        return {rung: len(self.accounts_by_rung.get(rung, ())) for rung in (PARTIAL, WHOLE, TAKEOVER, DELEVERAGED)}
-
-    def order_ends(self) -> dict[str, int]:
-        """Orders that left the book unfilled, by reason; their owners' cancels are CANCELLED."""
-        ends = named_counts(self.orders_done_by_reason, ref.Refusal, "REFUSAL_")
-        return {("CANCELLED" if name == "UNSPECIFIED" else name): count for name, count in ends.items()}
+        """Count the events of one block, and see whom the ladder is done with."""
+        block = list(events)
+        super().happened(block)
+        self._watch.happened(block)
 
     def takeover_limits(self) -> dict[str, int]:
         """Takeovers the vault refused, by the limit."""
@@ -97,10 +70,6 @@ class BookTally(CommandTally):
         """Accounts that had to wait, by reason."""
         return named_counts(self.queued, evt.QueueReason, "QUEUE_REASON_")
 
-    def insurance(self) -> dict[str, int]:
-        """What moved the insurance fund, by reason, atoms."""
-        return named_counts(self.insurance_by_reason, evt.InsuranceReason, "INSURANCE_REASON_")
-
     def words(self) -> str:
         """How it stands, for a line of progress."""
         rungs = self.rung_counts()
@@ -108,28 +77,6 @@ class BookTally(CommandTally):
             f"volume {self.volume_atoms / 1e12:,.1f}M  vault {self.published.nav_marked_atoms / 1e12:,.2f}M  "
             f"liquidations {rungs[PARTIAL] + rungs[WHOLE]:,}  takeovers {rungs[TAKEOVER]:,}  ADL {rungs[DELEVERAGED]:,}"
         )
-
-    def _step(self, event: evt.Event, rung: str, notional_atoms: int) -> None:
-        self.rungs.append(RungPoint(event.height, event.index, event.block_time_ms, rung, notional_atoms))
-        self.accounts_by_rung.setdefault(rung, set()).add(event.account)
-
-    def _order_filled(self, event: evt.Event, body: evt.OrderFilled) -> None:
-        if body.is_maker:
-            return
-        self.trades += 1
-        quote = abs(body.quote_atoms)
-        self.volume_atoms += quote
-        self.liquidated_atoms += quote if body.is_liquidation else 0
-        self.unwound_atoms += quote if body.is_unwinding else 0
-
-    def _order_placed(self, event: evt.Event, body: evt.OrderPlaced) -> None:
-        self.orders_rested += 1
-
-    def _order_done(self, event: evt.Event, body: evt.OrderDone) -> None:
-        self.orders_done_by_reason[body.refusal] += 1
-
-    def _order_triggered(self, event: evt.Event, body: evt.OrderTriggered) -> None:
-        self.triggered += 1
 
     def _liquidation_ordered(self, event: evt.Event, body: evt.LiquidationOrdered) -> None:
         self._step(event, PARTIAL if body.is_partial else WHOLE, abs(body.lots) * body.mark.mark_ticks)
@@ -152,21 +99,13 @@ class BookTally(CommandTally):
     def _deleveraged(self, event: evt.Event, body: evt.Deleveraged) -> None:
         self._step(event, DELEVERAGED, abs(body.quote_atoms))
         self.haircut_atoms += body.haircut_atoms
-
-    def _insurance_moved(self, event: evt.Event, body: evt.InsuranceMoved) -> None:
-        self.insurance_by_reason[body.reason] += body.amount_atoms
-
-    def _shortfall_recorded(self, event: evt.Event, body: evt.ShortfallRecorded) -> None:
-        self.shortfall_atoms += body.amount_atoms
+        self.haircuts_by_account[event.account] += body.haircut_atoms
 
     def _ladder_queued(self, event: evt.Event, body: evt.LadderQueued) -> None:
         self.queued[body.reason] += 1
 
     def _funding_applied(self, event: evt.Event, body: evt.FundingApplied) -> None:
         self.funding_applied += 1
-
-    def _funding_skipped(self, event: evt.Event, body: evt.FundingSkipped) -> None:
-        self.funding_skipped += 1
 
     def _shares_minted(self, event: evt.Event, body: evt.SharesMinted) -> None:
         self.shares_minted += 1

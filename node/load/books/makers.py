@@ -7,9 +7,9 @@ import numpy as np
 
 from breakwater.v1 import common_pb2 as com
 from node.load.asks import Ask
-from node.load.margin_trade.knowledge import Knowledge
-from node.load.margin_trade.markets import Markets
-from node.load.margin_trade.orders import cancel_ask, order_ask
+from node.load.books.knowledge import Knowledge
+from node.load.books.markets import Markets
+from node.load.books.orders import cancel_ask, order_ask
 
 PPM = 1_000_000
 # (distance from the middle in ppm, thousands of USD up to there): measured, both sides averaged.
@@ -59,6 +59,12 @@ class Makers:
         self._quoted_ticks = np.zeros((desks, markets.count), np.int64)
         self._quoted_lots = np.zeros((desks, markets.count), np.int64)
         self._quoted_block = np.zeros((desks, markets.count), np.int64)
+
+    def bring(self, money_atoms: int) -> None:
+        """They bring this much together, in the parts in which they quote."""
+        depths = self._depth_atoms.tolist()
+        whole = sum(depths)
+        self.deposit_atoms = np.array([money_atoms * depth // whole for depth in depths], np.int64)
 
     def act(self, block: int, price_ticks: np.ndarray, fall_ppm: np.ndarray, known: Knowledge) -> list[Ask]:
         """Who must takes the old ladder of a market away and quotes anew; prices and falls one a market."""

@@ -5,13 +5,12 @@ What they hold they know from the node's events; everything else follows from th
 
 import numpy as np
 
-from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import common_pb2 as com
-from node.load.asks import Ask, column_ask, ignore
-from node.load.margin_trade.habits import PPM, Habits
-from node.load.margin_trade.knowledge import Knowledge
-from node.load.margin_trade.markets import Markets
-from node.load.margin_trade.orders import REDUCE_ONLY, cancel_ask, order_ask
+from node.load.asks import Ask
+from node.load.books.knowledge import Knowledge
+from node.load.books.markets import Markets
+from node.load.books.orders import REDUCE_ONLY, cancel_ask, order_ask
+from node.load.habits import PPM, Habits, first_blocks
 
 IDLE, WAITING, HOLDING = 0, 1, 2
 SMALLEST_EQUITY_ATOMS = 50_000_000
@@ -22,9 +21,6 @@ _REST_BLOCKS = 90
 _AWAY_PM = 200
 _AWAY_BLOCKS = (300, 3_000)
 _PAUSE_BLOCKS = (4, 80)
-# Nine in ten come in at the start, before anything falls.
-_EARLY_PM = 900
-_EARLY_BLOCKS = 120
 # A whale's order is worked in parts of this size of its target.
 _WHALE_PART_PM = 200
 _WHALE_WORKS_BLOCKS = 48
@@ -44,9 +40,10 @@ class Takers:
         rows = len(habits.who)
         self._draw, self._habits, self._markets = draw, habits, markets
         self.account = np.zeros(habits.traders, np.int64)
-        early = draw.integers(1, max(2, min(_EARLY_BLOCKS, blocks // 12)), size=rows)
-        late = draw.integers(1, max(2, blocks), size=rows)
-        self.due_block = np.where(draw.integers(0, 1000, size=rows) < _EARLY_PM, early, late)
+        appointed = habits.first_block
+        self.due_block = first_blocks(draw, rows, blocks) if appointed is None else appointed.copy()
+        # How often each came in.
+        self._turn = np.zeros(rows, np.int64)
         self.state = np.full(rows, IDLE, np.int8)
         self._entry_ticks = np.zeros(rows, np.int64)
         self._entry_block = np.zeros(rows, np.int64)
@@ -55,18 +52,6 @@ class Takers:
         self._again_block = np.zeros(rows, np.int64)
         self._block = 0
         self._prices = np.zeros(markets.count, np.int64)
-
-    def choose_leverage(self) -> Ask:
-        """Everybody's leverage in every market they trade in."""
-        habits = self._habits
-        return column_ask(
-            "set_leverage",
-            cmd.SetLeverage,
-            ignore,
-            account=self.account[habits.who],
-            market=self._markets.number[habits.place],
-            leverage=habits.leverage,
-        )
 
     def act(self, block: int, price_ticks: np.ndarray, fall_ppm: np.ndarray, known: Knowledge) -> list[Ask]:
         """What all takers ask for in this block; prices and falls one a market."""
@@ -130,8 +115,8 @@ class Takers:
         if not len(rows):
             return None
         who = habits.who[rows]
-        long = draw.integers(0, 1000, size=len(rows)) < habits.long_pm[rows]
-        side = np.where(lots[rows] != 0, np.sign(lots[rows]), np.where(long, 1, -1))
+        side = np.where(lots[rows] != 0, np.sign(lots[rows]), habits.sides(draw, rows, self._turn[rows]))
+        self._turn[rows] += lots[rows] == 0
         rests = (draw.integers(0, 1000, size=len(rows)) < habits.limit_pm[rows]) & ~habits.is_whale[who]
         self.state[rows] = np.where(lots[rows] != 0, HOLDING, WAITING)
         wait = np.where(rests, _REST_BLOCKS, _ANSWER_BLOCKS)

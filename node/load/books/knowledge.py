@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from actors.rulebooks import spin
 from breakwater.v1 import events_pb2 as evt
-from node.load.margin_trade.markets import Markets
+from node.load.books.markets import Markets
 
 
 class Knowledge:
@@ -44,15 +45,34 @@ class Knowledge:
         np.add.at(self._cash_atoms, account, amount_atoms)
 
     def happened(self, events: Iterable[evt.Event]) -> None:
-        """Learn from the events of a block."""
+        """Learn from the events of a block; accounts beyond `reach` are other people's."""
         for event in events:
             body = event.WhichOneof("body")
-            if body == "position_updated":
-                place = self._markets.place(event.market)
-                self._lots[event.account, place] = event.position_updated.lots
-                self._cost_atoms[event.account, place] = event.position_updated.cost_atoms
-                self._cash_atoms[event.account] = event.position_updated.cash_atoms
-            elif body == "taken_over" and event.account < len(self._cash_atoms):
-                self._lots[event.account] = 0
-                self._cost_atoms[event.account] = 0
-                self._cash_atoms[event.account] = 0
+            learn = getattr(self, f"_{body}", None)
+            if learn is not None and event.account < len(self._cash_atoms):
+                learn(event)
+
+    def _position_updated(self, event: evt.Event) -> None:
+        place = self._markets.place(event.market)
+        self._lots[event.account, place] = event.position_updated.lots
+        self._cost_atoms[event.account, place] = event.position_updated.cost_atoms
+        self._cash_atoms[event.account] = event.position_updated.cash_atoms
+
+    def _taken_over(self, event: evt.Event) -> None:
+        self._lots[event.account] = 0
+        self._cost_atoms[event.account] = 0
+        self._cash_atoms[event.account] = 0
+
+    def _account_liquidated(self, event: evt.Event) -> None:
+        body, place = event.account_liquidated, self._markets.place(event.market)
+        lots, cost = int(self._lots[event.account, place]), int(self._cost_atoms[event.account, place])
+        k = int(self._markets.quote_atoms[place])
+        fill = spin.apply_fill(lots, cost, -body.lots, body.mark.mark_ticks, k)
+        self._lots[event.account, place], self._cost_atoms[event.account, place] = fill.lots, fill.cost_atoms
+        self._cash_atoms[event.account] = body.cash_atoms
+
+    def _funding_settled(self, event: evt.Event) -> None:
+        self._cash_atoms[event.account] = event.funding_settled.cash_atoms
+
+    def _transferred(self, event: evt.Event) -> None:
+        self._cash_atoms[event.account] = event.transferred.cash_atoms

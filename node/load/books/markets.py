@@ -1,9 +1,10 @@
-"""What simulated people know of the markets of a Margin Trade venue: steps, values, leverage; columns by place."""
+"""What simulated people know of the markets of a venue with order books: steps, values, leverage; columns by place."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from actors.units import E9
 from breakwater.v1 import parameters_pb2
 
 
@@ -11,12 +12,13 @@ class Markets:
     """The markets of a replay. A place is the index in the list, a number what commands name."""
 
     def __init__(self, markets: Sequence[parameters_pb2.MarketParameters]) -> None:
+        rules = [market.spin if market.HasField("spin") else market.margin_trade for market in markets]
         self.count = len(markets)
         self.number = np.array([market.market for market in markets], np.int64)
-        self.quote_atoms = np.array([market.margin_trade.quote_atoms_per_tick_lot for market in markets], np.int64)
-        self.max_leverage = np.array([market.margin_trade.tiers[0].max_leverage for market in markets], np.int64)
-        self.max_order_lots = np.array([market.margin_trade.max_order_lots for market in markets], np.int64)
-        self.min_notional_atoms = np.array([market.margin_trade.min_notional_atoms for market in markets], np.int64)
+        self.quote_atoms = np.array([rule.quote_atoms_per_tick_lot for rule in rules], np.int64)
+        self.max_leverage = np.array([_max_leverage(market) for market in markets], np.int64)
+        self.max_order_lots = np.array([rule.max_order_lots for rule in rules], np.int64)
+        self.min_notional_atoms = np.array([rule.min_notional_atoms for rule in rules], np.int64)
         self._place = {int(number): place for place, number in enumerate(self.number)}
 
     def place(self, number: int) -> int:
@@ -27,3 +29,10 @@ class Markets:
         """Whole lots that a notional buys at a price, at least one, at most an order's most."""
         lots = notional_atoms // (price_ticks * self.quote_atoms[place])
         return np.clip(lots, 1, self.max_order_lots[place])
+
+
+def _max_leverage(market: parameters_pb2.MarketParameters) -> int:
+    """Of the lowest tier; on Spin what the collateral ratio leaves (SP-02)."""
+    if market.HasField("spin"):
+        return E9 // market.spin.collateral_ratio_e9
+    return market.margin_trade.tiers[0].max_leverage
