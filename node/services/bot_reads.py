@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
 from actors.columns import rows
@@ -15,6 +16,8 @@ from node.services import perennial_quotes, spin_quotes
 from node.services.door import WITH_BOTS, Door
 
 _SPIN: Final = common_pb2.RULEBOOK_SPIN
+# Longer than a node that has nothing to do waits between two blocks.
+_NEXT_BLOCK_S: Final = 2.0
 Accounts = list[liquidation_pb2.LiquidatableAccount]
 
 
@@ -31,15 +34,12 @@ class BotReads:
         if request.market:
             self._door.market(request.venue, request.market)
         account = numbers.identity(request.account, "account")
-        views: batches_pb2.AccountViews = await asyncio.wrap_future(self._door.host.accounts(request.venue, [account]))
-        if not views.accounts or not views.accounts[0].exists:
-            raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ACCOUNT, 0, account, "account")
-        view = views.accounts[0]
+        views = await self._views(request.venue, account)
         if venue.rulebook == _SPIN:
-            standing = spin_quotes.standing_of_view(view)
+            standing = spin_quotes.standing_of_view(views.accounts[0])
             found = spin_quotes.quotes(standing, self._spin_terms(venue), request.market)
         else:
-            found = await self._perennial_quotes(venue, view, request.market)
+            views, found = await self._perennial_quotes(venue, views, request.market)
         return liquidation_pb2.QuoteLiquidationResponse(height=views.height, quotes=found)
 
     async def liquidatable(
@@ -77,18 +77,34 @@ class BotReads:
             versions=self._door.host.versions(request.venue),
         )
 
+    async def _views(self, venue: int, account: int) -> batches_pb2.AccountViews:
+        """An account, whoever asks; raises UNKNOWN_ACCOUNT."""
+        views: batches_pb2.AccountViews = await asyncio.wrap_future(self._door.host.accounts(venue, [account]))
+        if not views.accounts or not views.accounts[0].exists:
+            raise Refused(refusals_pb2.REFUSAL_UNKNOWN_ACCOUNT, 0, account, "account")
+        return views
+
     async def _perennial_quotes(
-        self, venue: parameters_pb2.VenueParameters, view: batches_pb2.AccountView, market: int
-    ) -> list[liquidation_pb2.LiquidationQuote]:
-        held = {one.market: one for one in view.versioned if one.lots or one.market == market}
-        if market:
-            held = {market: held.get(market, batches_pb2.VersionedView(market=market))}
+        self, venue: parameters_pb2.VenueParameters, views: batches_pb2.AccountViews, market: int
+    ) -> tuple[batches_pb2.AccountViews, list[liquidation_pb2.LiquidationQuote]]:
+        """Quotes, and the reading they are of: a shard has a version one block after its desk settled it."""
+        account = views.accounts[0].account
+        held = {one.market for one in views.accounts[0].versioned if one.lots}
+        markets = [market] if market else sorted(held)
+        desks = {number: await self._desk(venue, number, [account]) for number in markets}
+        settled = {one.market: one for one in views.accounts[0].versioned}
+        late = [one for one in held & desks.keys() if settled[one].version_ms < desks[one].view.record.version_ms]
+        if late and not self._door.config.driver_mode:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._door.feed.block(views.height + 1), _NEXT_BLOCK_S)
+            views = await self._views(venue.venue, account)
+            settled = {one.market: one for one in views.accounts[0].versioned}
         quotes = []
-        for one in held.values():
-            desk = await self._desk(venue, one.market, [view.account])
-            standing = perennial_quotes.Standing(view.account, one.kind, one.lots, one.collateral_atoms)
-            quotes.append(perennial_quotes.quote(standing, desk))
-        return quotes
+        for number in markets:
+            one = settled.get(number, batches_pb2.VersionedView())
+            standing = perennial_quotes.Standing(account, one.kind, one.lots, one.collateral_atoms)
+            quotes.append(perennial_quotes.quote(standing, desks[number]))
+        return views, quotes
 
     async def _desk(
         self, venue: parameters_pb2.VenueParameters, market: int, accounts: list[int], everyone: bool = False
