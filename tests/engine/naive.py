@@ -23,6 +23,12 @@ from tests.engine.perennial.settle import settle as versioned_settle
 from tests.engine.perennial.state import version_sights
 from tests.engine.perennial.views import version_breaches
 from tests.engine.registry import seal
+from tests.engine.spin.admit import admit as ratio_admit
+from tests.engine.spin.payout import scan_and_pay_out
+from tests.engine.spin.settle import settle as ratio_settle
+from tests.engine.spin.state import spin_sights
+from tests.engine.spin.takeover import take_over
+from tests.engine.spin.views import ratio_breaches
 from tests.engine.state import Block, Outcome, State
 from tests.engine.views import account_view, pool_view
 
@@ -34,6 +40,7 @@ PHASES: tuple[Callable[[State, Block], None], ...] = (
     settle,
     margin_settle,
     versioned_settle,
+    ratio_settle,
     fund,
     margin_fund,
     take,
@@ -41,9 +48,12 @@ PHASES: tuple[Callable[[State, Block], None], ...] = (
     ladder,
     pay_out,
     margin_pay_out,
+    scan_and_pay_out,
+    take_over,
     admit,
     margin_admit,
     versioned_admit,
+    ratio_admit,
     desks,
     match_and_account,
     version_desks,
@@ -87,7 +97,8 @@ class NaiveEngine:
             pools=[pool_view(self.state, block, venue) for venue in sorted(self.state.pools)],
             conserved=all(self.imbalance(venue) == 0 for venue in self.state.pools)
             and all(self.cross_imbalance(own) == 0 for own in self.state.margin.values())
-            and not any(version_breaches(sight) for sight in version_sights(self.state, block)),
+            and not any(version_breaches(sight) for sight in version_sights(self.state, block))
+            and not any(ratio_breaches(sight) for sight in spin_sights(self.state, block)),
         )
 
     def imbalance(self, venue: int) -> int:

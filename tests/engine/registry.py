@@ -26,8 +26,10 @@ def _read(state: State, block: Block, batch: commands_pb2.CommandBatch, first: i
             refuse(block, Command(index, batch.venue, "", {}), why)
         return rows
     state.keys[batch.principal, batch.request_key] = (batch.expires_ms, block.height)
-    for command in commands_of(batch, first, rows):
-        refusal = row_refusal(state, command, block.height)
+    # Rows name accounts there were before their batch.
+    strangers = [row_refusal(state, command, block.height) for command in _openings(batch, first, rows)]
+    for row, command in enumerate(commands_of(batch, first, rows)):
+        refusal = strangers[row] if strangers else row_refusal(state, command, block.height)
         if command.index in block.voided:
             refusal = Refusal(R.REFUSAL_VOIDED, 0, 0)
         if refusal is not None:
@@ -35,6 +37,10 @@ def _read(state: State, block: Block, batch: commands_pb2.CommandBatch, first: i
         else:
             _accept(state, block, batch, command)
     return rows
+
+
+def _openings(batch: commands_pb2.CommandBatch, first: int, rows: int) -> list[Command]:
+    return list(commands_of(batch, first, rows)) if batch.HasField("open_subaccounts") else []
 
 
 def refuse(block: Block, command: Command, why: Refusal) -> None:

@@ -10,11 +10,13 @@ from breakwater.v1.commands_pb2 import BlockInput
 from breakwater.v1.events_pb2 import Event
 from cluster.invariants import check_after_block
 from cluster.replica import Replica
-from tests.engine.margin.state import sights
+from tests.engine.margin.state import Sight, sights
 from tests.engine.margin.views import backstop_view, book_levels, cross_account_view
 from tests.engine.naive import NaiveEngine, NaiveResult
 from tests.engine.perennial.state import version_sights
 from tests.engine.perennial.views import check_liquidation_price, version_view, versioned_account_view
+from tests.engine.spin.state import spin_sights
+from tests.engine.spin.views import insurance_view, ratio_account_view
 from tests.engine.state import Outcome
 
 Roots = tuple[bytes, bytes]
@@ -67,14 +69,18 @@ def compare_cross_views(replica: Replica, engine: NaiveEngine, where: str) -> No
             assert expected == shown, f"{where}: naive {expected} pipeline {shown}"
         backstop, shown_backstop = backstop_view(sight), replica.backstop(sight.venue, numbers)
         assert backstop == shown_backstop, f"{where}: naive {backstop} pipeline {shown_backstop}"
-        for market, book in sight.own.books.items():
-            if not book.called:
-                continue
-            view = replica.order_book(sight.venue, market, 1_000)
-            for side, levels in ((1, view.bids), (-1, view.asks)):
-                expected_levels = book_levels(sight, market, side)
-                assert expected_levels == levels, f"{where}: naive {expected_levels} pipeline {levels}"
-            assert (book.trades, book.matching.last_trade) == (view.trades, view.last_ticks), where
+        _compare_books(replica, sight, where)
+
+
+def _compare_books(replica: Replica, sight: Sight, where: str) -> None:
+    for market, book in sight.own.books.items():
+        if not book.called:
+            continue
+        view = replica.order_book(sight.venue, market, 1_000)
+        for side, levels in ((1, view.bids), (-1, view.asks)):
+            expected_levels = book_levels(sight, market, side)
+            assert expected_levels == levels, f"{where}: naive {expected_levels} pipeline {levels}"
+        assert (book.trades, book.matching.last_trade) == (view.trades, view.last_ticks), where
 
 
 def compare_versioned_views(replica: Replica, engine: NaiveEngine, where: str) -> None:
@@ -92,6 +98,18 @@ def compare_versioned_views(replica: Replica, engine: NaiveEngine, where: str) -
             shown_desk.next_version_ms = 0
             desk = version_view(sight, market)
             assert desk == shown_desk, f"{where}: naive {desk} pipeline {shown_desk}"
+
+
+def compare_ratio_views(replica: Replica, engine: NaiveEngine, where: str) -> None:
+    """The same of Spin venues: accounts, books, insurance desks."""
+    for sight in spin_sights(engine.state, engine.block):
+        found = replica.accounts(sight.venue, sight.accounts()).accounts
+        for number, shown in zip_longest(sight.accounts(), found):
+            expected = ratio_account_view(sight, number)
+            assert expected == shown, f"{where}: naive {expected} pipeline {shown}"
+        desk, shown_desk = insurance_view(sight), replica.insurance(sight.venue)
+        assert desk == shown_desk, f"{where}: naive {desk} pipeline {shown_desk}"
+        _compare_books(replica, sight, where)
 
 
 def views(replica: Replica, naive: NaiveResult) -> list[Message]:

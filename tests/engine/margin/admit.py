@@ -5,7 +5,8 @@ from breakwater.v1 import common_pb2, events_pb2
 from tests.engine.book import side_name
 from tests.engine.margin.books import order_op
 from tests.engine.margin.entry import OrderEntry
-from tests.engine.margin.health import hold, initial_ceil, notional, order_loss, resting, standing
+from tests.engine.margin.health import hold, initial_ceil, notional, resting, standing
+from tests.engine.margin.rows import rules_of
 from tests.engine.margin.state import (
     AMEND,
     COMMANDS,
@@ -185,24 +186,20 @@ class Admission(OrderEntry):
         limit = before.limit if before.is_market else command["limit_ticks"] or before.limit
         after = before.but(size=size, remaining=size - filled, limit=limit)
         why = self.why_not_trader(after.account) or self.why_no_market(after.market)
-        most = self.sight.markets[after.market].margin_trade.max_order_lots
+        most = rules_of(self.sight.markets[after.market]).max_order_lots
         if why is None and size > most:
             why = Refusal(R.REFUSAL_OVERFLOW, most, size)
         why = why or self.why_not_numbers(after) or self.why_not_reducing(after)
-        if why is None and before.rests:
-            why = self.why_not_reduce_only(after) or self.why_no_margin(after)
         if why is not None:
             return why
-        freed = order_loss(self.sight, before)
-        if order_loss(self.sight, after) > freed:
-            drawn = self.drawn_in(after, freed)
-            if isinstance(drawn, Refusal):
-                return drawn
-            after = drawn
+        if before.rests:
+            bounded = self.amended(before, after)
+            if isinstance(bounded, Refusal):
+                return bounded
+            after = bounded
         self.own.orders[after.number] = after
         if before.rests:
-            self.take_off(after.account, order_loss(self.sight, after) - freed)
-            self.note_reducing(after)
+            self.note_amended(before, after)
             self.own.ops.append(order_op(after, COMMANDS, command.index, AMEND, expected=before.remaining))
             return None
         body = events_pb2.OrderAmended(

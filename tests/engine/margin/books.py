@@ -7,6 +7,7 @@ from actors.matching import words
 from actors.risk.adl import Candidate, Deleveraging, Demand, Policy, deleverage
 from breakwater.v1 import events_pb2
 from tests.actors.booking.naive_telling import NaiveTelling
+from tests.engine.margin.rows import rules_of
 from tests.engine.margin.state import (
     CANCEL,
     CANCELS,
@@ -43,7 +44,7 @@ def work_books(sight: Sight, round_: int, every: bool) -> list[CrossLeg]:
 def _match(sight: Sight, book: Book, market: int, ops: list[Op], round_: int) -> list[CrossLeg]:
     ops = sorted(ops, key=lambda op: (op["class"], op["command"], op["order"]))
     interest = sum(held.lots for key, held in sight.own.positions.items() if key[1] == market and held.lots > 0)
-    cap = sight.markets[market].margin_trade.open_interest_cap_lots
+    cap = rules_of(sight.markets[market]).open_interest_cap_lots
     rows = book.matching.match(ops, _caps(sight, market, ops), words.Limits(interest, cap))
     telling = NaiveTelling(sight.markets[market], ops, interest, book.trades)
     telling.tell(rows)
@@ -84,14 +85,14 @@ def _caps(sight: Sight, market: int, ops: Iterable[Op]) -> dict[int, tuple[int, 
 def _take_top(sight: Sight, book: Book, market: int) -> None:
     """What a call leaves for the oracle of the block after next."""
     rules = sight.markets[market].margin_trade
-    notional = -(-rules.impact_notional_atoms // rules.quote_atoms_per_tick_lot)
+    notional = -(-rules.impact_notional_atoms // sight.k(market))
     bids, asks = (book.matching.sides[side] for side in (words.BUY, words.SELL))
     book.top = (
         bids[0].price if bids else 0,
         asks[0].price if asks else 0,
         book.matching.last_trade,
-        book.matching.impact(words.BUY, notional),
-        book.matching.impact(words.SELL, notional),
+        book.matching.impact(words.BUY, notional) if notional else 0,
+        book.matching.impact(words.SELL, notional) if notional else 0,
     )
     book.called = True
 

@@ -3,6 +3,8 @@
 from tests.engine.margin.backstop import account_for_block
 from tests.engine.margin.books import work_books
 from tests.engine.margin.state import sights
+from tests.engine.spin.insurance import account_for_claims
+from tests.engine.spin.state import spin_sights
 from tests.engine.state import Block, State
 
 
@@ -15,6 +17,8 @@ def match_and_account(state: State, block: Block) -> None:
     for sight in sights(state, block):
         moves = [command for command in block.of("admitted vault moves") if command.venue == sight.venue]
         sight.own.outbox = account_for_block(sight, moves) + work_books(sight, 0, every=root)
+    for spin in spin_sights(state, block):
+        spin.own.outbox = [*spin.own.shard_legs, *account_for_claims(spin), *work_books(spin, 0, every=root)]
     state.tops_before = dict(state.tops)
-    for venue, own in state.margin.items():
+    for venue, own in [*state.margin.items(), *state.spin.items()]:
         state.tops.update({(venue, market): book.top for market, book in own.books.items() if book.called})

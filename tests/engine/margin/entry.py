@@ -18,6 +18,7 @@ from tests.engine.margin.health import (
     resting,
     standing,
 )
+from tests.engine.margin.rows import rules_of
 from tests.engine.margin.state import PLACE, BookOrder, Sight
 from tests.engine.state import R, Refusal, market_refusal
 
@@ -59,7 +60,7 @@ class OrderEntry:
 
     def why_not_numbers(self, order: BookOrder) -> Refusal | None:
         """OVERFLOW, MIN_NOTIONAL, TOO_FAR_FROM_ORACLE, beside the account's other orders."""
-        sight, rules = self.sight, self.sight.markets[order.market].margin_trade
+        sight, rules = self.sight, rules_of(self.sight.markets[order.market])
         others = [other for other in resting(sight, order.account, order.market) if other.number != order.number]
         lots = abs(sight.lots(order.account, order.market))
         total = lots + sum(other.remaining for other in [*others, order])
@@ -133,6 +134,18 @@ class OrderEntry:
         )
         return why or self.drawn_in(order, 0)
 
+    def amended(self, before: BookOrder, after: BookOrder) -> BookOrder | Refusal:
+        """An order that rests as it goes to the book anew, or why not."""
+        why = self.why_not_reduce_only(after) or self.why_no_margin(after)
+        freed = order_loss(self.sight, before)
+        if why is None and order_loss(self.sight, after) > freed:
+            return self.drawn_in(after, freed)
+        return why or after
+
+    def note_amended(self, before: BookOrder, after: BookOrder) -> None:
+        self.take_off(after.account, order_loss(self.sight, after) - order_loss(self.sight, before))
+        self.note_reducing(after)
+
     def spare_of(self, account: int) -> int:
         """Equity less what all live orders may lose, asked once a block; what comes later is taken off."""
         if account not in self.spare:
@@ -165,7 +178,7 @@ class OrderEntry:
 
     def protection(self, market: int, side: int) -> int:
         """The worst price of a market order: a buy up, a sell down; a price in any case."""
-        mark, away = self.sight.mark(market), self.sight.markets[market].margin_trade.market_protection_ppm
+        mark, away = self.sight.mark(market), rules_of(self.sight.markets[market]).market_protection_ppm
         if side > 0:
             return min(PRICE_BOUND - 1, -(-mark * (PPM + away) // PPM))
         return max(1, mark * (PPM - away) // PPM)

@@ -6,6 +6,7 @@ The feed itself is the actors' own building block; its rules have tests of their
 from actors.risk.index_feed import Feed
 from actors.risk.mark_price import BookTop
 from breakwater.v1 import common_pb2, events_pb2
+from tests.engine.spin.oracle import move_index
 from tests.engine.state import DONE, Block, Command, MarketKey, Refusal, State
 
 TICK, MARK = 2, 3
@@ -51,9 +52,12 @@ def mark_book_market(state: State, block: Block, key: MarketKey) -> None:
             before=before, after=mark.state, age_ms=mark.age_ms, reason=state.markets[key].halt_reason
         )
         block.say((MARK, *key, 1), *key, 0, market_state_changed=changed)
-    for number, boundary_ms in enumerate(feed.take_boundaries(block.time_ms)):
+    unfunded = feed.take_boundaries(block.time_ms)
+    for number, boundary_ms in enumerate(unfunded):
         skipped = events_pb2.FundingSkipped(boundary_ms=boundary_ms, state=mark.state)
         block.say((MARK, *key, 2 + number), *key, 0, funding_skipped=skipped)
     feed.sample_funding(block.time_ms, top)
     block.marks[key] = common_pb2.Mark()
     block.marks[key].CopyFrom(mark)
+    if key[0] in state.spin:
+        move_index(state, block, key, top, 2 + len(unfunded))

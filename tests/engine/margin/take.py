@@ -4,6 +4,7 @@ from breakwater.v1 import events_pb2
 from tests.engine.book import side_name
 from tests.engine.margin.books import cancel_op
 from tests.engine.margin.state import BookOrder, Sight, sights
+from tests.engine.spin.state import spin_sights
 from tests.engine.state import DONE, Block, Command, R, Refusal, State
 
 TAKE = 6
@@ -11,7 +12,7 @@ TAKE = 6
 
 def cancel(state: State, block: Block) -> None:
     """The dead man's switch, then commands in their order."""
-    for sight in sights(state, block):
+    for sight in [*sights(state, block), *spin_sights(state, block)]:
         for venue, account in block.cancel_all:
             if venue == sight.venue:
                 for order in sight.own.orders_of(account):

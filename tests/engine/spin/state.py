@@ -76,10 +76,10 @@ class SpinVenue:
     positions: dict[AccountKey, Holding] = field(default_factory=dict)
     orders: dict[int, BookOrder] = field(default_factory=dict)
     reservations: dict[int, Reservation] = field(default_factory=dict)
-    # Accounts whose deficit is on its way to the desk and back.
-    claiming: set[int] = field(default_factory=set)
     books: dict[int, Book] = field(default_factory=dict)
     mids: dict[int, Mids] = field(default_factory=dict)
+    # The funding index as shards have it: that of the marks they took last.
+    index_e9: dict[int, int] = field(default_factory=dict)
     insurance: Insurance = field(default_factory=Insurance)
     outbox: list[CrossLeg] = field(default_factory=list)
     # Of the block under way: work for the books, what they must know of accounts, who was liquidated, claims and dues.
@@ -87,6 +87,7 @@ class SpinVenue:
     caps: Caps = field(default_factory=dict)
     added_caps: Caps = field(default_factory=dict)
     liquidated: dict[int, int] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     dues: dict[int, int] = field(default_factory=dict)
     shard_legs: list[CrossLeg] = field(default_factory=list)
@@ -124,7 +125,8 @@ class SpinSight(Sight):
 
     def index_e9(self, market: int) -> int:
         """The market's cumulative funding in 1e-9 ticks."""
-        return self.own.mids[market].index_e9 if market in self.own.mids else 0
+        index_e9: int = self.own.index_e9.get(market, 0)
+        return index_e9
 
     def accrued(self, account: int, market: int) -> int:
         """What the position owes since it last paid, ceil; below zero it is owed (SP-11)."""
