@@ -126,8 +126,7 @@ class Replay:
         sender, account = self._numbers[step.sender], self._numbers[step.account]
         target = tuple(old if new is None else new for old, new in zip(before.target, step.sizes, strict=True))
         amount_atoms = -before.collateral_atoms if step.collateral_atoms is None else step.collateral_atoms
-        # The contract forgets that a call was to liquidate while the account is locked; its owner may still change it.
-        if step.protect and not (before.locked_ms and sender == account):
+        if step.liquidates(before.locked_ms > 0):
             if any(target) or amount_atoms > 0:
                 return Answer("NO_SUCH_LIQUIDATION")
             return self._liquidate(stage, sender, account, -amount_atoms)
@@ -161,7 +160,7 @@ class Replay:
             else rule_acceptance(played, self._drift, self._rules, checks)
         )
         tag = tag or rule_by_drift(played, self._drift, self._rules)
-        if tag and (step.protect or played.moves_size):
+        if tag and (played.liquidates or played.moves_size):
             self._apart = APART.format(tag)
         elif tag and step.accepted:
             self._stage.realise(self._numbers[step.account])

@@ -100,6 +100,11 @@ class Played(NamedTuple):
     price_ticks: int
 
     @property
+    def liquidates(self) -> bool:
+        """Whether the call is to liquidate: the contract forgets that of a locked account's own."""
+        return self.update.liquidates(self.before.locked_ms > 0)
+
+    @property
     def amount_atoms(self) -> int:
         """What the step puts into the collateral; everything out of a debt is the debt in."""
         asked_atoms = self.update.collateral_atoms
@@ -172,7 +177,7 @@ def rule_acceptance(played: Played, drift: Drift, rules: Rules, checks: Checks) 
     """The rule by which ours takes what the contract refused, its money checked; empty where there is none."""
     update, before, after = played.update, played.before, played.after
     amount_atoms = played.amount_atoms
-    if amount_atoms < 0 or update.protect or played.moves_size:
+    if amount_atoms < 0 or played.liquidates or played.moves_size:
         return ""
     if update.sender != update.account:
         checks.equal("within the debt", amount_atoms <= played.debt_atoms, True)
@@ -209,7 +214,7 @@ def _funded_by_drift(played: Played, drift: Drift) -> bool:
 def _covered_by_drift(played: Played, drift: Drift, rules: Rules) -> bool:
     """Whether a requirement, or nothing where money leaves, lies between what ours has and what the file's has."""
     more_atoms = drift.collateral_atoms(played.update.account)
-    answer, liquidated = played.answer, played.update.protect
+    answer, liquidated = played.answer, played.liquidates
     if answer.refusal in ("BELOW_REQUIREMENT", "NOT_LIQUIDATABLE"):
         ours_atoms, requirement_atoms = answer.actual, answer.required
     elif answer.accepted:

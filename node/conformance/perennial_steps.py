@@ -57,6 +57,10 @@ class Update(NamedTuple):
         """A call that asks for nothing but to be settled."""
         return self.sizes == (None, None, None) and self.collateral_atoms == 0 and not self.protect
 
+    def liquidates(self, locked: bool) -> bool:
+        """Whether the call is to liquidate. A locked account's own is not: the contract does what its owner says."""
+        return self.protect and not (locked and self.sender == self.account)
+
 
 Step = Price | Advance | Parameter | Update
 

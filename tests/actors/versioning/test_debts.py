@@ -57,6 +57,16 @@ def test_a_debt_is_repaid_in_parts_by_anybody_and_not_beyond() -> None:
     assert not market.view(2).debts
 
 
+def test_with_v2_exact_a_stranger_repays_the_whole_debt_or_nothing() -> None:
+    market = owing()
+    market.venue.perennial.v2_exact = True
+    market.repay(2, 5, 39 * USD)
+    assert refused(market.work().outcomes) == [(0, "NOTHING_TO_REPAY", 40 * USD, 39 * USD)]
+    market.repay(2, 5, 40 * USD)
+    assert outcomes(market.work()) == [(0, DONE, 0, 40 * USD)]
+    assert not market.view(2).debts
+
+
 def test_what_the_debtor_puts_in_lowers_its_debt() -> None:
     market = owing()
     market.change(2, collateral=30 * USD)
