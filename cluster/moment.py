@@ -1,7 +1,8 @@
 """One account at one block, from the journal alone: what the scan saw, what followed, what was refused and why.
 
 The journal is re-executed up to the block before; the block itself is run twice: once on a copy of the account's shard
-up to the scan, so that the numbers of the decision can be read, and once whole.
+up to the scan, so that the numbers of the decision can be read, and once whole. What waits at version desks is read
+before their call.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,13 @@ import numpy as np
 
 from actors.columns import array, pick
 from actors.position_book import PositionBook
+from actors.version_desk import VersionDesk
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
 from cluster.journal import open_read_only
+from cluster.nearby import Desks, add_pending, events_nearby
 from cluster.recovery import SNAPSHOTS, Replayed, replay
 from cluster.replica import Replica
 from cluster.snapshots import SnapshotStore
@@ -38,7 +41,11 @@ class NoSuchBlock(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An account at a block. `scanned` is the state the ladder decided on, `after` that at the end of the block."""
+    """An account at a block. `scanned` is the state the block decided on, `after` that at the end of the block.
+
+    `desks`: the venue's version desks before it, with the account's orders, by market. `nearby`: events in others'
+    names that concern it (`events_nearby`).
+    """
 
     height: int
     block_time_ms: int
@@ -48,6 +55,8 @@ class Moment:
     scanned: batches.AccountView
     candidates: batches.Candidates
     after: batches.AccountView
+    desks: Desks
+    nearby: list[events.Event]
     events: list[events.Event]
 
 
@@ -61,7 +70,7 @@ def moment(data_dir: Path, venue: int, account: int, height: int) -> Moment:
         tip = journal.tip().height
         if not 1 <= height <= tip:
             raise NoSuchBlock(f"the journal goes from 1 to {tip}")
-        onlooker = _Onlooker()
+        onlooker = _Onlooker(venue, account)
         replica = Replica(1, transport=onlooker)
         _restore_before(replica, data_dir, height)
         onlooker.is_watching = replica.state.height == height - 1
@@ -76,11 +85,17 @@ def moment(data_dir: Path, venue: int, account: int, height: int) -> Moment:
 
 
 class _Onlooker(InlineTransport):
-    """Carries calls out; while it watches, a copy of the shard runs the first call up to the scan and no further."""
+    """Carries calls out; while it watches, a copy of the shard runs the first call up to the scan and no further.
 
-    def __init__(self) -> None:
+    `desks`: the venue's version desks as they stood then, with the account's orders, by market.
+    """
+
+    def __init__(self, venue: int, account: int) -> None:
         super().__init__(1)
+        self._venue = venue
+        self._account = account
         self.is_watching = False
+        self.desks: dict[int, batches.VersionView] = {}
         self.copy: PositionBook | None = None
         self.candidates = batches.Candidates()
 
@@ -89,7 +104,13 @@ class _Onlooker(InlineTransport):
         for call in calls:
             if self.is_watching and self.copy is None and call.actor == shard_name(0):
                 self._copy(call)
+                self.desks = self.version_desks()
         return super().call(calls)
+
+    def version_desks(self) -> dict[int, batches.VersionView]:
+        """The venue's version desks as they stand, with the account's orders, by market."""
+        desks = [actor.book for actor in self._actors.values() if isinstance(actor, VersionDesk)]
+        return {desk.market: desk.view(0, [self._account]) for desk in desks if desk.venue == self._venue}
 
     def _copy(self, call: Call) -> None:
         self.copy = PositionBook(0, 1, scalar=True)
@@ -111,21 +132,31 @@ def _restore_before(replica: Replica, data_dir: Path, height: int) -> None:
 
 def _told(replica: Replica, onlooker: _Onlooker, venue: int, account: int, replayed: Replayed) -> Moment:
     state, result = replica.state, replayed.result
-    assert onlooker.copy is not None, "the block had no call to its shard"
-    query = batches.ShardQuery(accounts=batches.AccountQuery(venue=venue, accounts=[account]))
-    scanned = batches.AccountViews.FromString(onlooker.copy.query(query.SerializeToString())).accounts
-    about = [events.Event.FromString(event) for event in result.events]
+    rules = state.venues[venue]
+    scanned, after = _scanned(onlooker, venue, account), replica.accounts(venue, [account]).accounts[0]
+    add_pending(scanned, onlooker.desks)
+    add_pending(after, onlooker.version_desks())
+    told = [events.Event.FromString(event) for event in result.events]
     return Moment(
         height=result.height,
         block_time_ms=result.block_time_ms,
-        venue=state.venues[venue],
+        venue=rules,
         markets={key[1]: market for key, market in sorted(state.markets.items()) if key[0] == venue},
         marks={mark.market: mark for mark in result.marks if mark.venue == venue},
-        scanned=scanned[0] if scanned else batches.AccountView(venue=venue, account=account),
+        scanned=scanned,
         candidates=_of_account(onlooker.candidates, venue, account),
-        after=replica.accounts(venue, [account]).accounts[0],
-        events=[event for event in about if (event.venue, event.account) == (venue, account)],
+        after=after,
+        events=[event for event in told if (event.venue, event.account) == (venue, account)],
+        desks=onlooker.desks,
+        nearby=events_nearby(told, venue, account, (row.market for row in [*scanned.versioned, *after.versioned])),
     )
+
+
+def _scanned(onlooker: _Onlooker, venue: int, account: int) -> batches.AccountView:
+    assert onlooker.copy is not None, "the block had no call to its shard"
+    query = batches.ShardQuery(accounts=batches.AccountQuery(venue=venue, accounts=[account]))
+    found = batches.AccountViews.FromString(onlooker.copy.query(query.SerializeToString())).accounts
+    return found[0] if found else batches.AccountView(venue=venue, account=account)
 
 
 def _of_account(candidates: batches.Candidates, venue: int, account: int) -> batches.Candidates:

@@ -16,7 +16,7 @@ def explain(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why an account was or was not liquidated at a block, or its orders refused: the numbers and the rule.
+    """Say why an account was or was not liquidated at a block, or its commands refused: the numbers and the rule.
 
     Reads the journal of a node that is not running and re-executes it up to that block.
     """

@@ -1,6 +1,7 @@
 """Why an account was liquidated, left alone or refused at a block: the numbers of the moment and their rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import ModuleType
 from typing import Any
 
 from actors.rulebooks import margin_trade, twilight
@@ -10,6 +11,7 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.moment import Moment
 from node.client.errors import refusal_name
+from node.report import takeover_explanation, version_explanation
 from node.report.amounts import count, utc
 from node.report.plain import plain
 
@@ -58,12 +60,20 @@ STEPS: dict[str, tuple[str, str]] = {
     "ladder_queued": ("waits for the ladder", "MT-11"),
     "position_liquidated": ("liquidated", "TW-11"),
 }
+# Where bots liquidate, by rulebook: what such a venue says of an account.
+BOT_RUN: dict[int, ModuleType] = {
+    common.RULEBOOK_SPIN: takeover_explanation,
+    common.RULEBOOK_PERENNIAL: version_explanation,
+}
 
 
 def verdict(moment: Moment) -> str:
-    """One sentence: what the ladder made of the account at this block, with the two numbers and the rule."""
+    """One sentence: what became of the account at this block, with the numbers that decided and the rule."""
     if not moment.scanned.exists:
         return "there was no such account at this height"
+    if bot_run := BOT_RUN.get(moment.venue.rulebook):
+        told: str = bot_run.verdict(moment, [step for step, _ in _steps(moment)])
+        return told
     if moment.venue.rulebook == common.RULEBOOK_MARGIN_TRADE:
         return _cross_verdict(moment)
     return _isolated_verdict(moment)
@@ -112,8 +122,9 @@ def facts(moment: Moment) -> list[Line]:
     """The page for people: the account at the scan, what followed, what was refused."""
     lines = [("height", f"{count(moment.height)}, {utc(moment.block_time_ms)}"), ("verdict", verdict(moment))]
     if moment.scanned.exists:
-        lines += _cross_lines(moment) if moment.scanned.HasField("cross") else _isolated_lines(moment)
-    lines += [("ladder", f"{step}: {numbers}") for step, numbers in _steps(moment)]
+        lines += _account_lines(moment)
+    done = "done" if moment.venue.rulebook in BOT_RUN else "ladder"
+    lines += [(done, f"{step}: {numbers}") for step, numbers in [*_steps(moment), *_nearby(moment)]]
     lines += [("refused", line) for line in _refused(moment)]
     return lines
 
@@ -129,10 +140,17 @@ def as_json(moment: Moment) -> dict[str, Any]:
         "verdict": verdict(moment),
         "scanned": plain(moment.scanned),
         "after": plain(moment.after),
-        "ladder": [{"step": step, "numbers": numbers} for step, numbers in _steps(moment)],
+        "ladder": [{"step": step, "numbers": numbers} for step, numbers in [*_steps(moment), *_nearby(moment)]],
         "refused": list(_refused(moment)),
-        "events": [plain(event) for event in moment.events],
+        "events": [plain(event) for event in [*moment.events, *moment.nearby]],
     }
+
+
+def _account_lines(moment: Moment) -> Iterable[Line]:
+    if bot_run := BOT_RUN.get(moment.venue.rulebook):
+        told: Iterable[Line] = bot_run.lines(moment)
+        return told
+    return _cross_lines(moment) if moment.scanned.HasField("cross") else _isolated_lines(moment)
 
 
 def _cross_lines(moment: Moment) -> Iterator[Line]:
@@ -164,14 +182,24 @@ def _isolated_line(position: batches.PositionView) -> str:
 
 
 def _steps(moment: Moment) -> Iterator[Line]:
-    """What the ladder did, in its order."""
+    """What was done to the account, in its order."""
+    bot_run = BOT_RUN.get(moment.venue.rulebook)
+    named = bot_run.STEPS if bot_run else STEPS
     for event in moment.events:
         body = event.WhichOneof("body")
-        if body == "insurance_moved" and event.insurance_moved.reason != events.INSURANCE_REASON_DEFICIT:
+        is_deficit = event.insurance_moved.reason == events.INSURANCE_REASON_DEFICIT
+        if body == "insurance_moved" and not bot_run and not is_deficit:
             continue
-        if body in STEPS:
-            step, rule = STEPS[body]
+        if body in named:
+            step, rule = named[body]
             yield f"{step} ({rule})", _numbers(getattr(event, body))
+
+
+def _nearby(moment: Moment) -> Iterable[Line]:
+    """What it did to others, and what became of its markets."""
+    bot_run = BOT_RUN.get(moment.venue.rulebook)
+    told: Iterable[Line] = bot_run.nearby(moment) if bot_run else ()
+    return told
 
 
 def _refused(moment: Moment) -> Iterator[str]:
@@ -179,14 +207,15 @@ def _refused(moment: Moment) -> Iterator[str]:
     for event in moment.events:
         if event.HasField("command_refused"):
             body = event.command_refused
-            yield f"command {body.command}: {_why(body)}"
+            yield f"command {body.command}: {_why(moment, body)}"
         elif event.HasField("order_done") and event.order_done.refusal:
             done = event.order_done
-            yield f"order {done.order}, {count(done.remaining_lots)} lots unfilled: {_why(done)}"
+            yield f"order {done.order}, {count(done.remaining_lots)} lots unfilled: {_why(moment, done)}"
 
 
-def _why(body: events.CommandRefused | events.OrderDone) -> str:
-    rule = RULES.get(body.refusal, "")
+def _why(moment: Moment, body: events.CommandRefused | events.OrderDone) -> str:
+    bot_run = BOT_RUN.get(moment.venue.rulebook)
+    rule = (bot_run.RULES if bot_run else RULES).get(body.refusal, "")
     tag = f" ({rule})" if rule else ""
     return f"{refusal_name(body.refusal)}, required {count(body.required)}, actual {count(body.actual)}{tag}"
 

@@ -1,4 +1,4 @@
-"""Journals of stopped nodes to look into: the story of Twilight, and the crash of a Margin Trade replay."""
+"""Journals of stopped nodes to look into: the stories, and the crash of a Margin Trade replay."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +11,8 @@ from cluster.host import Host
 from cluster.journal import open_read_only
 from cluster.recovery import replay
 from cluster.replica import Replica
-from tests.cluster.story import PATIENCE_S, config, play
+from tests.cluster.bot_story import bot_story
+from tests.cluster.story import PATIENCE_S, config, play, seal
 from tests.load.replicas import run_on_replica, short_book_plan
 
 
@@ -27,6 +28,14 @@ def book_journal(directory: Path, snapshot_every: int) -> Path:
     with closing(Host.open(config(directory, snapshot_every=snapshot_every))) as host:
         for request in run_on_replica(short_book_plan()).requests:
             host.seal(admin.SealBlockRequest.FromString(request)).result(PATIENCE_S)
+    return directory
+
+
+def bot_journal(directory: Path, snapshot_every: int = 0, last: int | None = None) -> Path:
+    """The story of four venues, or its blocks up to a height."""
+    with closing(Host.open(config(directory, snapshot_every=snapshot_every))) as host:
+        for block in bot_story().blocks[:last]:
+            seal(host, block)
     return directory
 
 
