@@ -110,8 +110,8 @@ def _rules(maintenance: Maintenance, price_usdc: float) -> parameters_pb2.Perenn
         settlement_fee_atoms=USDC_ATOMS // 20,
         max_pending=4,
         max_pending_versions=8,
-        # Whoever wants out gets out; the last maker does not walk away from takers (PE-13).
-        taker_close_always=True,
+        # The last maker does not walk away from takers, whoever closes leaves them an answering side (PE-13).
+        taker_close_always=False,
         version_ms=_VERSION_MS,
         grace_ms=_VERSION_MS // 2,
     )

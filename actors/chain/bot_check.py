@@ -6,7 +6,6 @@ What needs more than the event says (the account's other markets, its pending or
 
 from collections.abc import Mapping
 
-from actors.risk.tradable import is_usable
 from actors.rulebooks import perennial, spin
 from actors.units import E9, div_ceil
 from breakwater.v1 import common_pb2 as common
@@ -15,6 +14,8 @@ from breakwater.v1 import parameters_pb2 as parameters
 
 # (venue, market) -> the header's mark.
 Marks = Mapping[tuple[int, int], common.Mark]
+# States of a mark that may be acted on; spelled out, for who checks a receipt needs no actor.
+_USABLE = (common.MARK_STATE_FRESH, common.MARK_STATE_STALE)
 
 
 def bot_liquidation_fault(
@@ -31,7 +32,7 @@ def bot_liquidation_fault(
     mark = marks.get((event.venue, event.market))
     if mark is None:
         return "the header has no mark for the market"
-    if not is_usable(mark):
+    if mark.state not in _USABLE:
         return "nothing may be taken over at the header's mark (SP-07)"
     if kind == "takeover_reserved":
         return _reservation_fault(event, market.spin, mark)

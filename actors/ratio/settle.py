@@ -15,6 +15,7 @@ from breakwater.v1 import events_pb2 as events
 # The class under which funding is told: before positions, after every class of a desk.
 FUNDING_CLASS = 14
 _SETTLED_BODY = body_number("funding_settled")
+_CREDITED_BODY = body_number("credited")
 
 
 class _Settling(Moves):
@@ -35,11 +36,17 @@ class _Settling(Moves):
             self.funding[account, market] = payment
         return super().move(account, market, lots, quote)
 
-    def liquidated(self, account: int, market: int, lots: int, quote: int, reward: int, reservation: int) -> None:
+    def liquidated(
+        self, account: int, market: int, lots: int, quote: int, reward: int, reservation: int, command: int
+    ) -> None:
         """LIQUIDATED: the reservation becomes a position at the mark of the takeover, the reward is cash (SP-07)."""
         self.book.reservations.end(reservation)
         self.move(account, market, lots, quote)
         self._cash[account] += reward
+        if reward:
+            fields = (events.LEG_KIND_PAYOUT, reward, reservation)
+            key = (SETTLE, self.book.venue << 8, command, 0)
+            self._sink.emit_row(key, _CREDITED_BODY, self.book.venue, market, account, fields)
 
     def move_cash(self, account: int, amount: int) -> None:
         """CASH: from the insurance desk."""
@@ -90,7 +97,7 @@ def settle_legs(
         elif kind == events.CROSS_LEG_KIND_GONE:
             settling.gone(account, market, order)
         elif kind == events.CROSS_LEG_KIND_LIQUIDATED:
-            settling.liquidated(account, market, lots, quote, amount, reference)
+            settling.liquidated(account, market, lots, quote, amount, reference, command)
         elif kind == events.CROSS_LEG_KIND_UNRESERVED:
             book.reservations.end(reference)
         elif kind == events.CROSS_LEG_KIND_TRANSFER:

@@ -157,6 +157,7 @@ class Takeovers:
             tier=standing.tier,
             cash_atoms=book.accounts.free(account),
             cancelled_orders=cancelled,
+            realised_atoms=after.realised_atoms,
         )
         event = events.Event(venue=venue, market=market, account=account, account_liquidated=body)
         self._sink.emit((ADMIT, TAKEOVER, command, _LAST_KEY), event)

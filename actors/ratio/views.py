@@ -95,6 +95,7 @@ def _position_view(
         accrued_funding_atoms=accrued_ceil_atoms(row, terms),
         liquidation_ticks=found or 0,
         liquidatable_lots=closable if terms.usable else 0,
+        reserved_lots=row.reserved,
     )
 
 

@@ -17,6 +17,7 @@ VALID, WAS_LIQUIDATION, NOTHING_PENDING = 1, 2, 4
 _OPS, _VERSIONS = 0, 1
 _MOVED_BODY = body_number("collateral_moved")
 _CREDITED_BODY = body_number("credited")
+_TRANSFERRED_BODY = body_number("transferred")
 _SETTLED_BODY = body_number("position_settled")
 _CREDITED_AS: dict[int, int] = {
     batches.VERSION_LEG_KIND_RELEASE: events.LEG_KIND_RELEASE,
@@ -81,6 +82,9 @@ def _post(book: VersionedBook, leg: _Leg, sink: EventSink) -> None:
         book.positions.write(row)
         fields = (leg.collateral_atoms, row.collateral, leg.counterparty)
         sink.emit_row(key, _MOVED_BODY, book.venue, leg.market, leg.account, fields)
+    elif leg.kind == batches.VERSION_LEG_KIND_REPAID:
+        fields = (leg.counterparty, leg.held_atoms, book.accounts.free(leg.account))
+        sink.emit_row(key, _TRANSFERRED_BODY, book.venue, leg.market, leg.account, fields)
     elif leg.free_atoms > 0:
         # The leg is of the block before, and so is the command it names.
         reference = (book.height - 1) << 20 | leg.command

@@ -102,6 +102,7 @@ class VersionBook:
             efficiency_ppm=pending.efficiency_floor_ppm,
             requested_ms=self.pending.versions_ms(),
             next_version_ms=self.next_ms,
+            valid_ms=self.valid_ms,
         )
         for account in sorted(self.pending.accounts if everyone else set(accounts) & self.pending.accounts.keys()):
             view.pending.extend(_orders(account, self.pending.accounts[account]))

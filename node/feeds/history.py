@@ -25,7 +25,7 @@ Cells = dict[str, Any]
 def entry_of(event: events_pb2.Event, rulebook: int) -> history_pb2.HistoryEntry | None:
     """The row of an event of a venue that follows the rulebook, None where it moves no money and trades nothing."""
     name = event.WhichOneof("body")
-    cells = _PERENNIAL_CELLS if rulebook == common_pb2.RULEBOOK_PERENNIAL else _CELLS
+    cells = _CELLS_OF.get(rulebook, _CELLS)
     cells_of = cells.get(name or "")
     row = cells_of(getattr(event, name or "")) if cells_of is not None else None
     if row is None:
@@ -119,15 +119,16 @@ def _settled_funding(settled: events_pb2.FundingSettled) -> Cells:
 
 
 def _taken_over(taken: events_pb2.AccountLiquidated) -> Cells:
-    """What the account paid for being liquidated (SP-08)."""
+    """What the lots came to at the mark, and what the account paid for being liquidated (SP-08)."""
     paid_atoms = taken.reward_atoms + taken.insurance_atoms
     return {
         "kind": _PNL,
         "reference": taken.liquidator,
         "lots": taken.remaining_lots,
         "price_ticks": taken.mark.mark_ticks,
+        "realised_atoms": taken.realised_atoms,
         "liquidation_fee_atoms": paid_atoms,
-        "amount_atoms": -paid_atoms,
+        "amount_atoms": taken.realised_atoms - paid_atoms,
     }
 
 
@@ -139,7 +140,7 @@ def _moved_collateral(moved: events_pb2.CollateralMoved) -> Cells:
 
 
 def _credited(credited: events_pb2.Credited) -> Cells | None:
-    """A liquidator's reward (PE-09); what the desk gives back was never gone."""
+    """A liquidator's reward (PE-09, SP-08); what the desk gives back was never gone."""
     is_reward = credited.kind == events_pb2.LEG_KIND_PAYOUT
     return _transfer(credited.amount_atoms, credited.reference) if is_reward else None
 
@@ -186,4 +187,9 @@ _PERENNIAL_CELLS: Final[dict[str, Callable[[Any], Cells | None]]] = {
     "collateral_moved": _moved_collateral,
     "credited": _credited,
     "position_settled": _settled_version,
+    "transferred": _CELLS["transferred"],
+}
+_CELLS_OF: Final = {
+    common_pb2.RULEBOOK_PERENNIAL: _PERENNIAL_CELLS,
+    common_pb2.RULEBOOK_SPIN: {**_CELLS, "credited": _credited},
 }

@@ -134,9 +134,9 @@ def _why_not(standing: Standing, desk: Desk, collateral_atoms: int, requirement_
     """What the desk would refuse, in its order (PE-02, PE-04, PE-08)."""
     if locked_ms := desk.locked_version_ms(standing.account):
         return Refused(refusals_pb2.REFUSAL_LIQUIDATION_PENDING, locked_ms, desk.block_time_ms)
-    if not desk.view.record.version_ms:
+    if not desk.view.valid_ms:
         return Refused(refusals_pb2.REFUSAL_NO_VERSION, 1, 0)
-    age_ms = desk.view.next_version_ms - desk.view.record.version_ms
+    age_ms = desk.view.next_version_ms - desk.view.valid_ms
     if age_ms >= desk.terms.risk.stale_after_ms:
         return Refused(refusals_pb2.REFUSAL_STALE_VERSION, desk.terms.risk.stale_after_ms, age_ms)
     if not perennial.is_liquidatable(collateral_atoms, requirement_atoms):

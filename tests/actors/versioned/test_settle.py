@@ -154,8 +154,9 @@ def test_a_repayment_raises_the_debtor_and_leaves_the_payers_held():
     shard.block(repayments=[(20, VENUE, 1, MARKET, 2, 300)])
     shard.block([op_leg(2, REPAID, 300, other=1), op_leg(1, REPAID, held=-300, other=2)])
     assert shard.row(2).collateral == -200 and shard.money(1) == (CASH - 300, 0)
-    ((_, event),) = shard.events
-    assert event.collateral_moved == events.CollateralMoved(amount_atoms=300, collateral_atoms=-200, counterparty=1)
+    (_, raised), (_, paid) = shard.events
+    assert raised.collateral_moved == events.CollateralMoved(amount_atoms=300, collateral_atoms=-200, counterparty=1)
+    assert paid.transferred == events.Transferred(counterparty=2, amount_atoms=-300, cash_atoms=CASH - 300)
 
 
 def test_records_of_other_venues_are_left_alone():

@@ -82,7 +82,7 @@ class Desk:
         self.sight.own.outbox.append(VersionLeg(0, op.index, self.number, leg, account, kind, **more))
 
     def refuse(self, op: Op, why: Refusal, account: int, held: int) -> None:
-        """The command's account in the event is whom it is about; what was held goes back."""
+        """The event names whose command it was; what was held goes back."""
         assert op.index not in self.block.outcomes, f"command {op.index} is answered twice"
         self.block.outcomes[op.index] = (REFUSED, why.code, why.required, why.actual, 0, 0, 0, 0, 0)
         refused = events_pb2.CommandRefused(
@@ -120,7 +120,9 @@ class Desk:
 
     def _repay(self, op: Op) -> None:
         payer, amount, debt = op.command.account, op.command["amount_atoms"], self.market.debts.get(op.account, 0)
-        if amount > debt:
+        # As the contracts did: a stranger pays the whole of it.
+        in_part = self.sight.exact and payer != op.account and amount < debt
+        if amount > debt or in_part:
             self.refuse(op, Refusal(R.REFUSAL_NOTHING_TO_REPAY, debt, amount), payer, amount)
             return
         self.market.balance += amount

@@ -51,6 +51,9 @@ def _post(sight: VersionSight, leg: VersionLeg) -> None:
             amount_atoms=leg.collateral, collateral_atoms=row.collateral, counterparty=leg.counterparty
         )
         sight.say(key, leg.account, leg.market, collateral_moved=body)
+    elif leg.kind == KINDS.VERSION_LEG_KIND_REPAID:
+        paid = events_pb2.Transferred(counterparty=leg.counterparty, amount_atoms=leg.held, cash_atoms=account.free)
+        sight.say(key, leg.account, leg.market, transferred=paid)
     elif leg.free > 0:
         reference = sight.block.height - 1 << 20 | leg.command
         credited = events_pb2.Credited(kind=CREDITS[leg.kind], amount_atoms=leg.free, reference=reference)

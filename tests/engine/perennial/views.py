@@ -98,6 +98,7 @@ def version_view(sight: VersionSight, number: int) -> batches_pb2.VersionView:
         donation_atoms=market.fees[3],
         funding_rate_ppm=market.rate,
         skew_ppm=market.skew,
+        valid_ms=market.valid_ms,
         pending_maker_lots=pending.maker_lots,
         pending_long_lots=pending.long_lots,
         pending_short_lots=pending.short_lots,

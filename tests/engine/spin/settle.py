@@ -108,6 +108,9 @@ class _Settling:
         self._unreserved(leg)
         self._move(leg)
         self.sight.account(leg.account).free += leg.amount
+        if leg.amount:
+            body = L.Credited(kind=L.LEG_KIND_PAYOUT, amount_atoms=leg.amount, reference=leg.reference)
+            self.sight.say((SETTLE, self.sight.venue << 8, leg.command, 0), leg.account, leg.market, credited=body)
 
     def _unreserved(self, leg: CrossLeg) -> None:
         del self.sight.own.reservations[leg.reference]

@@ -64,7 +64,7 @@ def _take(sight: SpinSight, command: Command, now: Standing, most: int) -> None:
     value = lots * sight.mark(market) * sight.k(market)
     cancelled = _cancel_increasing(sight, command, now.tier)
     _pay_funding(sight, command)
-    move_position(sight, account, market, -lots, -value)
+    realised = move_position(sight, account, market, -lots, -value)
     owed = floor(Fraction(abs(value) * sight.rules.liquidator_reward_e9, E9))
     both_e9 = sight.rules.liquidator_reward_e9 + sight.rules.insurance_share_e9
     share_owed = ceil(Fraction(abs(value) * both_e9, E9)) - owed
@@ -96,6 +96,7 @@ def _take(sight: SpinSight, command: Command, now: Standing, most: int) -> None:
         tier=now.tier,
         cash_atoms=sight.account(account).free,
         cancelled_orders=cancelled,
+        realised_atoms=realised,
     )
     sight.say((ADMIT, TAKEOVER, index, LAST), account, market, account_liquidated=body)
     mark = sight.mark(market)

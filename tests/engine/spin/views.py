@@ -14,6 +14,7 @@ from tests.engine.spin.health import (
     closable,
     collateral_of,
     reaches_one,
+    reserved_lots,
     standing,
     upnl,
     worse_than_the_mark,
@@ -89,6 +90,7 @@ def _position_view(sight: SpinSight, number: int, market: int, now: Standing) ->
         accrued_funding_atoms=sight.accrued(number, market),
         liquidation_ticks=price or 0,
         liquidatable_lots=closable(sight, number, market) if sight.usable(market) else 0,
+        reserved_lots=reserved_lots(sight, number, market),
     )
 
 
