@@ -175,7 +175,7 @@ def _open(chain: FourVenues) -> None:
         chain.amounts("deposits", a1=10**9, a2=10**8, a3=10**8),
         chain.paid_in(BOOKS, a1=100_000, a2=11_000, a3=100_000),
         chain.paid_in(SPIN, a1=400_000, a2=11_000, a3=50_000, a4=50_000, a5=11_500, a6=30_000),
-        chain.paid_in(PERENNIAL, a1=200_000, a2=10_000, a3=100, a4=20_000, a5=20_000),
+        chain.paid_in(PERENNIAL, a1=200_000, a2=10_000, a3=100, a4=20_000, a5=40_000),
         chain.batch("insurance_deposit", SPIN, amount_atoms=500 * USDC),
         chain.batch("open_subaccounts", SPIN, owner=[SAVER]),
     )
