@@ -111,6 +111,9 @@ class SpinMind:
         most = 0
         if outcome.refusal == refusals_pb2.REFUSAL_ABOVE_LIQUIDATABLE:
             most = max(0, outcome.required)
+            if most:
+                # Others were faster or the mark moved: something is left, and the next look says how much.
+                self.outstanding.forget(intent.concerns)
         elif outcome.refusal == refusals_pb2.REFUSAL_LIQUIDATOR_RATIO:
             # What is missing is not the target's: less is taken over until own rows change, or for a while.
             self._hidden_e9 += max(0, outcome.required - outcome.actual) * E9

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _SHOW_EVERY_BLOCKS = 8
 # Where nobody watches a terminal, so many lines a replay.
 _LINES = 10
-# Traders and prices a bar where nothing is said: of one venue, and of all at once.
-_OF_ONE = (2_000, 12)
-_OF_ALL = (500, 6)
+# Where nothing is said: of one venue, and of each of all at once, so that it takes minutes at the most.
+_TRADERS = 2_000
+_TRADERS_OF_ALL = 500
 
 
 def replay(
@@ -34,10 +34,7 @@ def replay(
     seed: Annotated[int, typer.Option(min=0, help="Of the people, and of the synthetic crash.")] = 1,
     shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of the node.")] = 2,
     transport: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
-    ticks_per_bar: Annotated[
-        int | None,
-        typer.Option(min=1, max=120, help="Prices (blocks) a bar; 1: its close; default 12, of all 6."),
-    ] = None,
+    ticks_per_bar: Annotated[int, typer.Option(min=1, max=120, help="Prices (blocks) a bar; 1: its close.")] = 12,
     rules: Annotated[str, typer.Option(help="Preset of the venue: safe or seed.")] = "safe",
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<UTC time>.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data directory; default <run folder>/data.")] = None,
@@ -56,8 +53,8 @@ def replay(
         raise Refusal(f"rules is {' or '.join(RULES)}, not {rules!r}", EXIT_USAGE)
     if venue not in ("twilight", ALL) and rules != "safe":
         raise Refusal(f"--rules names a preset of Twilight; {venue} has one", EXIT_USAGE)
-    people, ticks = _OF_ALL if venue == ALL else _OF_ONE
-    options = ReplayOptions(venue, prices, traders or people, seed, shards, transport, ticks_per_bar or ticks, rules)
+    people = traders or (_TRADERS_OF_ALL if venue == ALL else _TRADERS)
+    options = ReplayOptions(venue, prices, people, seed, shards, transport, ticks_per_bar, rules)
     plans = plans_of(options)  # before the folder is made: prices that cannot be read leave none
     run_dir = _made(out) if out is not None else new_run_dir(Path("runs"))
     with _bar() as bar:

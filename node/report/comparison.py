@@ -34,7 +34,7 @@ PAYER_WORDS = {
     "shortfall": "Shortfall",
     "rounding": "Rounding",
 }
-_WIDTH = 18
+_WIDTH = 20
 
 
 def comparison(results: Sequence[VenueResult]) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 from breakwater.v1 import admin_pb2
 from cluster.replica import Replica
-from node.load.conservation import Conservation, book_conservation, conservation
+from node.load.conservation import Conservation
 from node.load.driver import Driver, Events, Standings
-from node.load.options import ReplayOptions, plan_of
+from node.load.options import ALL, ReplayOptions, plan_of, plans_of
 from node.load.plan import Plan
-from node.load.rehearsal import ReplicaSealer
+from node.load.rehearsal import ReplicaReader, ReplicaSealer
+from node.load.result import VenueResult, venue_result
 
 # Forty minutes into the synthetic crash: the fall, the low and the rebound.
 FIRST_POINT, LAST_POINT = 160, 224
@@ -59,18 +60,44 @@ def short_book_plan(traders: int = 150, seed: int = 1) -> Plan:
     return plan.part(FIRST_BOOK_POINT, LAST_BOOK_POINT)
 
 
+def short_spin_plan(traders: int = 100, seed: int = 1) -> Plan:
+    """The same on a Spin venue: three liquidation bots beside the people."""
+    plan = plan_of(ReplayOptions("spin", None, traders, seed, 1, "inline", 4))
+    return plan.part(FIRST_BOOK_POINT, LAST_BOOK_POINT)
+
+
+def short_versioned_plan(traders: int = 100, seed: int = 1) -> Plan:
+    """The same on a Perennial venue, with two keepers; six prices a minute, so that every slot has one."""
+    plan = plan_of(ReplayOptions("perennial", None, traders, seed, 1, "inline", 6))
+    return plan.part(FIRST_BOOK_POINT * 3 // 2, LAST_BOOK_POINT * 3 // 2)
+
+
+def short_plans(traders: int = 60, seed: int = 1) -> list[Plan]:
+    """All four venues at once, with the same people."""
+    plans = plans_of(ReplayOptions(ALL, None, traders, seed, 1, "inline", 4))
+    return [plan.part(FIRST_BOOK_POINT, LAST_BOOK_POINT) for plan in plans]
+
+
 def run_on_replica(plan: Plan, shards: int = 1) -> Run:
     """Drive the plan through a replica with so many shards."""
+    run = run_all([plan], shards)
+    return Run(run.driver, run.replica, run.requests, run.results[0].conservation)
+
+
+class Runs(NamedTuple):
+    """A replay of several venues that is over."""
+
+    driver: Driver
+    replica: Replica
+    requests: list[bytes]
+    results: list[VenueResult]
+
+
+def run_all(plans: list[Plan], shards: int = 1) -> Runs:
+    """Drive the plans through one replica."""
     replica = Replica(shards)
     recorder = Recorder(replica)
-    driver = Driver([plan], recorder, lambda _: None)
+    driver = Driver(plans, recorder, lambda _: None)
     driver.run()
-    return Run(driver, replica, recorder.requests, _conservation(plan, replica, driver))
-
-
-def _conservation(plan: Plan, replica: Replica, driver: Driver) -> Conservation:
-    venue, people = plan.venue.venue, driver.population
-    if plan.is_book:
-        accounts = replica.accounts(venue, [VAULT, *people.accounts]).accounts
-        return book_conservation(accounts, replica.backstop(venue), people.custody)
-    return conservation(replica.accounts(venue, people.accounts).accounts, replica.pool(venue), people.custody)
+    results = [venue_result(ReplicaReader(replica), run) for run in driver.runs]
+    return Runs(driver, replica, recorder.requests, results)
