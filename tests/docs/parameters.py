@@ -68,30 +68,32 @@ _ENUMS: dict[str, Any] = {
 def of_venue() -> str:
     """`margin_trade` of a venue. A switch has no bounds and stands last."""
     rules = margin_trade_venue().margin_trade
-    switch = f"| `partial_liquidation` | off, on | {_switch(rules.partial_liquidation)} | off: always whole (MT-18) |"
-    return f"{_table(MARGIN_TRADE, rules, VENUE)}\n{switch}"
+    parts = f"| `partial_liquidation` | off, on | {switch(rules.partial_liquidation)} | off: always whole (MT-18) |"
+    return f"{table(MARGIN_TRADE, rules, VENUE)}\n{parts}"
 
 
 def of_market() -> str:
     """`margin_trade` of a market, beside BTC's preset."""
-    return _table(MARGIN_TRADE_MARKET, margin_trade_market(1, "BTC").margin_trade, MARKET)
+    return table(MARGIN_TRADE_MARKET, margin_trade_market(1, "BTC").margin_trade, MARKET)
 
 
 def of_oracle() -> str:
     """`oracle` of a market of either rulebook, beside a Margin Trade market's preset."""
-    return _table(ORACLE, margin_trade_market(1, "BTC").oracle, OF_ORACLE)
+    return table(ORACLE, margin_trade_market(1, "BTC").oracle, OF_ORACLE)
 
 
-def _table(bounds: Mapping[str, tuple[int, int]], preset: Any, meanings: Mapping[str, str]) -> str:
+def table(bounds: Mapping[str, tuple[int, int]], preset: Any, meanings: Mapping[str, str]) -> str:
+    """A line a parameter: bounds, the preset's value, what it means."""
     assert set(bounds) == set(meanings), set(bounds) ^ set(meanings)
     lines = ["| parameter | bounds | preset | meaning |", "|---|---|---|---|"]
     for name, (lowest, highest) in bounds.items():
-        within = f"{_shown(name, lowest)} to {_shown(name, highest)}"
-        lines.append(f"| `{name}` | {within} | {_shown(name, getattr(preset, name))} | {meanings[name]} |")
+        within = f"{shown(name, lowest)} to {shown(name, highest)}"
+        lines.append(f"| `{name}` | {within} | {shown(name, getattr(preset, name))} | {meanings[name]} |")
     return "\n".join(lines)
 
 
-def _shown(name: str, value: int) -> str:
+def shown(name: str, value: int) -> str:
+    """A value as people read it: enumerations by name, large bounds as powers of two."""
     if name in _ENUMS:
         full: str = _ENUMS[name].Name(value)
         return full.removeprefix(f"{name.upper()}_")
@@ -101,5 +103,6 @@ def _shown(name: str, value: int) -> str:
     return f"{value:,}"
 
 
-def _switch(value: bool) -> str:
+def switch(value: bool) -> str:
+    """Of a parameter that is either."""
     return "on" if value else "off"

@@ -13,7 +13,7 @@ from node.config import Limits, NodeConfig
 from node.guards import roles
 from node.guards.refusals import STATUS_OF
 from node.metrics import Metrics
-from tests.docs import parameters
+from tests.docs import bot_parameters, parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -76,6 +76,10 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "counters": counters,
     "margin-trade-venue": parameters.of_venue,
     "margin-trade-market": parameters.of_market,
+    "spin-venue": bot_parameters.of_spin_venue,
+    "spin-market": bot_parameters.of_spin_market,
+    "perennial-venue": bot_parameters.of_perennial_venue,
+    "perennial-market": bot_parameters.of_perennial_market,
     "oracle": parameters.of_oracle,
 }
 

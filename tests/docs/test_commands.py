@@ -85,11 +85,11 @@ def test_the_first_five_minutes_can_be_lived(around: None) -> None:
     assert cross["orders"] == []
 
 
-def run_example(number: int) -> None:
-    """A runnable Python fence of the page of the API, counted from 0."""
-    texts = fences(ROOT / "docs" / "api.md", "python", runnable=True)
-    assert len(texts) == 2
-    exec(compile(texts[number], "docs/api.md", "exec"), {"__name__": "docs"})
+def run_example(number: int, page: str = "api.md", examples: int = 2) -> None:
+    """A runnable Python fence of a page, counted from 0; there are so many."""
+    texts = fences(ROOT / "docs" / page, "python", runnable=True)
+    assert len(texts) == examples
+    exec(compile(texts[number], page, "exec"), {"__name__": "docs"})
 
 
 def test_the_example_in_columns_runs(around: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,11 +105,18 @@ def test_the_example_of_a_stream_runs(around: None, capsys: pytest.CaptureFixtur
     assert re.fullmatch(r"at height \d+ best bid (none|73500)", gone)
 
 
+def test_the_example_of_an_operator_runs(around: None, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(0, "operating.md", 1)
+    listed, closed = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"market 3 is listed at height \d+", listed)
+    assert closed == "market 2 is at version 2"
+
+
 def test_every_runnable_fence_is_run_somewhere() -> None:
     marked = {
         (page.name, match["language"]) for page in PAGES for match in _FENCE.finditer(page.read_text()) if match["mark"]
     }
-    assert marked == {("README.md", "console"), ("api.md", "python")}
+    assert marked == {("README.md", "console"), ("api.md", "python"), ("operating.md", "python")}
 
 
 def test_commands_named_in_passing_exist() -> None:

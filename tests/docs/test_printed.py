@@ -9,6 +9,10 @@ HOMES = {
     "counters": "operating.md",
     "margin-trade-venue": "operating.md",
     "margin-trade-market": "operating.md",
+    "spin-venue": "operating.md",
+    "spin-market": "operating.md",
+    "perennial-venue": "operating.md",
+    "perennial-market": "operating.md",
     "oracle": "operating.md",
     "refusals": "api.md",
 }
