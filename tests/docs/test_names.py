@@ -16,6 +16,8 @@ _LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[\w-]+)?\)")
 _RULES = {
     "rulebook-twilight.md": [f"TW-{number:02}" for number in range(1, 22)] + ["TW-15a"],
     "rulebook-margin-trade.md": [f"MT-{number:02}" for number in range(1, 19)] + ["MT-16a"],
+    "rulebook-perennial.md": [f"PE-{number:02}" for number in range(1, 18)] + ["PE-13a"],
+    "rulebook-spin.md": [f"SP-{number:02}" for number in range(1, 13)],
 }
 _ROW = re.compile(r"\| (?P<tag>[A-Z]{2}-\d\d[a-z]?) \|")
 
