@@ -5,6 +5,7 @@ import random
 from actors.rulebooks.perennial import requirement_floor_atoms
 from actors.units import PRICE_BOUND
 from breakwater.v1.commands_pb2 import CommandBatch
+from tests.engine.margin.rows import price_bound
 from tests.engine.naive import NaiveEngine
 from tests.engine.perennial.state import LONG, MAKER, PPM, SHORT, VersionSight
 from tests.properties.margin_acts import Sender
@@ -29,6 +30,7 @@ APPETITES = (
 MAKERS = (1, 2)
 KEEP = ALL = -1
 EVERYTHING = -(1 << 63)
+LOTS_BOUND = 1 << 40
 CHANGE_COLUMNS = ("account", "market", "maker_lots", "long_lots", "short_lots", "collateral_atoms")
 
 
@@ -114,7 +116,8 @@ class PerennialActs:
 
     def _next_price(self, sight: VersionSight, market: int) -> int:
         draw, coin = self.random, COINS[(market - 1) % len(COINS)]
-        last = self.prices.get(market) or coin.price_ticks
+        usual = coin.price_ticks * self.mood.price_scale
+        last = self.prices.get(market) or usual
         edges = self._edges(sight, market)
         if edges and draw.random() < self.mood.aim:
             nearest = sorted(edges, key=lambda ticks: (abs(ticks - last), ticks))[: draw.choice((1, 2, 9))]
@@ -122,7 +125,7 @@ class PerennialActs:
         else:
             span = draw.choice(self.mood.jumps_permille) if self._wants("jumps", 0.4) else draw.choice((0, 1, 3))
             price = last + last * draw.randint(-span, span) // 1_000 + draw.randint(-1, 1)
-        return max(coin.price_ticks // 100, min(price, 8 * coin.price_ticks))
+        return max(usual // 100, min(price, 8 * usual, price_bound(sight.parameters[market]) - 2))
 
     def _ticks(self, sight: VersionSight, market: int) -> CommandBatch:
         draw, now_ms, width_ms = self.random, self.sender.time_ms, sight.parameters[market].perennial.version_ms
@@ -169,7 +172,7 @@ class PerennialActs:
             return 10**5
         worth = max(0, sight.own.standing(account, market) + brought)
         carried = worth * PPM // rules.maintenance_ppm * PPM // price
-        return max(0, carried * self.random.choice(self.mood.spends_percent) // 100)
+        return max(0, min(carried * self.random.choice(self.mood.spends_percent) // 100, LOTS_BOUND - 1))
 
     def _brought(self, sight: VersionSight, account: int) -> int:
         free = sight.account(account).free if account in sight.accounts() else 5

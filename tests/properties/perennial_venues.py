@@ -43,6 +43,9 @@ class PerennialMood:
     aim: float = 0.3
     stalls: float = 0.05
     max_pending: tuple[int, ...] = (1, 2, 4)
+    # Prices are so many times what is usual; makers' limits other than the usual ones.
+    price_scale: int = 1
+    maker_limits_lots: tuple[int, ...] = ()
     exact: bool = False
     appetite: dict[str, float] = field(default_factory=dict)
 
@@ -90,7 +93,21 @@ EXACT = PerennialMood(
     exact=True,
     appetite={"takers": 1.0, "makers": 1.0, "liquidators": 1.0, "collateral": 1.0},
 )
-PERENNIAL_MOODS = (MIXED, CRASH, GAPS, MIXED, SLOW, EXACT, CRASH, GAPS)
+# Numbers at the edge of their exact range: sizes near 2^40, prices near their bound, all the money a venue takes.
+HUGE = PerennialMood(
+    "huge",
+    markets=(3,),
+    deposits_atoms=(10**16, 10**17),
+    makers_atoms=3 * 10**17,
+    steps_ms=(500, 1_000, 3_600_000),
+    jumps_permille=(30, 200, 900),
+    maintenances_ppm=(10_000, 1_000_000),
+    spends_percent=(50, 99),
+    price_scale=20,
+    maker_limits_lots=((1 << 40) - 1, (1 << 44) - 1),
+    appetite={"takers": 1.0, "makers": 1.0, "liquidators": 1.0, "jumps": 1.0, "malformed": 0.3},
+)
+PERENNIAL_MOODS = (MIXED, CRASH, GAPS, MIXED, SLOW, EXACT, HUGE, CRASH, GAPS)
 
 
 class Coin(NamedTuple):
@@ -157,6 +174,7 @@ def perennial_rules(draw: random.Random, mood: PerennialMood, coin: Coin) -> Per
     least = draw.choice((0, 1, 5 * USDC))
     most = draw.choice((least, 10 * USDC, 100 * USDC))
     floor = draw.choice((0, least, most))
+    usual = tuple(units * UNIT * 1_800 * USDC // coin.price_ticks for units in (5, 1_000, 10**6))
     return PerennialMarket(
         maintenance_ppm=draw.choice(mood.maintenances_ppm),
         min_maintenance_atoms=max(least, floor, draw.choice((0, 5 * USDC))),
@@ -168,7 +186,7 @@ def perennial_rules(draw: random.Random, mood: PerennialMood, coin: Coin) -> Per
         taker_fee_ppm=draw.choice((0, 1_000, 20_000)),
         taker_skew_ppm=draw.choice((0, 500)),
         taker_impact_ppm=draw.choice((0, 800)),
-        maker_limit_lots=draw.choice((5, 1_000, 10**6)) * 10**6 * 1_800 * USDC // coin.price_ticks,
+        maker_limit_lots=draw.choice(mood.maker_limits_lots or usual),
         efficiency_limit_ppm=draw.choice((100_000, 500_000, 10**6)),
         min_rate_ppm=draw.choice((0, 20_000)),
         target_rate_ppm=draw.choice((20_000, 300_000)),

@@ -27,7 +27,28 @@ SPIN_CROWD = replace(CROWD, appetite={**CROWD.appetite, "liquidators": 1.0})
 SPIN_STALLS = replace(STALLS, appetite={**STALLS.appetite, "liquidators": 1.0})
 SPIN_BOOKISH = replace(BOOKISH, appetite={**BOOKISH.appetite, "liquidators": 0.3})
 SPIN_HOURS = replace(HOURS, appetite={**HOURS.appetite, "liquidators": 1.0, "liquidity": 0.0})
-SPIN_MOODS = (SPIN_MIXED, SPIN_CRASH, SPIN_EDGE, SPIN_BOOKISH, SPIN_CROWD, SPIN_STALLS, SPIN_HOURS, SPIN_CRASH)
+# Values near 2^60, and funding at its cap hour after hour.
+SPIN_HUGE = replace(
+    SPIN_CRASH,
+    name="huge",
+    deposits_atoms=(10**15, 10**16),
+    makers_atoms=10**17,
+    caps_lots=(10**9, 10**10),
+    broke_atoms=10**12,
+    steps_ms=(500, 1_000, 60_000, 3_600_000),
+    appetite={**SPIN_CRASH.appetite, "deposits": 0.0},
+)
+SPIN_MOODS = (
+    SPIN_MIXED,
+    SPIN_CRASH,
+    SPIN_EDGE,
+    SPIN_BOOKISH,
+    SPIN_CROWD,
+    SPIN_STALLS,
+    SPIN_HUGE,
+    SPIN_HOURS,
+    SPIN_CRASH,
+)
 
 
 def spin_venue(draw: random.Random, venue: int = SPIN_VENUE) -> VenueParameters:
@@ -70,7 +91,7 @@ def spin_rules(draw: random.Random, mood: MarginMood, market: int) -> SpinMarket
         taker_fee_e9=taker_fee,
         step_lots=STEPS[(market - 1) % len(STEPS)],
         min_notional_atoms=draw.choice((0, 10 * USDC)),
-        max_order_lots=min(cap_lots, MAX_ORDER_LOTS),
+        max_order_lots=min(cap_lots, max(MAX_ORDER_LOTS, cap_lots // 10)),
         max_position_lots=draw.choice((cap_lots, cap_lots, max(5, cap_lots // 100))),
         open_interest_cap_lots=cap_lots,
         price_band_ppm=draw.choice((100_000, 950_000)),
