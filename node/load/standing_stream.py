@@ -15,6 +15,8 @@ from node.client import Client, RefusedError
 from node.load.driver import ReplayError
 
 CASH_MARKET = 0
+# The kind of a row that a version desk tells.
+FROM_DESK = -1
 
 Block = liquidation_pb2.StreamStandingsResponse
 Insist = Callable[[str, Callable[[Client], Any]], Any]
@@ -27,14 +29,14 @@ class StandingStream:
         """`insist` makes a call until it is answered, by a node started again if need be."""
         self._venue, self._insist = venue, insist
         self._stream: Iterator[Block] | None = None
-        # (account, market, kind) of every row that said something when it was told last.
-        self._known: set[tuple[int, int, int]] = set()
+        # (account, market, whether it is the desk's) of every row that said something when it was told last.
+        self._known: set[tuple[int, int, bool]] = set()
 
     def block(self, height: int, client: Client) -> Block:
         """What was told of this block. Raises ReplayError where the node is further already."""
         block = self._streamed(height, client) or self._listed(height)
         for _, account, market, kind, *values in rows(block.rows):
-            key = account, market, kind
+            key = account, market, kind == FROM_DESK
             if any(values):
                 self._known.add(key)
             else:
@@ -64,7 +66,7 @@ class StandingStream:
                 f"the node is at height {listing.height}: it cannot tell bots what it held at {height}; a replay of a "
                 "venue with bots begins on a data directory of its own"
             )
-        told = {(account, market, kind) for _, account, market, kind, *_ in rows(listing.rows)}
+        told = {(account, market, kind == FROM_DESK) for _, account, market, kind, *_ in rows(listing.rows)}
         block = Block(
             height=height,
             block_time_ms=listing.block_time_ms,
@@ -72,9 +74,9 @@ class StandingStream:
             marks=listing.marks,
             versions=listing.versions,
         )
-        for account, market, kind in sorted(self._known - told):
+        for account, market, is_desk in sorted(self._known - told):
             cash = self._cash_atoms(account) if market == CASH_MARKET else 0
-            add_row(block.rows, self._venue, account, market, kind, 0, cash, 0)
+            add_row(block.rows, self._venue, account, market, FROM_DESK if is_desk else 0, 0, cash, 0)
         return block
 
     def _cash_atoms(self, account: int) -> int:
