@@ -13,10 +13,11 @@ from actors.columns import BUCKETS
 from actors.ledger.hot_table import HotTable
 from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
 from actors.rulebooks.perennial import Totals
-from actors.units import BALANCE_BOUND
 
 MARKET_BITS = 16
 _MARKET_MASK = (1 << MARKET_BITS) - 1
+# Deposits, debts and what a market's sides can win together (docs/perennial.md).
+COLLATERAL_BOUND = 1 << 62
 # PositionKind: makers, longs, shorts are 1, 2, 3; their places in `Totals` one less.
 NO_KIND = 0
 _KINDS = 3
@@ -120,7 +121,7 @@ class VersionedPositions:
     def write(self, row: VersionedPosition) -> None:
         """The row becomes this one; it is dropped where nothing is left."""
         assert not self._log.is_open, "positions do not change while a block is staged"
-        assert -BALANCE_BOUND < row.collateral < BALANCE_BOUND, f"collateral out of bounds: {row}"
+        assert -COLLATERAL_BOUND < row.collateral < COLLATERAL_BOUND, f"collateral out of bounds: {row}"
         assert (row.lots > 0) == (row.kind != NO_KIND) and (row.lots or not row.basis), f"no position is {row}"
         key = self.key(row.account, row.market)
         before = self.read(row.account, row.market)

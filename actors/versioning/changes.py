@@ -7,7 +7,7 @@ requests nothing.
 from typing import NamedTuple
 
 from actors.rulebooks import perennial_orders as orders
-from actors.rulebooks.perennial import Totals, is_collateralised
+from actors.rulebooks.perennial import Totals, is_collateralised, notional_floor_atoms
 from actors.sinks import Refused
 from actors.versioning.debts import lower_debt
 from actors.versioning.desk import Op, Standing, VersionWork, why_not_priced
@@ -18,6 +18,9 @@ from breakwater.v1 import refusals_pb2 as refusals
 
 KEPT = -1
 EVERYTHING = -(1 << 63)
+# Atoms: what a side may be worth after an order, and what a market may be owed where it still grows.
+SIDE_BOUND = 1 << 56
+SHORTFALL_BOUND = 1 << 58
 
 
 class Plan(NamedTuple):
@@ -98,6 +101,7 @@ def _why_not(work: VersionWork, account: int, plan: Plan) -> Refused | None:
         or _why_not_covered(plan)
         or _why_not_liquid(work, plan)
         or _why_not_funded(work, plan)
+        or _why_not_in_range(work, plan)
     )
 
 
@@ -167,6 +171,21 @@ def _why_not_funded(work: VersionWork, plan: Plan) -> Refused | None:
     wanted_atoms = -plan.collateral_atoms
     if wanted_atoms > 0 and wanted_atoms > work.book.balance_atoms:
         return Refused(refusals.REFUSAL_INSUFFICIENT_MARKET_FUNDS, wanted_atoms, work.book.balance_atoms)
+    return None
+
+
+def _why_not_in_range(work: VersionWork, plan: Plan) -> Refused | None:
+    """Nothing grows where a side would be worth too much, or where too much is owed already.
+
+    Deposits, debts and what the sides can win then stay far from 64 bits together, whatever a market asks of its users.
+    """
+    if not plan.effect.increases_position:
+        return None
+    worth_atoms = notional_floor_atoms(max(plan.after), work.book.price_ticks)
+    if worth_atoms >= SIDE_BOUND:
+        return Refused(refusals.REFUSAL_OVERFLOW, SIDE_BOUND, worth_atoms)
+    if work.book.shortfall_atoms >= SHORTFALL_BOUND:
+        return Refused(refusals.REFUSAL_OVERFLOW, SHORTFALL_BOUND, work.book.shortfall_atoms)
     return None
 
 

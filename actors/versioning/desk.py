@@ -7,6 +7,7 @@ from actors.columns import RowGatherer
 from actors.rulebooks.perennial import NOTHING, Totals, requirement_floor_atoms
 from actors.rulebooks.perennial_versions import Accumulators
 from actors.sinks import DESK, AnswerSink, EventSink, Refused
+from actors.units import INT64_MAX
 from actors.versioning.state import VersionBook
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -109,9 +110,14 @@ class VersionWork:
         self.answers.answer(command, common.OUTCOME_STATUS_PENDING, version_ms, amount_atoms=amount_atoms)
 
     def refuse(self, op: Op, refused: Refused, account: int, held_atoms: int) -> None:
-        """Answers a command that may not happen, says so in an event, and gives back what its shard held for it."""
+        """Answers a command that may not happen, says so in an event, and gives back what its shard held for it.
+
+        The numbers are cut to what an answer can carry: nobody has what the largest order of a costly asset requires.
+        """
         book = self.book
-        self.answers.refuse(self._next_key(), op.command, refused, book.venue, book.market, account)
+        required, actual = (max(-INT64_MAX, min(number, INT64_MAX)) for number in (refused.required, refused.actual))
+        cut = Refused(refused.refusal, required, actual)
+        self.answers.refuse(self._next_key(), op.command, cut, book.venue, book.market, account)
         if held_atoms > 0:
             kind = batches.VERSION_LEG_KIND_RELEASE
             self.leg(op.command, 0, account, kind, free_atoms=held_atoms, held_atoms=-held_atoms)

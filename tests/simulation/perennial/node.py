@@ -36,7 +36,7 @@ def venue_parameters(exact: bool = False) -> parameters.VenueParameters:
             max_fee_absolute_atoms=10_000 * USD,
             max_cut_ppm=500_000,
             max_rate_ppm=10_000_000,
-            min_maintenance_ppm=1_000,
+            min_maintenance_ppm=0,
             v2_exact=exact,
         ),
     )
