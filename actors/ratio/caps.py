@@ -1,4 +1,4 @@
-"""Who of those with resting orders is below a margin ratio of 1, their increasing orders counted (SP-04), by columns.
+"""Who of those with resting orders is below a margin ratio of 1, what fills would lose taken off (SP-04), by columns.
 
 The columns are exact but for orders that reduce in part: there they give bounds, and who is between them is asked by
 the scalar rulebook.
@@ -9,7 +9,8 @@ import numpy as np
 from actors.columns import RowGatherer
 from actors.orders import caps as caps_of
 from actors.ratio.book import RatioBook
-from actors.ratio.health import Terms, health
+from actors.ratio.health import Terms
+from actors.ratio.losses import is_failing
 from actors.units import E9, INT64_MAX
 from breakwater.v1 import batches_pb2 as batches
 
@@ -20,18 +21,22 @@ def scan_caps(book: RatioBook, caps: RowGatherer[batches.PositionCaps]) -> None:
 
 
 def failing_of(book: RatioBook, owners: np.ndarray) -> np.ndarray:
-    """By slot of an account, Mr < 1; asked only of these slots."""
+    """By slot of an account, Mr < 1 with its increasing orders and what its live orders would lose against the mark;
+    asked only of these slots.
+    """
     accounts = book.accounts.table
     failing = np.zeros(accounts.slots_made, dtype=np.bool_)
     unsure = owners
-    if not book.scalar:
+    if book.scalar:
+        book.orders.take_changed()
+    else:
         equity, least, most = _bounds(book)
         # Who needs nothing has no ratio to fail, whatever it owes.
         failing[owners] = (equity[owners] < least[owners]) & (most[owners] > 0)
         unsure = owners[(equity[owners] >= least[owners]) & (equity[owners] < most[owners])]
     terms = Terms(book)
     for slot in unsure.tolist():
-        failing[slot] = not health(book, accounts.key_at(slot), terms).is_open
+        failing[slot] = is_failing(book, accounts.key_at(slot), terms)
     return failing
 
 
@@ -53,13 +58,15 @@ def _bounds(book: RatioBook) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     positions, accounts = book.positions.table, book.accounts.table
     made = positions.slots_made
     columns = {name: positions.column(name)[:made] for name in positions.columns}
-    per_lot, k, index, gains, collateral_e9 = (column[columns["market"]] for column in _by_market(book))
+    by_market = _by_market(book)
+    per_lot, k, index, gains, collateral_e9 = (column[columns["market"]] for column in by_market)
     lots = columns["lots"]
     upnl = lots * per_lot - columns["cost"]
     accrued = _accrued_ceil_atoms(np.where(lots == 0, 0, index - columns["paid_e9"]), lots * k)
     owner = columns["owner_slot"]
     equity = accounts.column("free")[: accounts.slots_made].copy()
     np.add.at(equity, owner, np.where(gains | (upnl < 0), upnl, 0) - accrued)
+    equity = equity - book.adverse_atoms(by_market[1])
     least = most = (np.abs(lots) + columns["reserved"]) * per_lot
     for side, name in ((1, "buy"), (-1, "sell")):
         opposite = np.maximum(-side * lots, 0)

@@ -22,7 +22,7 @@ from actors.ratio.health import (
     orders_collateral_e9,
     required_ceil_atoms,
 )
-from actors.ratio.losses import live_losses_atoms, order_loss_ceil_atoms
+from actors.ratio.losses import is_failing, live_losses_atoms, order_loss_ceil_atoms
 from actors.rulebooks import spin
 from actors.sinks import Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -169,8 +169,7 @@ class OrderEntry(OrderChecks):
             self._caps.add(order.account, order.market, self._fails)
 
     def _fails(self, account: int) -> bool:
-        carried = self._carried(account)
-        return not spin.reaches(carried.equity, carried.collateral_e9, spin.OPEN_TENTHS)
+        return is_failing(self.book, account, self.terms)
 
     def _carried(self, account: int) -> _Carried:
         carried = self._accounts.get(account)

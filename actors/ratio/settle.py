@@ -130,8 +130,7 @@ def claim_deficit(
 
 
 def take_marks(book: RatioBook, marks: Iterable[common.Mark]) -> None:
-    """The marks of the block, with what funding has come to. Market orders are gone: no sum depends on a mark."""
+    """The marks of the block, with what funding has come to. Market orders are gone: no kept sum depends on a mark."""
     for mark in marks:
         if mark.venue == book.venue:
             book.set_mark(mark)
-    book.orders.take_changed()

@@ -203,6 +203,9 @@ class PerennialActs:
     def _collateral(self, sight: VersionSight, market: int) -> Row:
         """In, out, to the edge of the requirement and an atom beyond it, everything; or nothing at all."""
         draw, account = self.random, self._account(sight)
+        done = [owner for (owner, where), row in sorted(sight.own.rows.items()) if where == market and not row.lots]
+        if done and draw.random() < 0.3:
+            return [draw.choice(done), market, KEEP, KEEP, KEEP, EVERYTHING]
         worth = sight.own.standing(account, market)
         desk, rules = sight.market(market), sight.parameters[market].perennial
         largest = max(*desk.size_of(account), *desk.last_sizes(account))

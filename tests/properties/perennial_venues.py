@@ -107,7 +107,23 @@ HUGE = PerennialMood(
     maker_limits_lots=((1 << 40) - 1, (1 << 44) - 1),
     appetite={"takers": 1.0, "makers": 1.0, "liquidators": 1.0, "jumps": 1.0, "malformed": 0.3},
 )
-PERENNIAL_MOODS = (MIXED, CRASH, GAPS, MIXED, SLOW, EXACT, HUGE, CRASH, GAPS)
+# Few accounts, prices that jump beyond what losers have; winners leave with all they have, as long as it lasts.
+RUN = PerennialMood(
+    "run",
+    markets=(1,),
+    accounts=5,
+    deposits_atoms=(200 * USDC, 2_000 * USDC),
+    makers_atoms=2_000 * USDC,
+    steps_ms=(500, 1_000, 1_001),
+    versions_ms=(1_000,),
+    graces_ms=(2_500,),
+    jumps_permille=(200, 400, 700),
+    maintenances_ppm=(20_000, 50_000),
+    spends_percent=(80, 95),
+    aim=0.1,
+    appetite={"takers": 1.0, "makers": 0.3, "collateral": 1.0, "liquidators": 0.6, "jumps": 1.0, "parameters": 0.0},
+)
+PERENNIAL_MOODS = (MIXED, CRASH, GAPS, MIXED, SLOW, EXACT, HUGE, CRASH, GAPS, RUN)
 
 
 class Coin(NamedTuple):

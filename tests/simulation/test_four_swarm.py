@@ -1,14 +1,19 @@
 """The swarm on Spin and Perennial venues: what holds after every block; crashes, cuts and other shard counts beside the
 two older rulebooks; and what bots are told, block by block, is what there is."""
 
+from copy import deepcopy
+
 import pytest
 
 from breakwater.v1.batches_pb2 import StandingRows
+from breakwater.v1.events_pb2 import CROSS_LEG_KIND_FILL, CROSS_LEG_KIND_LIQUIDATED
 from cluster.replica import Replica
 from tests.engine.perennial.state import version_sights
 from tests.engine.perennial.views import version_breaches
+from tests.engine.spin.health import fails, standing
 from tests.engine.spin.invariants import takeover_breaches
-from tests.engine.spin.state import spin_sights
+from tests.engine.spin.settle import Settling
+from tests.engine.spin.state import SpinSight, spin_sights
 from tests.properties.perennial_streams import PerennialStream, VenueStream
 from tests.properties.perennial_venues import PERENNIAL_VENUE
 from tests.properties.spin_streams import FourStream, SpinStream
@@ -28,6 +33,27 @@ def test_every_invariant_of_spin_holds_after_every_block(seed: int) -> None:
     for play in stream.play(BLOCKS):
         for sight in spin_sights(stream.engine.state, stream.engine.block):
             assert not takeover_breaches(sight, play.result.events), f"seed {seed} height {play.block.height}"
+
+
+# 328 found asks that the mark had run away from: filled, they took an account from 100 USDC to 581 below zero.
+@pytest.mark.parametrize("seed", [20, 21, 24, 26, 328])
+def test_sp04_fills_at_standing_marks_leave_nobody_below_zero_who_could_open(seed: int) -> None:
+    stream, fills = SpinStream(seed), 0
+    for play in stream.play(BLOCKS):
+        for sight in spin_sights(stream.engine.state, stream.engine.block):
+            open_to = [account for account in sight.accounts() if not fails(sight, account)]
+            state, block = deepcopy((stream.engine.state, stream.engine.block))
+            then, legs = SpinSight(state, block, sight.venue), sight.own.outbox
+            Settling(then).run(legs)
+            fills += sum(leg.kind == CROSS_LEG_KIND_FILL for leg in legs)
+            below = [account for account in open_to if standing(then, account).equity < 0]
+            assert not below, f"seed {seed} height {play.block.height}: {below}"
+            # SP-07: who took something over keeps Mr > 1, unless its own orders were filled as well.
+            busy = {leg.account for leg in legs if leg.kind == CROSS_LEG_KIND_FILL}
+            for account in {leg.account for leg in legs if leg.kind == CROSS_LEG_KIND_LIQUIDATED} - busy:
+                now = standing(then, account)
+                assert now.equity > now.collateral, f"seed {seed} height {play.block.height}: {account} is {now}"
+    assert fills
 
 
 @pytest.mark.parametrize("seed", range(20, 40))

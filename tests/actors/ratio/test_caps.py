@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from actors.columns import RowGatherer
 from actors.ledger.book_orders import BookOrder
 from actors.ratio.caps import failing_of, scan_caps
-from actors.ratio.health import Terms, health
+from actors.ratio.health import Terms
+from actors.ratio.losses import is_failing
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from tests.actors.ratio.venue import (
@@ -55,6 +56,19 @@ def test_reduce_only_orders_are_told_of_whoever_has_them() -> None:
     assert caps_of(venue) == [(VENUE, 1, 1, 10, 0)]
 
 
+def test_an_order_the_mark_ran_away_from_cannot_be_filled_below_what_the_account_has() -> None:
+    venue = Venue(cash_atoms=2_000_000)
+    venue.call((*CERTAIN, ADMIT), orders=[order(0, 1, BUY, 10, 10_000)])
+    assert caps_of(venue) == []
+    # 10 lots need 1,000,000; at 9,000 a fill at 10,000 loses the other 1,000,000.
+    venue.mark(9_000)
+    assert caps_of(venue) == []
+    venue.mark(8_999)
+    assert caps_of(venue) == [(VENUE, 1, 1, 0, 1)]
+    venue.mark(10_000)
+    assert caps_of(venue) == []
+
+
 PRICES = st.integers(9_000, 11_000)
 POSITION = st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(MARKETS), st.integers(-50, 50), PRICES)
 RESTING = st.tuples(
@@ -93,7 +107,7 @@ def test_columns_find_whom_the_scalar_rulebook_finds(
     found = failing_of(book, slots)
     terms = Terms(book)
     for account in ACCOUNTS:
-        assert found[book.accounts.table.slot(account)] == (not health(book, account, terms).is_open)
+        assert found[book.accounts.table.slot(account)] == is_failing(book, account, terms)
     told = _caps(venue)
     book.scalar = True
     assert _caps(venue) == told

@@ -8,6 +8,7 @@ from tests.engine.margin.admit import ADMIT, Admission
 from tests.engine.margin.books import order_op
 from tests.engine.margin.state import PLACE, BookOrder
 from tests.engine.spin.health import (
+    fails,
     live_orders,
     loss_of,
     orders_collateral,
@@ -119,6 +120,5 @@ class RatioAdmission(Admission):
     def note_reducing(self, order: BookOrder) -> None:
         key = (order.market, order.account)
         if order.reduces_only and key not in self.own.caps and key not in self.own.added_caps:
-            now = standing(self.sight, order.account)
-            fails = int(not reaches_one(now.equity, now.collateral))
-            self.own.added_caps[key] = (self.sight.lots(order.account, order.market), fails)
+            failing = int(fails(self.sight, order.account))
+            self.own.added_caps[key] = (self.sight.lots(order.account, order.market), failing)

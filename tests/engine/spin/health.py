@@ -105,11 +105,22 @@ def standing(sight: SpinSight, account: int) -> Standing:
     return now
 
 
+def adverse(sight: SpinSight, order: BookOrder) -> int:
+    """What a fill of all of it at its worst price loses against the mark."""
+    gap = max(0, order.side * (order.limit - sight.mark(order.market)))
+    return gap * order.remaining * sight.k(order.market)
+
+
+def fails(sight: SpinSight, account: int) -> bool:
+    """Mr < 1, what live orders would lose against the mark taken off: nothing of them may open anything."""
+    now, live = standing(sight, account), [order for order in sight.own.orders_of(account) if order.rests]
+    return not reaches_one(now.equity - sum(adverse(sight, order) for order in live), now.collateral)
+
+
 def loss_of(sight: SpinSight, order: BookOrder) -> int:
-    """What a fill of all of it at its worst price loses against the mark, with the taker fee."""
+    """The same with the taker fee."""
     k, fee_e9 = sight.k(order.market), sight.rules_of(order.market).taker_fee_e9
-    adverse = max(0, order.side * (order.limit - sight.mark(order.market))) * order.remaining * k
-    return adverse + ceil(Fraction(order.remaining * order.limit * k * fee_e9, E9))
+    return adverse(sight, order) + ceil(Fraction(order.remaining * order.limit * k * fee_e9, E9))
 
 
 def worse_than_the_mark(sight: SpinSight, account: int) -> dict[int, int]:

@@ -6,6 +6,7 @@ from breakwater.v1 import common_pb2, events_pb2
 from tests.engine.margin.state import CrossLeg
 from tests.engine.spin.health import (
     collateral_of,
+    fails,
     live_orders,
     reaches_one,
     reserved_lots,
@@ -43,12 +44,11 @@ def _cap(sight: SpinSight) -> None:
     sight.own.caps = {}
     live = [order for order in sight.own.orders.values() if order.rests]
     for account in sorted({order.account for order in live}):
-        now = standing(sight, account)
-        fails = not reaches_one(now.equity, now.collateral)
+        failing = fails(sight, account)
         for market in sight.markets:
             mine = [order for order in live if (order.account, order.market) == (account, market)]
-            if any(fails or order.reduces_only for order in mine):
-                sight.own.caps[market, account] = (sight.lots(account, market), int(fails))
+            if any(failing or order.reduces_only for order in mine):
+                sight.own.caps[market, account] = (sight.lots(account, market), int(failing))
 
 
 def why_closed(sight: SpinSight, market: int) -> Refusal | None:

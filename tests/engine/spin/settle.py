@@ -21,7 +21,7 @@ def settle(state: State, block: Block) -> None:
         own = sight.own
         legs, own.outbox, own.shard_legs = own.outbox, [], []
         own.claims, own.dues, own.added_caps, own.liquidated = [], {}, {}, {}
-        _Settling(sight).run(legs)
+        Settling(sight).run(legs)
         own.index_e9 = {market: mids.index_e9 for market, mids in own.mids.items()}
 
 
@@ -58,7 +58,7 @@ def claim_deficit(sight: SpinSight, account: int, command: int, sequence: int) -
 
 
 @dataclass
-class _Settling:
+class Settling:
     """One block's legs."""
 
     sight: SpinSight
