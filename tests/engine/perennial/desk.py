@@ -329,4 +329,15 @@ class Desk:
             return Refusal(R.REFUSAL_MARKET_SOCIALISED, cost.after.net_lots, cost.after.maker_lots)
         if -moved > max(0, self.market.balance):
             return Refusal(R.REFUSAL_INSUFFICIENT_MARKET_FUNDS, -moved, self.market.balance)
-        return None
+        return self._why_not_in_range(cost)
+
+    def _why_not_in_range(self, cost: Cost) -> Refusal | None:
+        """What grows must leave every side below 2^56 atoms, in a market that is owed less than 2^58."""
+        effect = cost.effect
+        if max(effect.maker_lots, effect.long_lots, effect.short_lots) <= 0:
+            return None
+        worth = max(cost.after) * self.market.price // 10**6
+        if worth >= 1 << 56:
+            return Refusal(R.REFUSAL_OVERFLOW, 1 << 56, worth)
+        owed = sum(self.market.debts.values())
+        return Refusal(R.REFUSAL_OVERFLOW, 1 << 58, owed) if owed >= 1 << 58 else None
