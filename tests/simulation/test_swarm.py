@@ -8,8 +8,17 @@ import pytest
 from breakwater.v1 import events_pb2, refusals_pb2
 from tests.engine.invariants import breaches
 from tests.engine.naive import NaiveEngine
-from tests.golden.make_golden import MARGIN_BLOCKS_EACH, MARGIN_SEEDS
+from tests.golden.make_golden import (
+    MARGIN_BLOCKS_EACH,
+    MARGIN_SEEDS,
+    PERENNIAL_BLOCKS_EACH,
+    PERENNIAL_SEEDS,
+    SPIN_BLOCKS_EACH,
+    SPIN_SEEDS,
+)
 from tests.properties.margin_streams import MarginStream
+from tests.properties.perennial_streams import PerennialStream
+from tests.properties.spin_streams import SpinStream
 from tests.properties.streams import Play, Stream
 
 SEEDS = range(32)
@@ -24,7 +33,7 @@ NOT_IN_A_BLOCK = {
     "REFUSAL_LIMIT",
     "REFUSAL_VALIDATOR_LAGGING",
 }
-FIRST_OF_THE_DOOR = refusals_pb2.REFUSAL_RATE_LIMITED
+FIRST_OF_THE_DOOR, FIRST_OF_PERENNIAL = refusals_pb2.REFUSAL_RATE_LIMITED, refusals_pb2.REFUSAL_NOT_SINGLE_SIDED
 
 
 @cache
@@ -44,14 +53,18 @@ def test_every_invariant_holds_after_every_block(seed: int) -> None:
 def test_the_swarm_meets_every_event_and_every_refusal() -> None:
     met: Counter[str] = Counter()
     histories = [history(seed) for seed in SEEDS]
-    for plays in [*histories, *(MarginStream(seed).play(MARGIN_BLOCKS_EACH) for seed in MARGIN_SEEDS)]:
+    others = [MarginStream(seed).play(MARGIN_BLOCKS_EACH) for seed in MARGIN_SEEDS]
+    others += [PerennialStream(seed).play(PERENNIAL_BLOCKS_EACH) for seed in PERENNIAL_SEEDS]
+    others += [SpinStream(seed).play(SPIN_BLOCKS_EACH) for seed in SPIN_SEEDS]
+    for plays in [*histories, *others]:
         for play in plays:
             for serialised in play.result.events:
                 event = events_pb2.Event.FromString(serialised)
                 met[str(event.WhichOneof("body"))] += 1
             met.update(refusals_pb2.Refusal.Name(outcome[1]) for outcome in play.result.outcomes.values())
     bodies = {field.name for field in events_pb2.Event.DESCRIPTOR.oneofs_by_name["body"].fields}
-    refusals = {name for name, number in refusals_pb2.Refusal.items() if number < FIRST_OF_THE_DOOR} - NOT_IN_A_BLOCK
+    of_the_door = range(FIRST_OF_THE_DOOR, FIRST_OF_PERENNIAL)
+    refusals = {name for name, number in refusals_pb2.Refusal.items() if number not in of_the_door} - NOT_IN_A_BLOCK
     assert not (bodies | refusals) - set(met), sorted((bodies | refusals) - set(met))
 
 
