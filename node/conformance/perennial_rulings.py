@@ -140,7 +140,10 @@ def reward_limit_atoms(played: Played, drift: Drift, rules: Rules, closing_fees_
     update, risk = played.update, rules.risk
     asked_atoms = -played.amount_atoms
     file_after = FileState(update.state).of(update.account, "collateral")
-    collateral_atoms = file_after + asked_atoms + drift.collateral_atoms(update.account)
+    file_atoms = file_after + asked_atoms
+    missing_atoms = file_atoms + drift.collateral_atoms(update.account) - played.before.collateral_atoms
+    drift.absorb(update.account, missing_atoms, of_wallet=False)
+    collateral_atoms = file_atoms + drift.collateral_atoms(update.account)
     fee_atoms = perennial.liquidation_fee_floor_atoms(
         played.requirement_atoms(rules, played.before.settled),
         risk.liquidation_fee_ppm,
