@@ -32,6 +32,7 @@ from node.services.door import Door
 from node.services.health import SERVICE_NAME as HEALTH_NAME
 from node.services.health import HealthKeeper
 from node.services.registration import SERVICE_NAMES, add_services
+from node.shortfall_gauges import UnrealisedShortfall
 
 NODE_FILE: Final = "node.json"
 _OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
@@ -128,6 +129,7 @@ class NodeServer:
             self.host.status,
             lambda: {"calls_in_flight": calls.in_flight, "streams": calls.streams, "readers": self._feed.readers},
         )
+        self.metrics.registry.register(UnrealisedShortfall(self.host))
         self._server = grpc.aio.server(
             interceptors=[ErrorGuard(_admission(keys, calls), self.metrics)],
             options=_options(config),
