@@ -34,7 +34,8 @@ PERENNIAL: dict[str, tuple[int, int]] = {
 }
 # What the protocol's bounds leave open on one side.
 PERENNIAL_MARKET: dict[str, tuple[int, int]] = {
-    "maintenance_ppm": (0, 10 * PPM),
+    # A requirement of more than 7 times the largest notional would leave 64 bits.
+    "maintenance_ppm": (0, 7 * PPM),
     "efficiency_limit_ppm": (0, PPM),
     "maker_limit_lots": (0, POSITION_LOTS_BOUND - 1),
     "virtual_taker_lots": (0, POSITION_LOTS_BOUND - 1),

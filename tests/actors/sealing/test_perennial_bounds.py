@@ -93,7 +93,7 @@ MARKETS: list[tuple[dict[str, int], tuple[str, int, int]]] = [
     ({"mark_rule": common.MARK_RULE_MEDIAN_OF_THREE}, (OUT, 1, 2)),
     ({"reduce_only_age_ms": 5}, (OUT, 0, 5)),
     ({"maintenance_ppm": 4_999}, (OUT, 5_000, 4_999)),
-    ({"maintenance_ppm": 10**7 + 1}, (OUT, 10**7, 10**7 + 1)),
+    ({"maintenance_ppm": 7 * 10**6 + 1}, (OUT, 7 * 10**6, 7 * 10**6 + 1)),
     ({"efficiency_limit_ppm": 199_999}, (OUT, 200_000, 199_999)),
     ({"taker_fee_ppm": 10_001}, (OUT, 10_000, 10_001)),
     ({"maker_impact_ppm": -1}, (OUT, 0, -1)),

@@ -7,11 +7,12 @@ COSTLY = 1_048_000 * USD  # just below what a price may be
 FREE = {"maintenance_ppm": 0, "min_maintenance_atoms": 0, "min_liquidation_fee_atoms": 0, "maker_limit_lots": LARGEST}
 
 
-def test_numbers_nobody_can_carry_are_cut_in_the_refusal() -> None:
-    node = Node(maintenance_ppm=10_000_000, maker_limit_lots=LARGEST)
+def test_the_largest_requirement_there_is_fits_the_refusal() -> None:
+    node = Node(maintenance_ppm=7_000_000, maker_limit_lots=LARGEST)
     node.until(1, COSTLY)
     node.at(node.slot(1) + 1, node.change(1, maker=LARGEST))
-    assert node.refusals() == [("BELOW_REQUIREMENT", (1 << 63) - 1, 0)]
+    required = 7 * (LARGEST * COSTLY // UNIT)
+    assert node.refusals() == [("BELOW_REQUIREMENT", required, 0)] and required < 1 << 63
     node.block(node.change(1, maker=UNIT // 1_000_000, collateral=100 * USD))
     assert node.refusals() == []
 
