@@ -68,7 +68,7 @@ def newest_position() -> int:
 
 def test_the_first_five_minutes_can_be_lived(around: None) -> None:
     texts = fences(ROOT / "README.md", "console", runnable=True)
-    assert len(texts) == 5
+    assert len(texts) == 9
     ran = []
     for words in (words for text in texts for words in commands(text)):
         assert words[0] == "breakwater"
@@ -83,6 +83,11 @@ def test_the_first_five_minutes_can_be_lived(around: None) -> None:
     cross = margin["account"]["cross"]
     assert [position["lots"] > 0 for position in cross["positions"]] == [True]
     assert cross["orders"] == []
+    assert {"subaccount", "transfer", "liquidatable", "liquidate", "bot", "position", "version"} <= set(ran)
+    spin = only_object(breakwater("margin", "--account", 2, "--venue", 3, "--json"))["account"]["ratio"]
+    assert (spin["tier"], spin["positions"][0]["liquidatable_lots"]) == (1, 0)
+    (row,) = only_object(breakwater("margin", "--account", 2, "--venue", 4, "--json"))["account"]["versioned"]
+    assert row["locked_version_ms"] > 0 and row["lots"] > 0
 
 
 def run_example(number: int, page: str = "api.md", examples: int = 2) -> None:
@@ -98,7 +103,7 @@ def test_the_example_in_columns_runs(around: None, capsys: pytest.CaptureFixture
 
 
 def test_the_example_of_a_stream_runs(around: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert breakwater("publish", "--venue", 2, "--points", 1).exit_code == 0
+    assert breakwater("publish", "--venue", 2, "--points", 2, "--speed", 5).exit_code == 0
     run_example(1)
     quoted, gone = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"4 quotes at height \d+, best bid 73550", quoted)

@@ -60,16 +60,18 @@ def test_a_name_that_is_gone_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("life", "fewest"),
+    ("page", "life", "fewest"),
     [
-        ("an order", 15),
-        ("an order on a book", 15),
-        ("a liquidation", 9),
-        ("a Margin Trade liquidation", 15),
+        ("README.md", "an order", 15),
+        ("README.md", "a Spin takeover", 15),
+        ("README.md", "a Perennial liquidation", 15),
+        ("docs/lives.md", "a Twilight liquidation", 9),
+        ("docs/lives.md", "an order on a book", 15),
+        ("docs/lives.md", "a Margin Trade liquidation", 15),
     ],
 )
-def test_the_lives_in_the_readme_name_their_functions(life: str, fewest: int) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_lives_name_their_functions(page: str, life: str, fewest: int) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
     told = text.split(f"## The life of {life}\n")[1].split("\n## ")[0]
     assert len(_DEFINED.findall(told)) >= fewest
 
