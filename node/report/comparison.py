@@ -196,6 +196,8 @@ def comparison_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("", _cells([f"{one['times']:,} + {one['open']:,} open" for one in breaches])),
         ("Biggest loss", _cells([_usd(one["biggest_loss"]["loss_usd_e6"]) for one in columns])),
         ("", _cells([f"{one['biggest_loss']['of_deposits_ppm'] / 10_000:.1f}% of deposits" for one in columns])),
+        ("Brought", _cells([f"{_usd(one['traders_deposited_usd_e6'])} traders" for one in columns])),
+        ("", _cells([f"{_usd(one['liquidity_deposited_usd_e6'])} LPs" for one in columns])),
         ("Volume", _cells([_usd(one["volume_usd_e6"]) for one in columns])),
         ("Refused", _cells([f"{count(one['refused'])} of {count(one['commands'])}" for one in columns])),
         ("Conserved", _cells(["yes" if one["conserved"] else "NO" for one in facts["rulebooks"].values()])),

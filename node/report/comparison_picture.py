@@ -22,9 +22,9 @@ def draw_comparison(path: Path, options: ReplayOptions, facts: dict[str, Any]) -
     style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": _QUIET}
     table = facts["table"]
     with pyplot.rc_context(style):
-        figure = pyplot.figure(figsize=(12, 12.5), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=(4, 8))
-        panels = above.subplots(1, len(table), sharey=True)
+        figure = pyplot.figure(figsize=(12, 11.5), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=(4, 7))
+        panels = above.subplots(1, len(table), sharex=True, sharey=True)
         for axes, (name, column) in zip(panels, table.items(), strict=True):
             _draw_paid(axes, name, column["paid_usd_e6"])
         panels[0].set_yticks(range(len(PAYERS)), [PAYER_WORDS[payer] for payer in PAYERS])
@@ -55,4 +55,4 @@ def _draw_paid(axes: Any, name: str, paid: dict[str, int]) -> None:
 
 def _write_table(figure: Any, facts: dict[str, Any]) -> None:
     lines = [f"{label:<{_LABEL}}{words}" for label, words in comparison_lines(facts)]
-    figure.text(0.02, 0.98, "\n".join(lines), family="monospace", fontsize=9, va="top", color=_INK)
+    figure.text(0.02, 0.98, "\n".join(lines), family="monospace", fontsize=11, va="top", color=_INK)

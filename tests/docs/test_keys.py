@@ -1,4 +1,4 @@
-"""Keys of a Margin Trade replay's summary and of an explanation are documented; read from the code that writes them."""
+"""Keys of replays' summaries and of an explanation are documented; read from the code that writes them."""
 
 import ast
 import re
@@ -30,8 +30,14 @@ def documented() -> set[str]:
 @pytest.mark.parametrize(
     ("file", "function", "fewest"),
     [
-        ("book_summary.py", "book_facts", 25),
-        ("book_summary.py", "_path", 3),
+        ("book_summary.py", "book_facts", 15),
+        ("market_summary.py", "market_facts", 2),
+        ("market_summary.py", "trade_facts", 5),
+        ("market_summary.py", "rung_facts", 3),
+        ("market_summary.py", "_path", 3),
+        ("spin_summary.py", "spin_facts", 15),
+        ("perennial_summary.py", "perennial_facts", 15),
+        ("comparison.py", "_column", 10),
         ("book_summary.py", "_vault", 4),
         ("explanation.py", "as_json", 10),
     ],

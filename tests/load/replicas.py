@@ -67,9 +67,9 @@ def short_spin_plan(traders: int = 100, seed: int = 1) -> Plan:
 
 
 def short_versioned_plan(traders: int = 100, seed: int = 1) -> Plan:
-    """The same on a Perennial venue, with two keepers; six prices a minute, so that every slot has one."""
-    plan = plan_of(ReplayOptions("perennial", None, traders, seed, 1, "inline", 6))
-    return plan.part(FIRST_BOOK_POINT * 3 // 2, LAST_BOOK_POINT * 3 // 2)
+    """The same on a Perennial venue, with two keepers; twelve prices a minute, two in every slot."""
+    plan = plan_of(ReplayOptions("perennial", None, traders, seed, 1, "inline", 12))
+    return plan.part(FIRST_BOOK_POINT * 3, LAST_BOOK_POINT * 3)
 
 
 def short_plans(traders: int = 60, seed: int = 1) -> list[Plan]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from breakwater.v1 import events_pb2 as evt
+from node.load.habits import PPM
 from node.load.perennial.markets import VersionedMarkets
 
 _SIGN = {
@@ -25,8 +26,6 @@ class VersionedKnowledge:
             np.zeros((1, markets.count), np.int64) for _ in range(4)
         )
         self._price = np.zeros(markets.count, np.int64)
-        # (account, place) of positions somebody liquidates, in the order they were locked.
-        self.locked: dict[tuple[int, int], int] = {}
 
     def reach(self, account: int) -> None:
         """There are accounts up to this number."""
@@ -55,6 +54,14 @@ class VersionedKnowledge:
         gain = self._side[account, place] * self._markets.worth_atoms(self._lots[account, place], moved)
         return self._collateral[account, place] + gain
 
+    def below(self, price_ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(account, place) of longs and shorts whose equity is less than they need at these prices, one a market."""
+        account, place = np.nonzero(self._side * self._lots)
+        worth = self._markets.worth_atoms(self._lots[account, place], price_ticks[place])
+        needed = np.maximum(worth // PPM * self._markets.maintenance_ppm[place], self._markets.least_atoms[place])
+        is_below = self.equity_atoms(account, place, price_ticks[place]) < needed
+        return account[is_below], place[is_below]
+
     def credit(self, account: np.ndarray, amount_atoms: np.ndarray) -> None:
         """The custodian credited, or took (negative)."""
         np.add.at(self._free_atoms, account, amount_atoms)
@@ -76,14 +83,9 @@ class VersionedKnowledge:
         if not body.counterparty:
             self._free_atoms[event.account] -= body.amount_atoms
 
-    def _position_locked(self, event: evt.Event) -> None:
-        self.locked[event.account, self._markets.place(event.market)] = event.position_locked.version_ms
-
     def _position_settled(self, event: evt.Event) -> None:
         body, place = event.position_settled, self._markets.place(event.market)
         self._lots[event.account, place] = body.lots
         self._side[event.account, place] = _SIGN[body.kind] if body.lots else 0
         self._collateral[event.account, place] = body.collateral_atoms
         self._basis[event.account, place] = self._price[place]
-        if body.is_liquidation and body.valid:
-            self.locked.pop((event.account, place), None)

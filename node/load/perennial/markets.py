@@ -18,6 +18,7 @@ class VersionedMarkets:
         self.count = len(markets)
         self.number = np.array([market.market for market in markets], np.int64)
         self.max_leverage = np.array([PPM // market.perennial.maintenance_ppm for market in markets], np.int64)
+        self.maintenance_ppm = np.array([market.perennial.maintenance_ppm for market in markets], np.int64)
         self.least_atoms = np.array([market.perennial.min_maintenance_atoms for market in markets], np.int64)
         self._place = {int(number): place for place, number in enumerate(self.number)}
 

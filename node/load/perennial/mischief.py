@@ -4,13 +4,15 @@ import numpy as np
 
 from breakwater.v1 import commands_pb2 as cmd
 from node.load.asks import Ask, column_ask, ignore
-from node.load.perennial.changes import EVERYTHING, change_ask
+from node.load.perennial.changes import change_ask
 from node.load.perennial.knowledge import VersionedKnowledge
 from node.load.perennial.markets import VersionedMarkets
 
 EVERY_BLOCKS = 23
 _UNKNOWN_MARKET = 7_777
 _TOO_MUCH_ATOMS = 1 << 50
+_LITTLE_ATOMS = 1_000_000
+_MOST = 3
 
 
 class VersionedMischief:
@@ -18,16 +20,17 @@ class VersionedMischief:
 
     def __init__(self, markets: VersionedMarkets) -> None:
         self._markets = markets
-        # Locks that somebody has already tried to get out of.
-        self._tried: dict[tuple[int, int], int] = {}
+        # The prices of the block before: those of the latest version, where it has settled.
+        self._before = np.zeros(markets.count, np.int64)
 
-    def act(self, block: int, account: int, other: int, known: VersionedKnowledge) -> list[Ask]:
-        """In the name of the first account against the other, and of whoever is locked."""
-        asks = self._locked(account, known)
+    def act(
+        self, block: int, account: int, other: int, known: VersionedKnowledge, price_ticks: np.ndarray
+    ) -> list[Ask]:
+        """In the name of the first account against the other, and of whoever is about to be locked."""
+        asks = self._locked(known)
+        self._before = price_ticks
         if block % EVERY_BLOCKS == 0:
-            asks += [self._sizes(account), self._liquidations(account, other)][
-                :: 1 if block // EVERY_BLOCKS % 2 else -1
-            ]
+            asks += [self._sizes(account), self._liquidations(account, other)]
         return asks
 
     def _sizes(self, account: int) -> Ask:
@@ -47,18 +50,16 @@ class VersionedMischief:
         market = int(self._markets.number[0])
         return _liquidate([account, account], [other, other], [market, _UNKNOWN_MARKET])
 
-    def _locked(self, account: int, known: VersionedKnowledge) -> list[Ask]:
-        """Everybody who is newly locked changes, withdraws, and is liquidated a second time."""
-        fresh = [key for key, version in known.locked.items() if self._tried.get(key) != version][:3]
-        self._tried |= {key: known.locked[key] for key in fresh}
-        if not fresh:
+    def _locked(self, known: VersionedKnowledge) -> list[Ask]:
+        """Who must be locked in this very block closes and withdraws: liquidations come first (docs/perennial.md)."""
+        who, place = known.below(self._before)
+        if not len(who):
             return []
-        who, place = (np.array(column, np.int64) for column in zip(*fresh, strict=True))
+        who, place = who[:_MOST], place[:_MOST]
         market = self._markets.number[place]
         return [
-            change_ask(who, market, maker_lots=0, long_lots=1_000_000, short_lots=0),
-            change_ask(who, market, collateral_atoms=EVERYTHING),
-            _liquidate([account] * len(who), who.tolist(), market.tolist()),
+            change_ask(who, market, maker_lots=0, long_lots=0, short_lots=0),
+            change_ask(who, market, collateral_atoms=-_LITTLE_ATOMS),
         ]
 
 

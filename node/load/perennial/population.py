@@ -88,7 +88,7 @@ class VersionedPopulation:
             *self.makers.act(block, prices, self.known),
             *self.takers.act(block, prices, fall_ppm, self.known),
             *self._purse.take_out(traders[takers.flat(self.known)]),
-            *self._mischief.act(block, int(traders[0]), int(traders[-1]), self.known),
+            *self._mischief.act(block, int(traders[0]), int(traders[-1]), self.known, prices),
         ]
         return [ask for ask in asks if ask.rows]
 

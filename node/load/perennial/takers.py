@@ -76,7 +76,7 @@ class Takers:
 
     def _notice(self, lots: np.ndarray) -> None:
         """What settled since: positions that are there, that are gone, and changes that came to nothing."""
-        came_in = np.flatnonzero((self.state == COMING) & (lots != 0))
+        came_in = np.flatnonzero(((self.state == COMING) | (self.state == COLLECTING)) & (lots != 0))
         self.state[came_in] = HOLDING
         self._entry_ticks[came_in] = self._prices[self._habits.place[came_in]]
         self.due_block[came_in] = self._block + self._habits.patience_blocks[came_in]
