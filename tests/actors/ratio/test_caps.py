@@ -132,3 +132,16 @@ def test_collateral_of_the_largest_positions_fits() -> None:
     assert not failing_of(venue.book, slots)[venue.book.accounts.table.slot(1)]
     venue.book.accounts.post(1, free=-1)
     assert failing_of(venue.book, slots)[venue.book.accounts.table.slot(1)]
+
+
+def test_losses_whose_bound_is_beyond_64_bits_are_exact() -> None:
+    venue = Venue(cash_atoms=0)
+    venue.book.add_order(1, BookOrder(1, 1, BUY, 1 << 33, 1 << 20, 1 << 20, 1, 0, 1, 0))
+    venue.book.add_order(2, BookOrder(2, 1, BUY, MARK + 1, 1 << 39, 1 << 39, 1, 0, 1, 0))
+    needed = -(-venue.book.health(2).collateral_e9 // 10**9)
+    venue.book.accounts.post(2, free=needed + (1 << 39) * 100)
+    slots = venue.book.accounts.table.slots()
+    first, second = (venue.book.accounts.table.slot(account) for account in (1, 2))
+    assert failing_of(venue.book, slots)[[first, second]].tolist() == [True, False]
+    venue.book.accounts.post(2, free=-1)
+    assert failing_of(venue.book, slots)[[first, second]].tolist() == [True, True]
