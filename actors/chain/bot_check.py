@@ -89,7 +89,7 @@ def _amounts_fault(
         return "below 0.3 the whole position may be taken (SP-04)"
     if body.tier == spin.Tier.PARTIAL:
         # The calculator asks an atom less of equity where the penalty's own rounding would leave too little.
-        equities = (body.equity_atoms, body.equity_atoms - 1)
+        equities = (body.equity_atoms + 1, body.equity_atoms - 1)
         least, most = (
             spin.calculated_lots_ceil(
                 equity,

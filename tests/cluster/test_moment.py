@@ -6,7 +6,8 @@ import pytest
 
 from breakwater.v1 import events_pb2 as events
 from cluster.moment import Moment, NoSuchBlock, moment
-from tests.cluster.journals import book_journal, end_of, events_of, twilight_journal
+from tests.cluster.bot_story import LONGER, PERENNIAL, bot_story
+from tests.cluster.journals import book_journal, bot_journal, end_of, events_of, twilight_journal
 
 BOOKS, TWILIGHT = 2, 1
 
@@ -103,3 +104,14 @@ def test_a_venue_and_an_account_that_are_not_there(directory: Path) -> None:
     with pytest.raises(KeyError):
         moment(directory, 7, 30, 20)
     assert not moment(directory, BOOKS, 99_999, 20).scanned.exists
+
+
+def test_what_waits_at_version_desks_is_seen_before_and_after_whatever_the_snapshot(tmp_path: Path) -> None:
+    height = bot_story().at["repinned"]
+    directory = bot_journal(tmp_path / "with", snapshot_every=5)
+    looked = moment(directory, PERENNIAL, LONGER, height)
+    (before,), (after,) = looked.scanned.versioned, looked.after.versioned
+    assert [order.is_liquidation for order in before.pending] == [True]
+    assert after.locked_version_ms > before.locked_version_ms == before.pending[0].version_ms
+    assert [event.version_settled.valid for event in looked.nearby] == [False, False]
+    assert looked == moment(bot_journal(tmp_path / "without", last=height), PERENNIAL, LONGER, height)

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from actors.chain import merkle
 from actors.chain.bot_check import bot_liquidation_fault
 from actors.chain.receipt import ReceiptVerdict, check_receipt, make_receipt
 from actors.chain.roots import serialise_header
+from actors.rulebooks import spin
 from actors.validator import judge
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import common_pb2 as common
@@ -201,6 +204,51 @@ def test_what_is_no_multiple_of_a_step_is_refused() -> None:
     marks = {(mark.venue, mark.market): mark for mark in header.marks}
     fault = bot_liquidation_fault(events.Event.FromString(numbered[index]), venue, market, marks)
     assert fault == "more or less was taken than may be taken (SP-06, SP-07)"
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    mark_ticks=st.integers(1, 10**6),
+    k=st.integers(1, 10),
+    step=st.sampled_from([1, 3, 100]),
+    steps=st.integers(1, 10**5),
+    others_e9=st.integers(0, 10**20),
+    ratio_ppm=st.integers(-(10**6), 7 * 10**5),
+    taken_ppm=st.integers(0, 10**6),
+    short=st.booleans(),
+)
+def test_whatever_the_rulebook_makes_of_an_account_holds(
+    mark_ticks: int, k: int, step: int, steps: int, others_e9: int, ratio_ppm: int, taken_ppm: int, short: bool
+) -> None:
+    """Collateral in other markets is no part of the event, and the fraction of an atom it ends in is not told."""
+    venue, market = terms(PARTIAL)
+    market.spin.quote_atoms_per_tick_lot, market.spin.step_lots = k, step
+    size, rate_e9 = step * steps, market.spin.collateral_ratio_e9
+    collateral_e9 = spin.collateral_atoms_e9(size, mark_ticks, k, rate_e9) + others_e9
+    equity = collateral_e9 * ratio_ppm // 10**15
+    rewards = (venue.spin.liquidator_reward_e9, venue.spin.insurance_share_e9)
+    most = spin.closable_lots(equity, collateral_e9, size, mark_ticks, k, rate_e9, sum(rewards), step)
+    taken = max(step, most * taken_ppm // 10**6 // step * step)
+    assume(taken <= most)
+    value = taken * mark_ticks * k
+    paid = spin.payments_of(equity, spin.penalty_atoms(value, *rewards))
+    told = events.AccountLiquidated(
+        liquidator=FIRST_BOT,
+        lots=-taken if short else taken,
+        remaining_lots=taken - size if short else size - taken,
+        mark=events.MarkStamp(mark_ticks=mark_ticks, version=9),
+        value_atoms=value,
+        equity_atoms=equity,
+        collateral_atoms=-(-collateral_e9 // 10**9),
+        liquidatable_lots=most,
+        reward_atoms=paid.reward_paid_atoms,
+        insurance_atoms=paid.fund_paid_atoms,
+        owed_reward_atoms=paid.reward_owed_by_fund_atoms,
+        tier=spin.tier_of(equity, collateral_e9),
+    )
+    event = events.Event(venue=SPIN, market=1, account=VICTIM, account_liquidated=told)
+    mark = common.Mark(venue=SPIN, market=1, mark_ticks=mark_ticks, version=9, state=common.MARK_STATE_FRESH)
+    assert bot_liquidation_fault(event, venue, market, {(SPIN, 1): mark}) is None
 
 
 def _halted(mark: common.Mark) -> None:
