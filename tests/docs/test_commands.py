@@ -132,6 +132,15 @@ def test_commands_named_in_passing_exist() -> None:
         assert named <= known | {"COMMAND"}, f"{page.name}: {named - known}"
 
 
+def test_every_command_has_its_part_of_the_page() -> None:
+    heads = re.findall(r"^## (.+)$", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8"), re.MULTILINE)
+    told = {word.strip() for head in heads for word in re.split(r",| ", head)}
+    known = {str(one.name or one.callback.__name__.rstrip("_")) for one in app.registered_commands if one.callback}
+    known |= {str(group.name) for group in app.registered_groups}
+    # The bench has a page of its own.
+    assert known - told == {"bench"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_options_shown_exist(page: Path) -> None:
     targets = set(_TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
