@@ -8,12 +8,14 @@ import pytest
 from breakwater.v1.batches_pb2 import StandingRows
 from breakwater.v1.events_pb2 import CROSS_LEG_KIND_FILL, CROSS_LEG_KIND_LIQUIDATED
 from cluster.replica import Replica
+from tests.engine.perennial.invariants import Locks
 from tests.engine.perennial.state import version_sights
 from tests.engine.perennial.views import version_breaches
 from tests.engine.spin.health import fails, standing
 from tests.engine.spin.invariants import takeover_breaches
 from tests.engine.spin.settle import Settling
 from tests.engine.spin.state import SpinSight, spin_sights
+from tests.properties.perennial_acts import PerennialActs
 from tests.properties.perennial_streams import PerennialStream, VenueStream
 from tests.properties.perennial_venues import PERENNIAL_VENUE
 from tests.properties.spin_streams import FourStream, SpinStream
@@ -59,9 +61,12 @@ def test_sp04_fills_at_standing_marks_leave_nobody_below_zero_who_could_open(see
 @pytest.mark.parametrize("seed", range(20, 40))
 def test_every_invariant_of_perennial_holds_after_every_block(seed: int) -> None:
     stream = PerennialStream(seed)
+    locks = Locks(exact=any(acts.mood.exact for acts in stream.every_acts if isinstance(acts, PerennialActs)))
     for play in stream.play(2 * BLOCKS):
+        where = f"seed {seed} height {play.block.height}"
+        assert not locks.breaches(play.result.events), where
         for sight in version_sights(stream.engine.state, stream.engine.block):
-            assert not version_breaches(sight), f"seed {seed} height {play.block.height}"
+            assert not version_breaches(sight), where
 
 
 @pytest.mark.parametrize("seed", [41])
