@@ -7,7 +7,7 @@ import pytest
 from breakwater.v1 import commands_pb2 as cmd
 from node.load.bars import PriceFileError
 from node.load.driver import ReplayError
-from node.load.options import ReplayOptions, plan_of
+from node.load.options import ALL, ReplayOptions, plan_of, plans_of
 from node.load.plan import NOISE_MOST_PPM, PPM, Plan
 
 MINUTE_MS = 60_000
@@ -54,6 +54,26 @@ def test_an_unknown_asset_is_quoted_with_five_digits_of_its_first_price(
     notional = rules.open_interest_cap_lots * ticks * rules.quote_atoms_per_tick_lot
     assert rules.max_order_lots > 0
     assert notional == pytest.approx(10**16, rel=0.25), "the caps follow the asset's price"
+
+
+@pytest.mark.parametrize(("name", "price"), [("NEW.csv", "123.456"), ("BTCUSDT.csv", "7358.5"), ("LOW.csv", "12.5")])
+def test_limits_of_bot_run_venues_follow_the_first_price(tmp_path: Path, name: str, price: str) -> None:
+    path = _bars(tmp_path, name, [price])
+    spin, perennial = (_plan(path, venue=venue) for venue in ("spin", "perennial"))
+    rules, ticks = spin.markets[0].spin, spin.prices(0)[0]
+    assert rules.max_position_lots * ticks * rules.quote_atoms_per_tick_lot == pytest.approx(10**14, rel=0.01)
+    most = perennial.markets[0].perennial.maker_limit_lots * perennial.prices(0)[0] // 10**6
+    assert most == pytest.approx(10**14, rel=0.01)
+
+
+def test_all_venues_have_one_path_and_one_cast(tmp_path: Path) -> None:
+    path = _bars(tmp_path, "BTCUSDT.csv", ["7358.5", "7000", "6500"])
+    plans = plans_of(ReplayOptions(ALL, path, 10, 1, 1, "inline", 1))
+    assert [plan.venue.venue for plan in plans] == [1, 2, 3, 4]
+    assert len({tuple(point.time_ms for point in plan.points) for plan in plans}) == 1
+    assert len({id(plan.cast) for plan in plans}) == 1
+    with pytest.raises(PriceFileError, match="all venues at once take one price"):
+        plans_of(ReplayOptions(ALL, tmp_path, 10, 1, 1, "inline", 1))
 
 
 def test_a_price_below_the_smallest_step_is_refused(tmp_path: Path) -> None:
