@@ -189,7 +189,7 @@ _PERENNIAL_CELLS: Final[dict[str, Callable[[Any], Cells | None]]] = {
     "position_settled": _settled_version,
     "transferred": _CELLS["transferred"],
 }
-_CELLS_OF: Final = {
+_CELLS_OF: Final[dict[int, dict[str, Callable[[Any], Cells | None]]]] = {
     common_pb2.RULEBOOK_PERENNIAL: _PERENNIAL_CELLS,
     common_pb2.RULEBOOK_SPIN: {**_CELLS, "credited": _credited},
 }
