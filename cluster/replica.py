@@ -168,10 +168,6 @@ class Replica:
         """An insurance desk as a reader sees it."""
         return read_insurance(self._transport, venue)
 
-    def version_desk(self, venue: int, market: int) -> batches.VersionView:
-        """A version desk with everybody's pending orders and debts."""
-        return read_versions(self._transport, venue, market, accounts=(), everyone=True)
-
     def standings(self, venue: int) -> batches.StandingsView:
         """Everybody with a position on a venue whose liquidations are left to bots."""
         return read_standings(self._transport, self.state, venue)

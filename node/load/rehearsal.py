@@ -95,7 +95,7 @@ class ReplicaReader:
 
     def versions(self, venue: int, market: int) -> batches_pb2.VersionView:
         """A market of a Perennial venue at its desk."""
-        return self._replica.version_desk(venue, market)
+        return self._replica.versions(venue, market, everyone=True)
 
 
 def standings_of(result: BlockResult, venue: int) -> liquidation_pb2.StreamStandingsResponse:

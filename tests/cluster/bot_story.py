@@ -253,7 +253,7 @@ def _crash(chain: FourVenues) -> None:
 
 def _aftermath(chain: FourVenues) -> None:
     """The debt of Perennial is repaid; an hour passes, and funding with it."""
-    (debt,) = chain.replica.version_desk(PERENNIAL, 1).debts
+    (debt,) = chain.replica.versions(PERENNIAL, 1, everyone=True).debts
     half = debt.amount_atoms // 2
     chain.step(80_000, _repay(chain, FRIEND, debt.account, half), _repay(chain, FRIEND, debt.account, 2 * half + 2))
     chain.name("repaid in part")

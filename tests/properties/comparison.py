@@ -94,7 +94,7 @@ def compare_versioned_views(replica: Replica, engine: NaiveEngine, where: str) -
             expected = versioned_account_view(sight, number)
             assert expected == shown, f"{where}: naive {expected} pipeline {shown}"
         for market in sight.parameters:
-            shown_desk = replica.version_desk(sight.venue, market)
+            shown_desk = replica.versions(sight.venue, market, everyone=True)
             shown_desk.next_version_ms = 0
             desk = version_view(sight, market)
             assert desk == shown_desk, f"{where}: naive {desk} pipeline {shown_desk}"
