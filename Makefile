@@ -12,6 +12,9 @@ EDITABLE := $(VENV)/.editable
 PROTO_TREE := $(shell find protos/breakwater)
 PROTO_FILES := $(sort $(filter %.proto,$(PROTO_TREE)))
 
+# Tests that start nodes and wait for them; the others compute. One half each for two processors.
+WAITING := tests/api tests/bench tests/bots tests/cli tests/cluster tests/docs tests/faults
+
 COMPILE := $(BIN)/pip-compile --quiet --no-header --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options
 
@@ -44,8 +47,13 @@ format: setup ## rewrite the code in the house style and apply the safe fixes
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-test: setup lint ## lint, then every test but the soak
-	$(BIN)/python -m pytest
+test: setup lint ## lint, then every test but the soak: two halves side by side
+	@half=$$(mktemp); \
+	$(BIN)/python -m pytest -p no:cacheprovider $(WAITING) >"$$half" 2>&1 & waiting=$$!; \
+	$(BIN)/python -m pytest -p no:cacheprovider tests $(addprefix --ignore=,$(WAITING)); computed=$$?; \
+	wait $$waiting; waited=$$?; \
+	cat "$$half"; rm -f "$$half"; \
+	exit $$((computed | waited))
 
 test-fast: setup ## the tests that need neither Ray nor patience
 	$(BIN)/python -m pytest -m "not soak and not ray and not slow"
