@@ -74,7 +74,7 @@ def test_a_perennial_position_is_judged_at_the_latest_values_with_its_pending_fe
     view.record.MergeFrom(
         batches_pb2.VersionRecord(version_ms=10_000, price_ticks=1_000 * USDC, long_value_e6=-30 * USDC)
     )
-    view.sums.balance_atoms = 1_000 * USDC
+    view.sums.balance_atoms, view.valid_ms = 1_000 * USDC, 10_000
     row = (4, 7, 1, events_pb2.POSITION_KIND_LONG, 10**6, 240 * USDC, -5 * USDC)
     desk = perennial_quotes.Desk(view, rules, 15_000)
     (one,) = perennial_quotes.standings_of_rows([row], {1: desk})[1]

@@ -12,7 +12,7 @@ from cluster.journal import open_read_only
 from cluster.recovery import replay
 from cluster.replica import Replica
 from tests.cluster.bot_story import bot_story
-from tests.cluster.story import PATIENCE_S, config, play, seal
+from tests.cluster.story import PATIENCE_S, config, play, seal, until_validated
 from tests.load.replicas import run_on_replica, short_book_plan
 
 
@@ -32,10 +32,11 @@ def book_journal(directory: Path, snapshot_every: int) -> Path:
 
 
 def bot_journal(directory: Path, snapshot_every: int = 0, last: int | None = None) -> Path:
-    """The story of four venues, or its blocks up to a height."""
+    """The story of four venues, or its blocks up to a height; every one of them signed."""
     with closing(Host.open(config(directory, snapshot_every=snapshot_every))) as host:
         for block in bot_story().blocks[:last]:
             seal(host, block)
+        until_validated(host)
     return directory
 
 
