@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from actors.columns import rows
-from actors.ledger.versioned_positions import VersionedPosition
+from actors.ledger.versioned_positions import COLLATERAL_BOUND, VersionedPosition
 from actors.rulebooks.perennial import NOTHING
 from actors.rulebooks.perennial_orders import totals_after
-from actors.units import BALANCE_BOUND, POSITION_LOTS_BOUND
+from actors.units import POSITION_LOTS_BOUND
 from actors.versioned.book import VersionedBook
 from actors.versioning.pending import PendingAccount
 from actors.versioning.settling import VALUE_BOUND
@@ -54,7 +54,7 @@ def _row_faults(book: VersionedBook) -> list[str]:
     kind, lots, basis, collateral = columns
     wrong = (kind < 0) | (kind > len(NOTHING)) | ((kind > 0) != (lots > 0)) | ((lots == 0) & (basis != 0))
     wrong |= (lots < 0) | (lots >= POSITION_LOTS_BOUND) | (np.abs(basis) > VALUE_BOUND)
-    wrong |= np.abs(collateral) >= BALANCE_BOUND
+    wrong |= np.abs(collateral) >= COLLATERAL_BOUND
     found = [VersionedPosition._make(table.row(table.key_at(slot))) for slot in np.flatnonzero(wrong).tolist()]
     return [f"{row} is no position" for row in sorted(found)]
 
