@@ -40,7 +40,7 @@ class BlockRun:
         self.holdings = batches.VersionHoldings()
         self.debts = batches.VersionDebts()
         self.standings = batches.StandingRows()
-        self.new_versions: list[batches.VersionRecord] = []
+        self._commands: list[batches.ShardCommands] | None = None
 
     def header(self, actor: str, may_be_last: bool = True) -> batches.CallHeader:
         """Heads the next call to an actor; only one that may be its last of the block is asked for digests."""
@@ -124,7 +124,12 @@ class BlockRun:
         return [{"legs": one, "cross_legs": cross, "version_legs": legs, **shared} for one, cross, legs in parts]
 
     def shard_commands(self) -> list[batches.ShardCommands]:
-        """The sealed rows, one message a shard."""
+        """The sealed rows, one message a shard; cut once, however many fan-outs carry them."""
+        if self._commands is None:
+            self._commands = self._cut_commands()
+        return self._commands
+
+    def _cut_commands(self) -> list[batches.ShardCommands]:
         parts = [batches.ShardCommands() for _ in range(self.state.shards)]
         for field in batches.ShardCommands.DESCRIPTOR.fields:
             split = split_by_shard(getattr(self.sealed.commands, field.name), self.state.shards)

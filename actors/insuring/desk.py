@@ -1,9 +1,8 @@
 """One call's work at the insurance desk: the venue's money, and where its events, answers and legs go."""
 
-from actors.columns import RowGatherer
-from actors.sinks import DESK, NO_COMMAND, AnswerSink, EventSink, Refused
+from actors.sinks import DESK, NO_COMMAND, EventSink
+from actors.venue_desk import VenueDesk
 from breakwater.v1 import batches_pb2 as batches
-from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 
 # The class of the desk's legs; those of the books are 1, transfers 4 (docs/spin.md).
@@ -63,28 +62,12 @@ class InsuranceBook:
         self.unpaid_rewards_atoms = view.sums.unpaid_rewards_atoms
 
 
-class InsuranceDesk:
-    """Events are numbered from 0 in each call; a leg has the key of its claim."""
+class InsuranceDesk(VenueDesk):
+    """A leg has the key of its claim."""
 
     def __init__(self, book: InsuranceBook, sink: EventSink) -> None:
+        super().__init__(book.venue, sink)
         self.book = book
-        self.legs = RowGatherer(batches.CrossLegs)
-        self.answers = AnswerSink(sink)
-        self._sink = sink
-        self._events = 0
-
-    def emit(self, account: int, market: int = 0, **body: object) -> None:
-        """Adds an event of the venue under the call's next key."""
-        event = events.Event(venue=self.book.venue, market=market, account=account, **body)  # type: ignore[arg-type]
-        self._sink.emit(self._next_key(), event)
-
-    def done(self, command: int, reference: int, amount_atoms: int) -> None:
-        """Answers a command that was carried out."""
-        self.answers.answer(command, common.OUTCOME_STATUS_DONE, reference, amount_atoms=amount_atoms)
-
-    def refuse(self, command: int, refused: Refused, account: int = 0) -> None:
-        """Answers a command that may not happen, and says so in an event."""
-        self.answers.refuse(self._next_key(), command, refused, self.book.venue, account=account)
 
     def pay(self, command: int, sequence: int, account: int, amount_atoms: int) -> None:
         """Cash to an account. A claim of settling has no command: its account keeps the keys of legs apart."""
@@ -92,6 +75,5 @@ class InsuranceDesk:
         head = (CLAIMS, command, 0, leg, self.book.venue, account, events.CROSS_LEG_KIND_CASH)
         self.legs.add(*head, 0, 0, 0, 0, 0, amount_atoms, 0)
 
-    def _next_key(self) -> tuple[int, int, int, int]:
-        place, self._events = self._events, self._events + 1
+    def _key(self, place: int) -> tuple[int, int, int, int]:
         return DESK, self.book.venue << 32, place, 0

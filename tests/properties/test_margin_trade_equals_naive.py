@@ -2,16 +2,14 @@
 
 import pytest
 
-from cluster.replica import Replica
-from tests.engine.naive import NaiveEngine
-from tests.properties.comparison import apply_and_compare, compare_cross_views
+from tests.properties.agreement import agree, go_on_after_a_cut
+from tests.properties.comparison import compare_cross_views
 from tests.properties.margin_streams import MarginStream, MixedStream
 
 SHARD_COUNTS = (1, 2, 4)
 BLOCKS = 40
 MIXED_BLOCKS = 25
 RESHARDED_BLOCKS = 20
-VIEWED_EVERY = 6
 
 SEEDS = (
     # One of every mood.
@@ -23,59 +21,31 @@ SEEDS = (
 SOAK_SEEDS = range(1_000, 1_200)
 
 
-def run(stream: MarginStream | MixedStream, blocks: int, shard_counts: tuple[int, ...], scalar: bool) -> NaiveEngine:
-    """Plays a stream on replicas of these shard counts beside the naive engine; `scalar`: as a validator runs it."""
-    replicas = [(shards, Replica(shards, scalar)) for shards in shard_counts]
-    for play in stream.play(blocks):
-        where = f"seed {stream.seed} height {play.block.height}"
-        roots = set()
-        for shards, replica in replicas:
-            there = f"{where} shards {shards}"
-            roots.add(apply_and_compare(replica, play.block, play.voided, play.result, there))
-            if play.block.height % VIEWED_EVERY == 0:
-                compare_cross_views(replica, stream.engine, there)
-        assert len(roots) == 1, f"{where}: roots differ by shard count"
-        assert play.result.conserved, where
-    return stream.engine
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fixed_seeds_agree(seed: int) -> None:
     scalar = seed % 4 == 3
     shards = (SHARD_COUNTS[seed % 3],) if scalar else (SHARD_COUNTS[seed % 3], SHARD_COUNTS[seed % 3 - 1])
-    run(MarginStream(seed), BLOCKS, shards, scalar)
+    agree(MarginStream(seed), BLOCKS, shards, scalar, compare_cross_views)
 
 
 # 3089 found caps of the block before in the naive engine.
 @pytest.mark.parametrize("seed", [1, 4, 3089])
 def test_both_rulebooks_agree_in_the_same_blocks(seed: int) -> None:
-    run(MixedStream(seed), MIXED_BLOCKS, (SHARD_COUNTS[seed % 3],), scalar=False)
+    agree(MixedStream(seed), MIXED_BLOCKS, (SHARD_COUNTS[seed % 3],), scalar=False, compare_views=compare_cross_views)
 
 
 @pytest.mark.parametrize(("seed", "before", "after"), [(3, 1, 4), (5, 4, 2)])
 def test_a_cut_taken_by_another_shard_count_goes_on_the_same(seed: int, before: int, after: int) -> None:
-    staying = Replica(before)
-    moved = staying
-    stream = MarginStream(seed)
-    for play in stream.play(2 * RESHARDED_BLOCKS):
-        where = f"seed {seed} height {play.block.height} from {before} to {after} shards"
-        roots = {apply_and_compare(staying, play.block, play.voided, play.result, where)}
-        if moved is not staying:
-            roots.add(apply_and_compare(moved, play.block, play.voided, play.result, where))
-        assert len(roots) == 1, f"{where}: roots differ"
-        if play.block.height == RESHARDED_BLOCKS:
-            moved = Replica(after)
-            moved.restore(staying.cut())
-    compare_cross_views(moved, stream.engine, f"seed {seed} at the end")
+    go_on_after_a_cut(MarginStream(seed), before, after, RESHARDED_BLOCKS, compare_cross_views)
 
 
 @pytest.mark.parametrize("seed", [5, 8])
 def test_who_fails_margin_cannot_flip(seed: int) -> None:
-    run(MarginStream(seed, {"flips": 1.0}), BLOCKS, (2,), scalar=False)
+    agree(MarginStream(seed, {"flips": 1.0}), BLOCKS, (2,), scalar=False, compare_views=compare_cross_views)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", SOAK_SEEDS)
 def test_many_seeds_agree(seed: int) -> None:
     stream = MixedStream(seed) if seed % 5 == 0 else MarginStream(seed)
-    run(stream, 2 * BLOCKS, (SHARD_COUNTS[seed % 3],), scalar=seed % 4 == 3)
+    agree(stream, 2 * BLOCKS, (SHARD_COUNTS[seed % 3],), scalar=seed % 4 == 3, compare_views=compare_cross_views)

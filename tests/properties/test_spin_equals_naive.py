@@ -4,7 +4,7 @@ rulebooks in the same blocks."""
 import pytest
 
 from cluster.replica import Replica
-from tests.engine.naive import NaiveEngine
+from tests.properties.agreement import agree, go_on_after_a_cut
 from tests.properties.comparison import (
     apply_and_compare,
     compare_cross_views,
@@ -17,34 +17,17 @@ SHARD_COUNTS = (1, 2, 4)
 BLOCKS = 36
 FOUR_BLOCKS = 22
 RESHARDED_BLOCKS = 18
-VIEWED_EVERY = 6
 
 # One of every mood, and one more of those in which most happens.
 SEEDS = range(10)
 SOAK_SEEDS = range(1_000, 1_200)
 
 
-def run(stream: SpinStream | FourStream, blocks: int, shard_counts: tuple[int, ...], scalar: bool) -> NaiveEngine:
-    """Plays a stream on replicas of these shard counts beside the naive engine; `scalar`: as a validator runs it."""
-    replicas = [(shards, Replica(shards, scalar)) for shards in shard_counts]
-    for play in stream.play(blocks):
-        where = f"seed {stream.seed} height {play.block.height}"
-        roots = set()
-        for shards, replica in replicas:
-            there = f"{where} shards {shards}"
-            roots.add(apply_and_compare(replica, play.block, play.voided, play.result, there))
-            if play.block.height % VIEWED_EVERY == 0:
-                compare_ratio_views(replica, stream.engine, there)
-        assert len(roots) == 1, f"{where}: roots differ by shard count"
-        assert play.result.conserved, where
-    return stream.engine
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fixed_seeds_agree(seed: int) -> None:
     scalar = seed % 4 == 3
     shards = (SHARD_COUNTS[seed % 3],) if scalar else (SHARD_COUNTS[seed % 3], SHARD_COUNTS[seed % 3 - 1])
-    run(SpinStream(seed), BLOCKS, shards, scalar)
+    agree(SpinStream(seed), BLOCKS, shards, scalar, compare_ratio_views)
 
 
 @pytest.mark.parametrize("seed", [1, 4])
@@ -61,23 +44,11 @@ def test_all_four_rulebooks_agree_in_the_same_blocks(seed: int) -> None:
 
 @pytest.mark.parametrize(("seed", "before", "after"), [(1, 1, 4), (2, 4, 2)])
 def test_a_cut_taken_by_another_shard_count_goes_on_the_same(seed: int, before: int, after: int) -> None:
-    staying = Replica(before)
-    moved = staying
-    stream = SpinStream(seed)
-    for play in stream.play(2 * RESHARDED_BLOCKS):
-        where = f"seed {seed} height {play.block.height} from {before} to {after} shards"
-        roots = {apply_and_compare(staying, play.block, play.voided, play.result, where)}
-        if moved is not staying:
-            roots.add(apply_and_compare(moved, play.block, play.voided, play.result, where))
-        assert len(roots) == 1, f"{where}: roots differ"
-        if play.block.height == RESHARDED_BLOCKS:
-            moved = Replica(after)
-            moved.restore(staying.cut())
-    compare_ratio_views(moved, stream.engine, f"seed {seed} at the end")
+    go_on_after_a_cut(SpinStream(seed), before, after, RESHARDED_BLOCKS, compare_ratio_views)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", SOAK_SEEDS)
 def test_many_seeds_agree(seed: int) -> None:
     stream = FourStream(seed) if seed % 5 == 0 else SpinStream(seed)
-    run(stream, 2 * BLOCKS, (SHARD_COUNTS[seed % 3],), scalar=seed % 4 == 3)
+    agree(stream, 2 * BLOCKS, (SHARD_COUNTS[seed % 3],), scalar=seed % 4 == 3, compare_views=compare_ratio_views)
