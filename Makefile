@@ -8,6 +8,7 @@ CODE := actors cluster node tests
 INSTALLED := $(VENV)/.installed
 GENERATED := gen/.generated
 EDITABLE := $(VENV)/.editable
+COMPILED := $(VENV)/.compiled
 # The folders are listed too: their time changes when a file is added or removed.
 PROTO_TREE := $(shell find protos/breakwater)
 PROTO_FILES := $(sort $(filter %.proto,$(PROTO_TREE)))
@@ -47,7 +48,7 @@ format: setup ## rewrite the code in the house style and apply the safe fixes
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-test: setup lint ## lint, then every test but the soak: two halves side by side
+test: setup lint $(COMPILED) ## lint, then every test but the soak: two halves side by side
 	@half=$$(mktemp); \
 	$(BIN)/python -m pytest -p no:cacheprovider $(WAITING) >"$$half" 2>&1 & waiting=$$!; \
 	$(BIN)/python -m pytest -p no:cacheprovider tests $(addprefix --ignore=,$(WAITING)); computed=$$?; \
@@ -55,16 +56,16 @@ test: setup lint ## lint, then every test but the soak: two halves side by side
 	cat "$$half"; rm -f "$$half"; \
 	exit $$((computed | waited))
 
-test-fast: setup ## the tests that need neither Ray nor patience
+test-fast: setup $(COMPILED) ## the tests that need neither Ray nor patience
 	$(BIN)/python -m pytest -m "not soak and not ray and not slow"
 
-run: setup ## one crash through all four rulebooks on one node, into runs/<time>/ (VENUE, PRICES, TRADERS, SEED, SHARDS, TRANSPORT)
+run: setup $(COMPILED) ## one crash through all four rulebooks on one node, into runs/<time>/ (VENUE, PRICES, TRADERS, SEED, SHARDS, TRANSPORT)
 	$(BIN)/breakwater replay $(strip $(REPLAY))
 
-bench: setup ## measure against the figures to reach
+bench: setup $(COMPILED) ## measure against the figures to reach
 	$(BIN)/breakwater bench
 
-soak: setup ## kill and recover for a long time
+soak: setup $(COMPILED) ## kill and recover for a long time
 	$(BIN)/python -m pytest -m soak
 
 lock: $(INSTALLED) ## write requirements/*.lock again from pyproject.toml
@@ -95,6 +96,12 @@ $(GENERATED): $(INSTALLED) $(PROTO_TREE)
 	touch gen.new/.generated
 	rm -rf gen
 	mv gen.new gen
+
+# Numba's cache does not know which kernels a kernel calls, so every change of an actor compiles afresh. Without it the
+# first order of a new node would wait for the compiler.
+$(COMPILED): $(EDITABLE) $(GENERATED) $(shell find actors -name '*.py')
+	$(BIN)/breakwater warm
+	touch $@
 
 # The build backend is in the lock: no build isolation, hence nothing is fetched without a hash.
 $(EDITABLE): pyproject.toml $(INSTALLED) | $(GENERATED)

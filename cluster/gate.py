@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.sequencer import Refused
@@ -44,11 +45,11 @@ class ResumingGate:
         if self._fresh_at_ms is None:
             self._fresh_at_ms = self._now_ms()
 
-    def state(self) -> str:
-        """serving, resuming or paused."""
+    def state(self) -> "admin.NodeState":
+        """READY, RESUMING or PAUSED."""
         if self._paused:
-            return "paused"
-        return "serving" if self._is_open() else "resuming"
+            return admin.NODE_STATE_PAUSED
+        return admin.NODE_STATE_READY if self._is_open() else admin.NODE_STATE_RESUMING
 
     def check(self, batch: commands.CommandBatch) -> Refused | None:
         """Why the batch may not be sequenced now, or None."""

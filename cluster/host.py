@@ -260,7 +260,7 @@ class Host:
             block_time_ms=loop.state.block_time_ms,
             validated_height=validated,
             epoch=self._recovered.journal.epoch,
-            state="stopped" if loop.stopped_because else self._gate.state(),
+            state=admin.NODE_STATE_STOPPED if loop.stopped_because else self._gate.state(),
             transport=config.transport,
             shards=config.shards,
             driver_mode=config.driver_mode,

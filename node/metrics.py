@@ -12,6 +12,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from breakwater.v1 import admin_pb2
 
+# States in which commands are taken.
+TAKING: Final = (admin_pb2.NODE_STATE_READY, admin_pb2.NODE_STATE_DEGRADED)
 LOOPBACK: Final = "127.0.0.1"
 _BLOCK_SECONDS: Final = (0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
@@ -113,6 +115,6 @@ class _Gauges(Collector):
             "breakwater_snapshot_age_blocks", "Blocks since the last snapshot", status.height - status.snapshot_height
         )
         yield GaugeMetricFamily("breakwater_block_time_ms", "Block time of the last block", status.block_time_ms)
-        yield GaugeMetricFamily("breakwater_serving", "1 while blocks are taken", float(status.state == "serving"))
+        yield GaugeMetricFamily("breakwater_serving", "1 while blocks are taken", float(status.state in TAKING))
         for name, value in self._door().items():
             yield GaugeMetricFamily(f"breakwater_door_{name}", f"Door: {name.replace('_', ' ')}", value)

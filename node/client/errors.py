@@ -53,5 +53,5 @@ def may_ask_again(error: grpc.RpcError) -> bool:
     """Whether the same request may succeed a moment later: the node is away, or not yet serving."""
     refused = refused_of(error)
     if refused is not None:
-        return refused.refusal in ("UNAVAILABLE", "RESUMING")
+        return refused.refusal in ("UNAVAILABLE", "RESUMING", "READ_ONLY", "FENCED")
     return error.code() == grpc.StatusCode.UNAVAILABLE

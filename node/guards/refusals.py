@@ -101,6 +101,8 @@ STATUS_OF: Final[dict[str, grpc.StatusCode]] = {
     "NOT_FOUND": _MISSING,
     "MESSAGE_TOO_LARGE": _FULL,
     "UNAVAILABLE": _AWAY,
+    "READ_ONLY": _AWAY,
+    "FENCED": _AWAY,
     "INTERNAL": grpc.StatusCode.INTERNAL,
     "WRONG_MODE": _STATE,
     "SLOW_CONSUMER": _FULL,

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import grpc
 import pytest
 
-from breakwater.v1 import accounts_pb2
+from breakwater.v1 import accounts_pb2, admin_pb2
 from node.client import Client
 from node.server import NodeServer
 from tests.api.conftest import LIMITS, TIMEOUT_S
@@ -56,7 +56,7 @@ def test_a_message_too_large_is_cut_off(node: NodeServer, dev: Client) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         dev.accounts.GetOutcome(request)
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert dev.status().state == "serving"
+    assert dev.status().state == admin_pb2.NODE_STATE_READY
 
 
 def test_metadata_too_large_is_cut_off(node: NodeServer) -> None:

@@ -139,7 +139,7 @@ def test_a_paused_node_takes_deposits_and_cancels(node: NodeServer, dev: Client)
     account = funded_account(dev, 1_000_000)
     dev.admin.Pause(admin_pb2.PauseRequest(paused=True))
     try:
-        assert dev.status().state == "paused"
+        assert dev.status().state == admin_pb2.NODE_STATE_PAUSED
         dev.deposit(account, 5)
         with Client(node.address, node.dev_keys["dev"], timeout_s=0.5) as hasty:
             assert refusal_of(lambda: hasty.withdraw(account, 5)).name in ("UNAVAILABLE", "RESUMING")
