@@ -91,7 +91,7 @@ def test_the_pool_and_the_node_are_shown(data: Path, trader: int) -> None:
     assert pool["holdings"][0]["micro_shares"] == pool["micro_shares"]
     assert "nav realised" in breakwater("pool", "--data", data).stdout
     status = _object("status", "--data", data)
-    assert (status["state"], status["driver_mode"], status["stopped_because"]) == ("serving", False, "")
+    assert (status["state"], status["driver_mode"], status["stopped_because"]) == ("READY", False, "")
 
 
 def test_an_account_is_watched(data: Path, trader: int) -> None:
@@ -112,7 +112,7 @@ def test_a_second_node_on_the_same_directory_is_refused(data: Path) -> None:
     assert second.returncode == 1
     assert "in use by" in orjson.loads(out)["error"]
     assert b"Traceback" not in error
-    assert _object("status", "--data", data)["state"] == "serving"
+    assert _object("status", "--data", data)["state"] == "READY"
 
 
 def test_a_damaged_journal_is_named_by_its_height(data: Path, trader: int, tmp_path: Path) -> None:
