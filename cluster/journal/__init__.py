@@ -2,13 +2,13 @@
 
 from cluster.journal.frame import FIRST_HEIGHT, GENESIS_HASH, GENESIS_TIP, Frame, Tip, frame_hash
 from cluster.journal.journal import (
+    Fenced,
     FrameNotAppended,
     HeightOutOfOrder,
     Journal,
     JournalCorrupted,
     JournalError,
     LeaseHeld,
-    LeaseLost,
     NoticeSink,
     OutcomeUnknown,
     ReadableJournal,
@@ -21,6 +21,7 @@ __all__ = [
     "FIRST_HEIGHT",
     "GENESIS_HASH",
     "GENESIS_TIP",
+    "Fenced",
     "Frame",
     "FrameNotAppended",
     "HeightOutOfOrder",
@@ -29,7 +30,6 @@ __all__ = [
     "JournalError",
     "JournalWriter",
     "LeaseHeld",
-    "LeaseLost",
     "NoticeSink",
     "OutcomeUnknown",
     "ReadableJournal",

@@ -32,11 +32,11 @@ class LeaseHeld(JournalError):
         self.holder = holder
 
 
-class LeaseLost(JournalError):
+class Fenced(JournalError):
     """A successor took the lease: this writer's epoch may never append again."""
 
     def __init__(self, epoch: int) -> None:
-        super().__init__(f"lease of epoch {epoch} was lost: a later epoch holds the journal")
+        super().__init__(f"fenced: the lease of epoch {epoch} is not the journal's any more, a later one holds it")
         self.epoch = epoch
 
 
@@ -96,7 +96,7 @@ class Journal(ReadableJournal, Protocol):
     def append(self, frame: Frame) -> None:
         """Make the frame durable before returning.
 
-        Raises HeightOutOfOrder, LeaseLost, FrameNotAppended or OutcomeUnknown.
+        Raises HeightOutOfOrder, Fenced, FrameNotAppended or OutcomeUnknown.
         """
 
     def checkpoint(self) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from cluster.journal.frame import FIRST_HEIGHT, GENESIS_TIP, Frame, Tip
 from cluster.journal.journal import (
+    Fenced,
     FrameNotAppended,
     HeightOutOfOrder,
     JournalCorrupted,
     LeaseHeld,
-    LeaseLost,
     NoticeSink,
     OutcomeUnknown,
     chain_error,
@@ -128,13 +128,13 @@ class SqliteJournal(SqliteReader):
     def append(self, frame: Frame) -> None:
         """Make the frame durable before returning. The epoch is tested by the statement that inserts.
 
-        Raises HeightOutOfOrder (not the tip's successor), LeaseLost (the frame's epoch is not the lease's),
+        Raises HeightOutOfOrder (not the tip's successor), Fenced (the frame's epoch is not the lease's),
         FrameNotAppended or OutcomeUnknown (the store failed).
         """
         with self._guard:
             self._require_lease()
             if frame.epoch < self._tip.epoch:
-                raise LeaseLost(frame.epoch)
+                raise Fenced(frame.epoch)
             error = chain_error(frame, self._tip)
             if error is not None:
                 raise HeightOutOfOrder(self._tip.height + 1, frame.height, error)
@@ -144,7 +144,7 @@ class SqliteJournal(SqliteReader):
             except sqlite3.Error as failure:
                 inserted = self._look_into(frame, str(failure))
             if inserted != 1:
-                raise LeaseLost(frame.epoch)
+                raise Fenced(frame.epoch)
             self._tip = Tip(frame.height, frame.hash, frame.epoch)
 
     def checkpoint(self) -> None:
@@ -154,7 +154,7 @@ class SqliteJournal(SqliteReader):
             self._require_lease()
             values = {"stream": self._stream, "epoch": self._epoch, "height": self._tip.height, "hash": self._tip.hash}
             if self._connection.execute(_ANCHOR, values).rowcount != 1:
-                raise LeaseLost(self._epoch)
+                raise Fenced(self._epoch)
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def wal_bytes(self) -> int:
@@ -168,7 +168,7 @@ class SqliteJournal(SqliteReader):
             try:
                 if self._epoch:
                     self.checkpoint()
-            except (sqlite3.Error, LeaseLost) as error:  # everything acknowledged is in the log: nothing is lost
+            except (sqlite3.Error, Fenced) as error:  # everything acknowledged is in the log: nothing is lost
                 _log.warning("journal: no checkpoint at closing (%s)", error)
             finally:
                 self._epoch = 0
@@ -176,7 +176,7 @@ class SqliteJournal(SqliteReader):
 
     def _require_lease(self) -> None:
         if self._epoch == 0:
-            raise LeaseLost(0)
+            raise Fenced(0)
 
     def _look_into(self, frame: Frame, reason: str) -> int:
         """After a commit of unknown outcome: a fresh connection, the lease again, and the tip's hash decides.
@@ -192,13 +192,13 @@ class SqliteJournal(SqliteReader):
             self._epoch = 0
             raise OutcomeUnknown(frame.height, f"{reason}; then {error}") from error
         if not taken:
-            raise LeaseLost(self._epoch)
+            raise Fenced(self._epoch)
         self._epoch = int(taken[0][0])
         if tip.hash == frame.hash:
             return 1
         if tip.hash == frame.prev_hash:
             raise FrameNotAppended(frame.height, reason)
-        raise LeaseLost(frame.epoch)
+        raise Fenced(frame.epoch)
 
     def _settle_tail(self, verify_after: Tip, notice: NoticeSink) -> Tip:
         """Verify from a known place on; cut an invalid end that was never known to be durable."""

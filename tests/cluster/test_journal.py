@@ -15,13 +15,13 @@ import pytest
 from cluster.journal import (
     GENESIS_HASH,
     GENESIS_TIP,
+    Fenced,
     Frame,
     FrameNotAppended,
     HeightOutOfOrder,
     JournalCorrupted,
     JournalWriter,
     LeaseHeld,
-    LeaseLost,
     OutcomeUnknown,
     SqliteJournal,
     Tip,
@@ -92,7 +92,7 @@ def test_reading_past_the_end_names_where_the_journal_ends(journal: SqliteJourna
 
 def test_nothing_is_appended_without_the_lease(tmp_path: Path) -> None:
     with closing(opened(tmp_path)) as made:
-        with pytest.raises(LeaseLost):
+        with pytest.raises(Fenced):
             made.append(GENESIS_TIP.next_frame(1, b""))
         assert made.tip() == GENESIS_TIP
 
@@ -100,10 +100,10 @@ def test_nothing_is_appended_without_the_lease(tmp_path: Path) -> None:
 def test_an_old_epoch_cannot_append_after_a_takeover(journal: SqliteJournal) -> None:
     stale = journal.tip().next_frame(journal.epoch, b"from the paused writer")
     assert journal.take_lease() == 2
-    with pytest.raises(LeaseLost):
+    with pytest.raises(Fenced):
         journal.append(stale)
     frames = extend(journal, 1)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(Fenced):
         journal.append(journal.tip().next_frame(1, b"still the paused writer"))
     assert list(journal.frames()) == frames
 
@@ -118,10 +118,10 @@ def test_a_successor_in_the_store_shuts_the_writer_out(tmp_path: Path) -> None:
         made.take_lease()
         frames = extend(made, 3)
         alter(tmp_path, "UPDATE lease SET epoch = epoch + 1, holder = 'successor'")
-        with pytest.raises(LeaseLost) as refusal:
+        with pytest.raises(Fenced) as refusal:
             made.append(made.tip().next_frame(made.epoch, b"too late"))
         assert refusal.value.epoch == 1
-        with pytest.raises(LeaseLost):
+        with pytest.raises(Fenced):
             made.checkpoint()
         assert list(made.frames()) == frames
 
@@ -241,7 +241,7 @@ def test_an_unreachable_store_leaves_the_outcome_open_until_reopened(tmp_path: P
     made._connection.close()
     with pytest.raises(OutcomeUnknown):
         made.append(Tip(1, frames[0].hash, 1).next_frame(1, b"lost or not"))
-    with pytest.raises(LeaseLost):
+    with pytest.raises(Fenced):
         made.append(Tip(1, frames[0].hash, 1).next_frame(1, b"again"))
     made.close()
     assert opened_and_read(tmp_path) == frames
