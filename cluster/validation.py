@@ -15,6 +15,7 @@ from actors.chain.roots import header_hash
 from actors.validator import judge
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import commands_pb2 as commands
+from cluster import crash_points
 from cluster.garbage import collect_rarely
 from cluster.invariants import check_after_block
 from cluster.replica import Replica
@@ -70,6 +71,7 @@ class ValidatorHost:
         return [self._validate(claim) for claim in claims]
 
     def _validate(self, claim: Claim) -> bytes:
+        crash_points.reached("validator:before")
         block = commands.BlockInput.FromString(claim.payload)
         result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided)
         claimed = blocks.BlockHeader.FromString(claim.header)
@@ -78,7 +80,9 @@ class ValidatorHost:
         faults += check_after_block(self._replica, result)
         if faults:
             raise ValidatorFault(f"height {claim.height}: " + "; ".join(faults))
-        return self._key.sign(header_hash(claim.header))
+        signature = self._key.sign(header_hash(claim.header))
+        crash_points.reached("validator:after")
+        return signature
 
 
 class LocalValidator:

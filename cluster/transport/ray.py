@@ -7,16 +7,14 @@ could begin. What is left of a quiet block are its two fan-outs. An insurance de
 do not earn a process, 60 MB and half a second of start.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError
 
-from actors.contract import Actor
-from cluster.garbage import collect_rarely
-from cluster.topology import ORACLE, REGISTRY, build, is_insurance
+from cluster.topology import ORACLE, REGISTRY, is_insurance
+from cluster.transport.actor_host import ActorHost
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import ActorLost, Call
 
@@ -30,29 +28,6 @@ def _stays(actor: str) -> bool:
     return actor in _LOCAL or is_insurance(actor)
 
 
-class _ActorHost:
-    """What runs in the actor's process."""
-
-    def __init__(self, name: str, shards: int) -> None:
-        self._actor: Actor = build(name, shards)
-        collect_rarely()
-
-    def apply(self, payload: bytes) -> bytes:
-        return self._actor.apply(payload)
-
-    def query(self, payload: bytes) -> bytes:
-        return self._actor.query(payload)
-
-    def snapshot(self) -> bytes:
-        return self._actor.snapshot()
-
-    def restore(self, *parts: bytes) -> None:
-        self._actor.restore(parts)
-
-    def pid(self) -> int:
-        return os.getpid()
-
-
 class RayTransport:
     """See `Transport`. Ray must be initialised (`cluster.launch`)."""
 
@@ -61,7 +36,7 @@ class RayTransport:
         self._handles: dict[str, Any] = {}
         self._pids: dict[str, int] = {}
         self._local = InlineTransport(shards)
-        self._host_class = ray.remote(_ActorHost)
+        self._host_class = ray.remote(ActorHost)
 
     def make(self, actor: str) -> None:
         """Starts a process for the actor; one that was there is ended."""

@@ -1,0 +1,57 @@
+"""What runs in an actor's process: the actor, and the points at which a test may end it."""
+
+import os
+
+from actors.contract import Actor
+from breakwater.v1 import batches_pb2 as batches
+from cluster import crash_points
+from cluster.garbage import collect_rarely
+from cluster.topology import build, is_shard
+
+_PREFIX = "SHARD_PHASE_"
+
+
+class ActorHost:
+    """One actor, alone in its process."""
+
+    def __init__(self, name: str, shards: int) -> None:
+        self._name = name
+        self._actor: Actor = build(name, shards)
+        collect_rarely()
+
+    def apply(self, payload: bytes) -> bytes:
+        """Carries out a call of a block."""
+        if not crash_points.is_armed():
+            return self._actor.apply(payload)
+        phases = _phases(self._name, payload)
+        crash_points.handed(payload)
+        crash_points.reached(f"actor:{self._name}:before{phases}")
+        reply = self._actor.apply(payload)
+        crash_points.reached(f"actor:{self._name}:after{phases}")
+        return reply
+
+    def query(self, payload: bytes) -> bytes:
+        """Answers a read."""
+        return self._actor.query(payload)
+
+    def snapshot(self) -> bytes:
+        """The actor's part of a cut."""
+        crash_points.reached(f"actor:{self._name}:snapshot")
+        return self._actor.snapshot()
+
+    def restore(self, *parts: bytes) -> None:
+        """Gives the actor its state."""
+        crash_points.reached(f"actor:{self._name}:restore")
+        self._actor.restore(parts)
+
+    def pid(self) -> int:
+        """This process."""
+        return os.getpid()
+
+
+def _phases(name: str, payload: bytes) -> str:
+    """What a shard is asked for in this call, as part of a point's name: `:SETTLE+MARK+TAKE+SCAN`."""
+    if not is_shard(name):
+        return ""
+    asked = batches.ShardCall.FromString(payload).phases
+    return ":" + "+".join(batches.ShardPhase.Name(phase).removeprefix(_PREFIX) for phase in asked)
