@@ -13,21 +13,13 @@ from typing import Any
 
 from blake3 import blake3
 
+from actors.rulebooks.versions import newest
 from actors.sealing.batches import key_digest
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
-
-
-class Refused(Exception):
-    """A batch that never reached a block, with the numbers that decided."""
-
-    def __init__(self, refusal: "refusals.Refusal", required: int = 0, actual: int = 0) -> None:
-        super().__init__(refusals.Refusal.Name(refusal))
-        self.refusal = refusal
-        self.required = required
-        self.actual = actual
+from cluster.refused import Refused
 
 
 @dataclass(slots=True)
@@ -66,6 +58,18 @@ def body_hash(batch: commands.CommandBatch) -> bytes:
     copy.CopyFrom(batch)
     copy.ClearField("expires_ms")
     return blake3(copy.SerializeToString(deterministic=True)).digest()
+
+
+def _unknown_logic(batch: commands.CommandBatch) -> Refused | None:
+    """A version of a rulebook's logic above the newest there is here.
+
+    It must not reach the journal: what a program knows is no part of the state, and may decide nothing inside a block.
+    """
+    wanted = batch.create_venue.parameters if batch.HasField("create_venue") else batch.set_parameters.venue
+    known = newest(wanted.rulebook) if wanted.logic_version else 0
+    if not 0 < known < wanted.logic_version:
+        return None
+    return Refused(refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS, known, wanted.logic_version)
 
 
 def _uncancellable() -> "Future[Any]":
@@ -123,7 +127,7 @@ class Sequencer:
                 return waiting.join(body) if waiting else self._enqueue(batch, key, body)
 
     def _enqueue(self, batch: commands.CommandBatch, key: bytes, body: bytes) -> "Future[answers.BatchOutcome]":
-        refused = self._closed or self.gate(batch)
+        refused = self._closed or _unknown_logic(batch) or self.gate(batch)
         if refused is None and len(self._waiting) >= self._max_batches:
             refused = Refused(refusals.REFUSAL_RATE_LIMITED, self._max_batches, len(self._waiting))
         if refused is not None:
@@ -137,9 +141,10 @@ class Sequencer:
     def order(self, request: admin.SealBlockRequest) -> "Future[admin.SealBlockResponse]":
         """Queues a driver's block."""
         order = SealOrder(request, _uncancellable())
+        unknown = next(filter(None, map(_unknown_logic, request.batches)), None)
         with self.changed:
-            if self._closed:
-                return _failed(self._closed)
+            if refused := self._closed or unknown:
+                return _failed(refused)
             self._orders.append(order)
             self.changed.notify_all()
         return order.answer

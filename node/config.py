@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from node.guards.bounds import Limits
 from node.margin_presets import LISTED, SCALES
 from node.perennial_presets import PERENNIAL_LISTED
 from node.presets import DEFAULT_ORACLE, DEFAULT_RULES, HALT_AGE_MS, RULES, VenueWithMarkets, default_venues
+from node.settings import ConfigError, filled, read_settings
 from node.spin_presets import SPIN_LISTED
-
-Settings = TypeVar("Settings", "Limits", "NodeConfig")
-
-
-class ConfigError(Exception):
-    """A setting that is unknown or not of its kind; the message names it."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one caller, one message and one stream may ask of the door."""
-
-    message_bytes: int = 64 << 20
-    metadata_bytes: int = 16 << 10
-    batch_rows: int = 50_000
-    seal_rows: int = 1_000_000
-    calls_per_s: int = 20_000
-    calls_in_flight: int = 8_192
-    calls_in_flight_per_key: int = 2_048
-    streams_per_key: int = 256
-    tick_batches_in_flight: int = 32
-    order_batches_in_flight: int = 32
-    feed_blocks: int = 4_096
-    feed_events: int = 500_000
-    standing_blocks: int = 4_096
-    standing_rows: int = 2_000_000
-    key_bytes: int = 64
-    key_life_ms: int = 600_000
 
 
 @dataclass(frozen=True)
@@ -75,15 +48,15 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
 
     Raises ConfigError for a name that does not exist or a value of the wrong kind.
     """
-    settings = _read(path) if path is not None else {}
+    settings = read_settings(path) if path is not None else {}
     if "venues" in settings:
         raise ConfigError("venues is no setting of a file: list further venues over the API")
-    limits = _filled(Limits(), settings.pop("limits", {}), "limits.")
+    limits = filled(Limits(), settings.pop("limits", {}), "limits.")
     settings.update({name: value for name, value in overrides.items() if value is not None})
     if "data_dir" not in settings:
         raise ConfigError("data_dir is missing: a node needs a directory for its journal")
     config = NodeConfig(data_dir=Path(settings.pop("data_dir")), limits=limits)
-    config = _filled(config, settings, "")
+    config = filled(config, settings, "")
     if config.transport not in ("ray", "inline"):
         raise ConfigError(f"transport is ray or inline, not {config.transport!r}")
     for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS)):
@@ -100,25 +73,3 @@ def _assets(config: NodeConfig, name: str) -> list[str]:
     if unknown:
         raise ConfigError(f"{name} lists assets of {', '.join(SCALES)}, each once, not {unknown[0]!r}")
     return assets
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
-
-
-def _filled(defaults: Settings, values: dict[str, Any], prefix: str) -> Settings:
-    kinds = {one.name: type(getattr(defaults, one.name)) for one in fields(defaults)}
-    for name, value in values.items():
-        if name not in kinds:
-            raise ConfigError(f"{prefix}{name} is no setting")
-        wanted = kinds[name]
-        if wanted in (int, bool, str) and type(value) is not wanted:
-            raise ConfigError(f"{prefix}{name} must be {wanted.__name__}, not {value!r}")
-        if wanted is int and value < 0:
-            raise ConfigError(f"{prefix}{name} must not be negative, got {value}")
-    return replace(defaults, **values)

@@ -17,7 +17,7 @@ _SPOKEN = {
     ("node.load.bars", "PriceFileError"): EXIT_USAGE,
     ("node.load.driver", "ReplayError"): EXIT_NO,
     ("node.report.receipt_file", "ReceiptFileError"): EXIT_NO,
-    ("node.config", "ConfigError"): EXIT_USAGE,
+    ("node.settings", "ConfigError"): EXIT_USAGE,
     ("node.guards.key_file", "KeyFileBroken"): EXIT_USAGE,
     ("node.genesis", "GenesisRefused"): EXIT_NO,
     ("cluster.signing", "KeyFileError"): EXIT_USAGE,

@@ -17,7 +17,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from breakwater.v1 import refusals_pb2
-from cluster.host import Refused as HostRefused
+from cluster.refused import Refused as HostRefused
 from node.guards.refusals import Refused, answer_of, refusal_name
 from node.logs import logger
 from node.metrics import Metrics

@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from breakwater.v1 import refusals_pb2
-from node.config import Limits
+from node.guards.bounds import Limits
 from node.guards.refusals import Refused
+
+_KEYS_KEPT: Final = 10_000
 
 
 @dataclass
@@ -27,6 +30,7 @@ class CallLimits:
         """Counting begins at zero."""
         self._limits = limits
         self._usage: dict[int, _Usage] = {}
+        self._swept_second = 0
         self.in_flight = 0
         self.streams = 0
 
@@ -58,13 +62,26 @@ class CallLimits:
             self.streams -= 1
 
     def _arrived(self, principal: int) -> _Usage:
-        usage = self._usage.setdefault(principal, _Usage())
+        usage = self._usage.get(principal)
         second = int(time.monotonic())
+        if usage is None:
+            usage = self._usage[principal] = self._new(second)
         if usage.second != second:
             usage.second, usage.calls = second, 0
         _require(usage.calls, self._limits.calls_per_s, "calls_per_s")
         usage.calls += 1
         return usage
+
+    def _new(self, second: int) -> _Usage:
+        """A key's first counts. Behind a gateway anybody may make up keys: now and then the idle ones are forgotten."""
+        if len(self._usage) >= _KEYS_KEPT and self._swept_second != second:
+            self._swept_second = second
+            self._usage = {
+                key: usage
+                for key, usage in self._usage.items()
+                if usage.in_flight or usage.streams or usage.second == second
+            }
+        return _Usage(second)
 
 
 def _require(running: int, most: int, field: str) -> None:

@@ -10,7 +10,7 @@ from typing import Final, cast
 import grpc
 
 from breakwater.v1 import answers_pb2, refusals_pb2
-from cluster.host import Refused as HostRefused
+from cluster.refused import Refused as HostRefused
 from node.client.errors import REFUSAL_KEY, refusal_name
 
 INT64_MIN: Final = -(1 << 63)

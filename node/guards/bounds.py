@@ -1,0 +1,27 @@
+"""The bounds of a door, a node's or a gateway's, and their defaults: the table `limits` of a configuration file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one caller, one message and one stream may ask of the door."""
+
+    message_bytes: int = 64 << 20
+    metadata_bytes: int = 16 << 10
+    batch_rows: int = 50_000
+    seal_rows: int = 1_000_000
+    calls_per_s: int = 20_000
+    calls_in_flight: int = 8_192
+    calls_in_flight_per_key: int = 2_048
+    streams_per_key: int = 256
+    tick_batches_in_flight: int = 32
+    order_batches_in_flight: int = 32
+    feed_blocks: int = 4_096
+    feed_events: int = 500_000
+    standing_blocks: int = 4_096
+    standing_rows: int = 2_000_000
+    key_bytes: int = 64
+    key_life_ms: int = 600_000
