@@ -149,9 +149,9 @@ def sort_rows(message: M, *keys: str) -> M:
     return pick(message, order)
 
 
-def split_by_shard(message: M, shards: int) -> list[M]:
-    """One message a shard, by the bucket of the `account` column."""
+def split_by_shard(message: M, owners: np.ndarray, shards: int) -> list[M]:
+    """One message a shard, by the owner of the bucket of the `account` column; `owners` has an entry a bucket."""
     if shards == 1 or row_count(message) == 0:
         return [message] + [type(message)() for _ in range(shards - 1)]
-    owner = (array(getattr(message, "account")) % BUCKETS) % shards  # noqa: B009 - a column known by name only
+    owner = owners[array(getattr(message, "account")) % BUCKETS]  # noqa: B009 - a column known by name only
     return [pick(message, np.flatnonzero(owner == shard)) for shard in range(shards)]

@@ -5,7 +5,7 @@ Books of every kind stand side by side, one a venue, by its rulebook: isolated (
 a shard that itself reports a rung skips them, one that ran them undoes them when a later call of the block says DROP.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -44,14 +44,13 @@ from breakwater.v1 import snapshots_pb2 as snapshots
 
 
 class PositionBook(Actor):
-    """Shard `shard` of `shards`. `scalar`: by the scalar rulebook throughout, as a validator runs it."""
+    """The shard that owns these buckets. `scalar`: by the scalar rulebook throughout, as a validator runs it."""
 
     call_type = batches.ShardCall
 
-    def __init__(self, shard: int, shards: int, scalar: bool = False) -> None:
+    def __init__(self, buckets: Iterable[int], scalar: bool = False) -> None:
         super().__init__()
-        self._shard = shard
-        self._shards = shards
+        self._buckets = frozenset(buckets)
         self._scalar = scalar
         self._log = StagingLog()
         self._isolated: dict[int, IsolatedBook] = {}
@@ -207,7 +206,7 @@ class PositionBook(Actor):
         return views
 
     def _owns(self, account: int) -> bool:
-        return account % BUCKETS % self._shards == self._shard
+        return account % BUCKETS in self._buckets
 
     def save(self) -> bytes:
         """Every book's rows, marks and parameters. Only between blocks, when nothing is staged any more."""

@@ -1,13 +1,17 @@
 """What one run of a block keeps between its calls, and how what actors said is gathered."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
 
 from actors.columns import join, row_count, rows, sort_rows, split_by_shard
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from cluster.chain_state import ChainState, Key
+
+M = TypeVar("M", bound=Message)
 
 
 class BlockRun:
@@ -106,6 +110,10 @@ class BlockRun:
         """Liquidators of a Spin venue ask for something: owners are asked in a call of their own (SP-07)."""
         return row_count(self.sealed.commands.takeovers) > 0
 
+    def split(self, message: M) -> list[M]:
+        """The rows of every shard, by their accounts."""
+        return split_by_shard(message, self.state.owners.array, self.state.shards)
+
     def settle_fields(self) -> list[dict[str, Any]]:
         """What only the first call of a block brings to a shard: legs, marks, totals, parameters."""
         state = self.state
@@ -116,9 +124,9 @@ class BlockRun:
             "versions": state.all_versions(),
         }
         parts = zip(
-            split_by_shard(state.outbox, state.shards),
-            split_by_shard(state.cross_outbox, state.shards),
-            split_by_shard(state.version_outbox, state.shards),
+            self.split(state.outbox),
+            self.split(state.cross_outbox),
+            self.split(state.version_outbox),
             strict=True,
         )
         return [{"legs": one, "cross_legs": cross, "version_legs": legs, **shared} for one, cross, legs in parts]
@@ -132,7 +140,7 @@ class BlockRun:
     def _cut_commands(self) -> list[batches.ShardCommands]:
         parts = [batches.ShardCommands() for _ in range(self.state.shards)]
         for field in batches.ShardCommands.DESCRIPTOR.fields:
-            split = split_by_shard(getattr(self.sealed.commands, field.name), self.state.shards)
+            split = self.split(getattr(self.sealed.commands, field.name))
             for part, columns in zip(parts, split, strict=True):
                 if row_count(columns):
                     getattr(part, field.name).CopyFrom(columns)

@@ -12,16 +12,17 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
+from cluster.placement import Owners
 from cluster.topology import is_shard, shard_name
 
 Key = tuple[int, int]
 
 
 class ChainState:
-    """The carry of one chain, for `shards` shards."""
+    """The carry of one chain, for shards that own its buckets in this way."""
 
-    def __init__(self, shards: int) -> None:
-        self.shards = shards
+    def __init__(self, owners: Owners) -> None:
+        self.owners = owners
         self.height = NO_HEIGHT
         self.block_time_ms = 0
         self.frame_hash = NO_HASH
@@ -45,6 +46,19 @@ class ChainState:
         self._tops: dict[Key, tuple[int, ...]] = {}
         self._tops_before: dict[Key, tuple[int, ...]] = {}
         self._applied: dict[str, tuple[int, bytes]] = {}
+
+    @property
+    def shards(self) -> int:
+        """How many there are."""
+        return self.owners.shards
+
+    def place(self, owners: Owners) -> None:
+        """Between two blocks: the next one's rows go to these shards, which all have applied the last one."""
+        applied = self._applied.get(shard_name(0))
+        self.owners = owners
+        self._applied = {name: known for name, known in self._applied.items() if not is_shard(name)}
+        if applied is not None:
+            self.note_applied([shard_name(shard) for shard in range(owners.shards)], *applied)
 
     def applied(self, actor: str) -> tuple[int, bytes]:
         """(height, frame hash) of the last block an actor had a call in."""
@@ -140,10 +154,10 @@ class ChainState:
         return carry.SerializeToString(deterministic=True)
 
     @classmethod
-    def load(cls, saved: bytes, shards: int) -> "ChainState":
-        """The carry of a cut, for whatever shard count there is now."""
+    def load(cls, saved: bytes, owners: Owners) -> "ChainState":
+        """The carry of a cut, whatever the placement it was taken in."""
         carry = blocks.Carry.FromString(saved)
-        state = cls(shards)
+        state = cls(owners)
         state.height, state.block_time_ms = carry.height, carry.block_time_ms
         state.frame_hash, state.header_hash = carry.frame_hash, carry.header_hash
         state.events_root, state.state_root = carry.events_root, carry.state_root
@@ -163,7 +177,7 @@ class ChainState:
         state.validated_height = carry.validated_height
         state.funding_rates_e9 = {(rate.venue, rate.market): rate.rate_e9 for rate in carry.funding_rates}
         for actor in carry.actors:
-            names = [shard_name(shard) for shard in range(shards)] if is_shard(actor.name) else [actor.name]
+            names = [shard_name(shard) for shard in range(owners.shards)] if is_shard(actor.name) else [actor.name]
             state.note_applied(names, actor.height, actor.frame_hash)
             if actor.digest:
                 state.digests[actor.name] = actor.digest

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.columns import array, pick
+from actors.columns import BUCKETS, array, pick
 from actors.position_book import PositionBook
 from actors.version_desk import VersionDesk
 from breakwater.v1 import batches_pb2 as batches
@@ -113,7 +113,7 @@ class _Onlooker(InlineTransport):
         return {desk.market: desk.view(0, [self._account]) for desk in desks if desk.venue == self._venue}
 
     def _copy(self, call: Call) -> None:
-        self.copy = PositionBook(0, 1, scalar=True)
+        self.copy = PositionBook(range(BUCKETS), scalar=True)
         shard = self.actor(call.actor)
         if shard.height:
             self.copy.restore([shard.snapshot()])

@@ -17,7 +17,7 @@ a rung all of them drop it, the ladder runs, and the call after the last round a
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from actors.columns import join, row_count, sort_rows, split_by_shard
+from actors.columns import join, row_count, sort_rows
 from actors.risk.ladder import Action
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
@@ -79,7 +79,7 @@ def _admission(run: BlockRun) -> Phases:
 def _take_over(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
     """SP-07: every owner's shard decides on what liquidators anywhere have reserved, in command order."""
     reserved = sort_rows(join(batches.Reservations(), (reply.reservations for reply in replies)), "command")
-    fields = [{"reservations": part} for part in split_by_shard(reserved, run.state.shards)]
+    fields = [{"reservations": part} for part in run.split(reserved)]
     return (yield from _shards(run, _TAKE_OVER, fields))
 
 
@@ -135,7 +135,7 @@ def _ladder(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
         orders = yield from _coordinate(run, replies, ladder_round)
         if not row_count(orders):
             return (yield from _shards(run, _END + _admission(run), [{} for _ in range(run.state.shards)]))
-        ladder = [{"ladder": part} for part in split_by_shard(orders, run.state.shards)]
+        ladder = [{"ladder": part} for part in run.split(orders)]
         if set(orders.action) == {int(Action.FULL_CLOSE_AT_MARK)}:
             replies = yield from _shards(run, _ROUND + _admission(run), ladder, ladder_round)
         else:
@@ -152,11 +152,11 @@ def _round_at_desks(run: BlockRun, acted: list[batches.ShardReply], ladder_round
     run.note_offered(reply.offers for reply in acted)
     legs, demands = in_leg_order(desks.cross_legs()), desks.demands()
     if row_count(demands):
-        fields = [{"cross_legs": part, "demands": demands} for part in split_by_shard(legs, run.state.shards)]
+        fields = [{"cross_legs": part, "demands": demands} for part in run.split(legs)]
         ranked = yield from _shards(run, _RANK, fields, ladder_round)
         desks = yield from deleverage(run, demands, ranked, ladder_round)
         legs = in_leg_order(desks.cross_legs())
-    fields = [{"cross_legs": part} for part in split_by_shard(legs, run.state.shards)]
+    fields = [{"cross_legs": part} for part in run.split(legs)]
     return (yield from _shards(run, _AFTER_DESKS + _admission(run), fields, ladder_round))
 
 

@@ -17,6 +17,7 @@ from breakwater.v1 import commands_pb2 as commands
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
 from cluster.pipeline import BlockCalls, run_block
+from cluster.placement import Owners, even
 from cluster.topology import (
     backstop_name,
     book_name,
@@ -68,9 +69,9 @@ def take_cut(state: ChainState, transport: Transport) -> dict[str, bytes]:
     return {CARRY: state.save(), **dict(zip(names, transport.snapshot(names), strict=True))}
 
 
-def restore_cut(parts: Mapping[str, bytes], transport: Transport, shards: int) -> ChainState:
+def restore_cut(parts: Mapping[str, bytes], transport: Transport, owners: Owners) -> ChainState:
     """Makes the actors of a cut and gives them their state."""
-    state = ChainState.load(parts[CARRY], shards)
+    state = ChainState.load(parts[CARRY], owners)
     for actor in part_names(state):
         concerned = parts_for(actor, parts)
         if concerned:  # a book nobody has called yet has no part
@@ -86,9 +87,8 @@ class Replica:
     """
 
     def __init__(self, shards: int = 1, scalar: bool = False, transport: InlineTransport | None = None) -> None:
-        self._shards = shards
         self._transport = transport or InlineTransport(shards, scalar)
-        self.state = ChainState(shards)
+        self.state = ChainState(even(shards))
         for actor in standing_actors(shards):
             self._transport.make(actor)
 
@@ -106,7 +106,7 @@ class Replica:
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Takes a cut."""
-        self.state = restore_cut(parts, self._transport, self._shards)
+        self.state = restore_cut(parts, self._transport, self.state.owners)
 
     def cut(self) -> dict[str, bytes]:
         """A cut at the end of the last block."""
@@ -139,7 +139,7 @@ class Replica:
         return [desk.book for desk in desks if isinstance(desk, VersionDesk)]
 
     def _position_books(self) -> list[PositionBook]:
-        shards = (self._transport.actor(shard_name(shard)) for shard in range(self._shards))
+        shards = (self._transport.actor(shard_name(shard)) for shard in range(self.state.shards))
         return [shard for shard in shards if isinstance(shard, PositionBook)]
 
     def accounts(self, venue: int, accounts: Sequence[int]) -> batches.AccountViews:

@@ -6,6 +6,7 @@ block under way are sent again, and those that were applied already answer the s
 
 from collections.abc import Callable, Mapping, Sequence
 
+from cluster.placement import Owners
 from cluster.replica import parts_for
 from cluster.transport.transport import ActorLost, Call, Transport
 
@@ -28,6 +29,10 @@ class Supervisor:
         self._cut = parts
         self._since.clear()
         self.logged_bytes = 0
+
+    def place(self, owners: Owners) -> None:
+        """Shards made or rebuilt from here on own their buckets in this way."""
+        self._transport.place(owners)
 
     def make(self, actor: str) -> None:
         """A new, empty actor."""

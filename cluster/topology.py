@@ -1,10 +1,11 @@
-"""Which actors a node has, by name, and who makes them. Buckets go to shards by number, the same for every venue."""
+"""Which actors a node has, by name, and who makes them."""
 
 from collections.abc import Callable, Iterable
 
 from actors.contract import Actor
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
+from cluster.placement import Owners
 
 REGISTRY = "registry"
 ORACLE = "oracle"
@@ -22,6 +23,11 @@ BOOK_RULEBOOKS = (common.RULEBOOK_MARGIN_TRADE, common.RULEBOOK_SPIN)
 def shard_name(shard: int) -> str:
     """The name of a shard."""
     return f"{_SHARD}{shard}"
+
+
+def shard_number(name: str) -> int:
+    """Of a shard's name, its number."""
+    return int(name.removeprefix(_SHARD))
 
 
 def pool_name(venue: int) -> str:
@@ -88,8 +94,8 @@ def standing_actors(shards: int) -> list[str]:
     return [REGISTRY, ORACLE, COORDINATOR, *(shard_name(shard) for shard in range(shards))]
 
 
-def build(name: str, shards: int, scalar: bool = False) -> Actor:
-    """A new, empty actor. Raises ValueError for a name that is none.
+def build(name: str, owners: Owners, scalar: bool = False) -> Actor:
+    """A new, empty actor; a shard owns its buckets from the start. Raises ValueError for a name that is none.
 
     Each mind is imported where it is built: in a process of its own an actor loads only itself, and Numba, half a
     second and 20 MB, only where there are positions.
@@ -109,7 +115,7 @@ def build(name: str, shards: int, scalar: bool = False) -> Actor:
     if name.startswith(_SHARD):
         from actors.position_book import PositionBook
 
-        return PositionBook(int(name.removeprefix(_SHARD)), shards, scalar)
+        return PositionBook(owners.buckets(shard_number(name)), scalar)
     if name.startswith(_POOL):
         from actors.pool import Pool
 

@@ -6,6 +6,7 @@ from actors.contract import Actor
 from breakwater.v1 import batches_pb2 as batches
 from cluster import crash_points
 from cluster.garbage import collect_rarely
+from cluster.placement import Owners
 from cluster.topology import build, is_shard
 
 _PREFIX = "SHARD_PHASE_"
@@ -14,9 +15,9 @@ _PREFIX = "SHARD_PHASE_"
 class ActorHost:
     """One actor, alone in its process."""
 
-    def __init__(self, name: str, shards: int) -> None:
+    def __init__(self, name: str, owners: Owners) -> None:
         self._name = name
-        self._actor: Actor = build(name, shards)
+        self._actor: Actor = build(name, owners)
         collect_rarely()
 
     def apply(self, payload: bytes) -> bytes:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from actors.contract import Actor
+from cluster.placement import Owners, even
 from cluster.topology import build
 from cluster.transport.transport import Call
 
@@ -12,13 +13,17 @@ class InlineTransport:
     """See `Transport`. `scalar` as in `topology.build`."""
 
     def __init__(self, shards: int, scalar: bool = False) -> None:
-        self._shards = shards
+        self._owners = even(shards)
         self._scalar = scalar
         self._actors: dict[str, Actor] = {}
 
+    def place(self, owners: Owners) -> None:
+        """Shards made from here on own their buckets in this way."""
+        self._owners = owners
+
     def make(self, actor: str) -> None:
         """A new object under the name."""
-        self._actors[actor] = build(actor, self._shards, self._scalar)
+        self._actors[actor] = build(actor, self._owners, self._scalar)
 
     def has(self, actor: str) -> bool:
         """Whether it was made."""

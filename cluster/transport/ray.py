@@ -13,6 +13,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
+from cluster.placement import Owners, even
 from cluster.topology import ORACLE, REGISTRY, is_insurance
 from cluster.transport.actor_host import ActorHost
 from cluster.transport.inline import InlineTransport
@@ -32,11 +33,15 @@ class RayTransport:
     """See `Transport`. Ray must be initialised (`cluster.launch`)."""
 
     def __init__(self, shards: int) -> None:
-        self._shards = shards
+        self._owners = even(shards)
         self._handles: dict[str, Any] = {}
         self._pids: dict[str, int] = {}
         self._local = InlineTransport(shards)
         self._host_class = ray.remote(ActorHost)
+
+    def place(self, owners: Owners) -> None:
+        """Shards made from here on own their buckets in this way."""
+        self._owners = owners
 
     def make(self, actor: str) -> None:
         """Starts a process for the actor; one that was there is ended."""
@@ -44,7 +49,7 @@ class RayTransport:
             self._local.make(actor)
             return
         self._end(actor)
-        self._handles[actor] = self._host_class.options(**_OPTIONS).remote(actor, self._shards)
+        self._handles[actor] = self._host_class.options(**_OPTIONS).remote(actor, self._owners)
         self._pids.pop(actor, None)
 
     def has(self, actor: str) -> bool:

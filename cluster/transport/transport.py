@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from cluster.placement import Owners
+
 
 class Call(NamedTuple):
     """One message to one actor."""
@@ -21,6 +23,9 @@ class ActorLost(Exception):
 
 class Transport(Protocol):
     """Carries bytes. Calls to one actor are carried out in the order they are made."""
+
+    def place(self, owners: Owners) -> None:
+        """Shards made from here on own their buckets in this way; those that are there keep what they have."""
 
     def make(self, actor: str) -> None:
         """Makes a new, empty actor under this name; one that is there is replaced."""

@@ -13,6 +13,7 @@ from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
 from cluster.journal import GENESIS_TIP, JournalWriter, SqliteJournal, Tip
 from cluster.pipeline import run_block
+from cluster.placement import even
 from cluster.replica import drive
 from cluster.topology import pool_name, standing_actors
 from cluster.transport.transport import Transport
@@ -37,7 +38,7 @@ class World:
 
     def __init__(self, transport: Transport, shards: int, journal: SqliteJournal | None = None) -> None:
         self.transport = transport
-        self.state = ChainState(shards)
+        self.state = ChainState(even(shards))
         self.blocks: list[cmd.BlockInput] = []
         self._journal = journal
         self._writer = JournalWriter(journal) if journal is not None else None

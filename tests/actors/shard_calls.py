@@ -6,6 +6,7 @@ from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
+from cluster.placement import even
 from tests.actors.calling import Caller, table
 from tests.building import LONG, MARKET, market, venue
 
@@ -53,17 +54,17 @@ class Shard(Caller):
     """A shard with accounts 1 to 4, a bitcoin each, and a market at a price."""
 
     def __init__(self, shard: int = 0, shards: int = 1, **rules: int) -> None:
-        super().__init__(PositionBook(shard, shards), batches.ShardReply)
+        super().__init__(PositionBook(even(shards).buckets(shard)), batches.ShardReply)
         self.price = PRICE
         self.state = common.MARK_STATE_FRESH
         self.boundary_ms = 0
         self.buckets: dict[int, bytes] = {}
-        owned = [account for account in range(1, 5) if account % 1_024 % shards == shard]
+        self.owned = [account for account in range(1, 5) if account % 1_024 % shards == shard]
         self.changes = batches.ParameterChanges(venues=[venue(**rules)], markets=[market(halt_age_ms=30_000)])
         self.changes.venues[0].version = 1
         self.run(
-            opened=[(account, 1, account, 0) for account in owned],
-            deposits=[(10 + account, 1, account, 10**8) for account in owned],
+            opened=[(account, 1, account, 0) for account in self.owned],
+            deposits=[(10 + account, 1, account, 10**8) for account in self.owned],
         )
 
     def run(self, *, legs: Any = (), totals: Any = (), phases: Any = FIRST, **rows: Any) -> Any:

@@ -19,6 +19,7 @@ from actors.columns import (
     split_by_shard,
 )
 from breakwater.v1 import batches_pb2 as batches
+from cluster.placement import even
 
 NUMBERS = st.integers(-(1 << 63), (1 << 63) - 1)
 SMALL = st.integers(0, 3)
@@ -57,7 +58,7 @@ def test_joining_is_appending(first: list[tuple[int, int, int, int, bytes]], sec
 def test_splitting_gives_every_row_to_the_shard_of_its_bucket_in_its_order(
     table: list[tuple[int, int, int, int]], shards: int
 ) -> None:
-    parts = split_by_shard(amounts_of(table), shards)
+    parts = split_by_shard(amounts_of(table), even(shards).array, shards)
     assert len(parts) == shards
     for shard, part in enumerate(parts):
         assert list(rows(part)) == [row for row in table if row[2] % BUCKETS % shards == shard]

@@ -7,6 +7,7 @@ import pytest
 
 from actors.contract import Actor, ChainBroken
 from breakwater.v1 import batches_pb2 as batches
+from cluster.placement import even
 from cluster.topology import build
 from tests.actors.calling import frame_hash, head
 
@@ -52,7 +53,7 @@ def test_the_same_call_is_decided_once_and_answered_twice() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_actor_answers_the_same_bytes_again(name: str) -> None:
-    actor = build(name, 1)
+    actor = build(name, even(1))
     for height in (1, 2, 3):
         payload = actor.call_type(header=head(height, now_ms=height * 1_000, root=True)).SerializeToString()
         answer, digest = actor.apply(payload), actor.digest()
@@ -99,7 +100,7 @@ def test_a_restored_actor_goes_on_with_the_next_block_and_with_no_other() -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_actor_can_be_snapshot_and_restored(name: str) -> None:
-    actor, other = build(name, 1), build(name, 1)
+    actor, other = build(name, even(1)), build(name, even(1))
     actor.apply(actor.call_type(header=head(1)).SerializeToString())
     other.restore([actor.snapshot()])
     assert (other.snapshot(), other.digest()) == (actor.snapshot(), actor.digest())
@@ -125,4 +126,4 @@ def test_a_digest_names_the_state_and_not_the_frame_it_came_by() -> None:
 @pytest.mark.parametrize("name", ("registry", "oracle", "coordinator"))
 def test_actors_without_reads_say_so(name: str) -> None:
     with pytest.raises(ValueError, match="no reads"):
-        build(name, 1).query(b"")
+        build(name, even(1)).query(b"")

@@ -7,6 +7,7 @@ import pytest
 from actors.ledger.bucket_digests import EMPTY_BUCKET
 from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
+from cluster.placement import even
 from tests.actors.shard_calls import DROP, STAGED, Shard, leg, open_row, order
 from tests.building import LIMIT, LONG, MARKET, SHORT
 
@@ -43,10 +44,10 @@ def test_staging_that_was_dropped_shows_neither_in_answers_nor_in_digests() -> N
 
 def digests(*shards: Shard) -> dict[int, bytes]:
     """Digests of all buckets of the shards: those of copies that know nothing but the rows."""
-    found = {}
+    found: dict[int, bytes] = {}
     parts = [shard.actor.snapshot() for shard in shards]
     for number in range(len(shards)):
-        copy = PositionBook(number, len(shards))
+        copy = PositionBook(even(len(shards)).buckets(number))
         copy.restore(parts)
         call = batches.ShardCall(
             header=batches.CallHeader(
@@ -67,7 +68,7 @@ def sharded(shards: int) -> list[Shard]:
     made = [Shard(shard, shards) for shard in range(shards)]
     for account, side in ((1, LONG), (2, SHORT), (3, LONG)):
         for shard in made:
-            mine = account % 1_024 % shards == shard.actor._shard  # type: ignore[attr-defined]
+            mine = account in shard.owned
             shard.run(opens=[open_row(0, account, side)] if mine else [])
             shard.run(legs=[leg(0, account, order(shard.height - 1, 0), side)] if mine else [])
     return made
@@ -97,7 +98,7 @@ def test_a_cut_may_be_taken_by_another_number_of_shards(before: int, after: int)
     query = batches.ShardQuery(accounts=batches.AccountQuery(venue=1, accounts=[1, 2, 3, 4])).SerializeToString()
     found = {}
     for number in range(after):
-        copy = PositionBook(number, after)
+        copy = PositionBook(even(after).buckets(number))
         copy.restore(parts)
         for view in batches.AccountViews.FromString(copy.query(query)).accounts:
             assert view.account % after == number

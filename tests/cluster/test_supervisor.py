@@ -9,6 +9,7 @@ from blake3 import blake3
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
 from cluster.pipeline import run_block
+from cluster.placement import even
 from cluster.replica import Replica, drive, read_accounts, read_pool, take_cut
 from cluster.supervisor import MAX_REBUILDS_A_CALL, Supervisor
 from cluster.topology import standing_actors
@@ -72,7 +73,7 @@ class Deadly:
 
 def play(supervisor: Supervisor, shards: int, cut_every: int) -> tuple[ChainState, list[BlockResult]]:
     """The story on a supervised transport, with a cut now and then."""
-    state, results = ChainState(shards), []
+    state, results = ChainState(even(shards)), []
     for actor in standing_actors(shards):
         supervisor.make(actor)
     for block in story().blocks:

@@ -16,6 +16,7 @@ from actors.ledger.table import StagingLog
 from actors.sinks import EventSink
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
+from cluster.placement import even
 from tests.actors.book_calls import BUY, MARKET, SELL, VENUE, Book, SpinBook, place, told
 from tests.actors.booking.flow import Flow
 from tests.actors.calling import Caller
@@ -58,7 +59,7 @@ def test_sp_10_a_spin_desk_books_what_fills_were_told_with(seed: int, maker_fee_
     for _ in range(5):
         reply = book.work(*flow.block(40))
         dues = RowGatherer(batches.CrossDues)
-        for legs in split_by_shard(reply.legs, shards):
+        for legs in split_by_shard(reply.legs, even(shards).array, shards):
             ledger.settle(legs, dues)
         sums = desk.block(dues=dues.message()).sums
         total += told_fees(reply)

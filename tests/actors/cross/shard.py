@@ -7,6 +7,7 @@ from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
+from cluster.placement import even
 from tests.actors.calling import Caller, table
 from tests.building import LONG
 
@@ -92,7 +93,7 @@ class CrossShard(Caller):
     """A shard with accounts 1 to 4, a thousand USDC each, and two markets at a price."""
 
     def __init__(self, shard: int = 0, shards: int = 1) -> None:
-        super().__init__(PositionBook(shard, shards), batches.ShardReply)
+        super().__init__(PositionBook(even(shards).buckets(shard)), batches.ShardReply)
         self.prices = dict.fromkeys(MARKETS, PRICE)
         self.buckets: dict[int, bytes] = {}
         self.owned = [account for account in ACCOUNTS if account % BUCKETS % shards == shard]

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from actors.columns import BUCKETS
 from actors.liquidation_coordinator import LiquidationCoordinator
 from actors.position_book import PositionBook
 from actors.risk.ladder import Action
@@ -43,7 +44,7 @@ class Shard(Caller):
     """One shard, and the time its calls took on the processor."""
 
     def __init__(self) -> None:
-        super().__init__(PositionBook(0, 1), batches.ShardReply)
+        super().__init__(PositionBook(range(BUCKETS)), batches.ShardReply)
         self.taken_s: list[float] = []
 
     def _call(self, now_ms: int, root: bool, fields: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from actors.ledger.bucket_digests import EMPTY_BUCKET
 from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
+from cluster.placement import even
 from tests.actors.calling import frame_hash
 from tests.actors.cross.shard import (
     ACCOUNTS,
@@ -35,7 +36,7 @@ def sharded(count: int) -> list[CrossShard]:
 
 
 def restored(parts: list[bytes], number: int, count: int) -> PositionBook:
-    copy = PositionBook(number, count)
+    copy = PositionBook(even(count).buckets(number))
     copy.restore(parts)
     return copy
 

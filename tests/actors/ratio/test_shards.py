@@ -7,6 +7,7 @@ from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
+from cluster.placement import even
 from tests.actors.calling import Caller, table
 from tests.actors.ratio.venue import (
     ACCOUNTS,
@@ -33,7 +34,9 @@ class Shards:
     """All shards of a venue, and the legs on their way to them."""
 
     def __init__(self, shards: int, scalar: bool = False) -> None:
-        self.shards = [Caller(PositionBook(shard, shards, scalar), batches.ShardReply) for shard in range(shards)]
+        self.shards = [
+            Caller(PositionBook(even(shards).buckets(shard), scalar), batches.ShardReply) for shard in range(shards)
+        ]
         self.legs: list[tuple[int, ...]] = []
         self.buckets: dict[int, bytes] = {}
         spin = parameters.SpinParameters(
@@ -128,12 +131,12 @@ def test_a_cut_goes_to_another_number_of_shards_with_what_is_reserved() -> None:
     venue.block(MARK - 800, takeovers=[takeover(1, 2, 1, 10), takeover(2, 3, 1, 5)])
     assert venue.view(2).ratio.reserved_atoms == 10 * 92_000
     cut = [caller.actor.snapshot() for caller in venue.shards]
-    restored = PositionBook(0, 1)
+    restored = PositionBook(range(BUCKETS))
     restored.restore(cut)
     twin = Caller(restored, batches.ShardReply)
     query = batches.ShardQuery(accounts=batches.AccountQuery(venue=VENUE, accounts=list(ACCOUNTS)))
     views = batches.AccountViews.FromString(twin.actor.query(query.SerializeToString())).accounts
     assert list(views) == [venue.view(account) for account in ACCOUNTS]
-    again = PositionBook(0, 1)
+    again = PositionBook(range(BUCKETS))
     again.restore([restored.snapshot()])
     assert again.snapshot() == restored.snapshot()

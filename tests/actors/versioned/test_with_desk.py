@@ -14,6 +14,7 @@ from actors.versioned.phases import VersionedPhases
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from cluster.conservation import check_markets, check_versioned_venues
+from cluster.placement import even
 from tests.actors.calling import Caller, table
 from tests.actors.versioning.market import MARKET, PRICE, SLOT_MS, START_MS, UNIT, USD, VENUE, market_terms, venue_terms
 
@@ -46,7 +47,7 @@ class Venue:
     def block(self, now_ms: int, price_ticks: int, commands: batches.ShardCommands, is_redone: bool) -> None:
         """One block; `is_redone`: what shards staged is dropped and staged again."""
         self.height += 1
-        legs = split_by_shard(self.last.legs, self.shards)
+        legs = split_by_shard(self.last.legs, even(self.shards).array, self.shards)
         replies = [self._shard(shard, legs[shard], commands, is_redone) for shard in range(self.shards)]
         holdings = join(batches.VersionHoldings(), (reply.version_holdings for reply in replies))
         if self.last.height:
@@ -77,7 +78,10 @@ class Venue:
         book, log = self.books[shard], self.logs[shard]
         fields = {field.name: getattr(commands, field.name) for field in commands.DESCRIPTOR.fields}
         mine = batches.ShardCommands(
-            **{name: split_by_shard(rows_of, self.shards)[shard] for name, rows_of in fields.items()}
+            **{
+                name: split_by_shard(rows_of, even(self.shards).array, self.shards)[shard]
+                for name, rows_of in fields.items()
+            }
         )
         call = batches.ShardCall(version_legs=legs, versions=self.records, commands=mine)
         call.header.height = self.height
