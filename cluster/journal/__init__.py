@@ -4,7 +4,9 @@ from cluster.journal.frame import FIRST_HEIGHT, GENESIS_HASH, GENESIS_TIP, Frame
 from cluster.journal.journal import (
     Fenced,
     FrameNotAppended,
+    FramesPruned,
     HeightOutOfOrder,
+    Holder,
     Journal,
     JournalCorrupted,
     JournalError,
@@ -12,9 +14,11 @@ from cluster.journal.journal import (
     NoticeSink,
     OutcomeUnknown,
     ReadableJournal,
+    StoreFailed,
 )
 from cluster.journal.sqlite import SqliteJournal
 from cluster.journal.sqlite_reader import SqliteReader, open_read_only
+from cluster.journal.tail import SettledTail, settle_tail
 from cluster.journal.writer import JournalWriter
 
 __all__ = [
@@ -24,7 +28,9 @@ __all__ = [
     "Fenced",
     "Frame",
     "FrameNotAppended",
+    "FramesPruned",
     "HeightOutOfOrder",
+    "Holder",
     "Journal",
     "JournalCorrupted",
     "JournalError",
@@ -33,9 +39,12 @@ __all__ = [
     "NoticeSink",
     "OutcomeUnknown",
     "ReadableJournal",
+    "SettledTail",
     "SqliteJournal",
     "SqliteReader",
+    "StoreFailed",
     "Tip",
     "frame_hash",
     "open_read_only",
+    "settle_tail",
 ]

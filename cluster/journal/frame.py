@@ -46,6 +46,11 @@ class Frame:
         """Make the frame that follows `prev_hash`, with its hash computed."""
         return cls(height, epoch, prev_hash, frame_hash(height, epoch, prev_hash, payload), payload)
 
+    @property
+    def tip(self) -> Tip:
+        """Where a chain ends whose last frame this is."""
+        return Tip(self.height, self.hash, self.epoch)
+
 
 @dataclass(frozen=True, slots=True)
 class Tip:

@@ -1,13 +1,14 @@
-"""What a journal is, whatever the store: the interface, its errors, and the check of the chain."""
+"""What a journal is, whatever the store: the interface and its errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple, Protocol
 
-from cluster.journal.frame import GENESIS_TIP, Frame, Tip, frame_hash
+from cluster.journal.frame import Frame, Tip
 
 NoticeSink = Callable[[str], None]
+Kind = Literal["sqlite", "postgresql"]
 
 
 class JournalError(Exception):
@@ -23,13 +24,34 @@ class JournalCorrupted(JournalError):
         self.reason = reason
 
 
-class LeaseHeld(JournalError):
-    """Another process holds the data directory."""
+class FramesPruned(JournalError):
+    """Frames were asked for that were pruned. `first_height` is the first that is still in the journal."""
 
-    def __init__(self, path: str, holder: str) -> None:
-        super().__init__(f"data directory {path} is in use by {holder}")
+    def __init__(self, asked_height: int, first_height: int) -> None:
+        super().__init__(
+            f"frame {asked_height} was pruned: the journal begins at height {first_height}, "
+            f"and needs a snapshot of height {first_height - 1} or above to start from"
+        )
+        self.asked_height = asked_height
+        self.first_height = first_height
+
+
+class StoreFailed(JournalError):
+    """The store does not answer, or refuses what is neither an append nor damage; it says nothing of frames."""
+
+
+class LeaseHeld(JournalError):
+    """Another process holds the journal: `path` is the data directory or the address of the stream.
+
+    Where the store notes when a holder was last seen, `free_in_ms` is how long it must stay silent to lose the lease.
+    """
+
+    def __init__(self, path: str, holder: str, free_in_ms: int | None = None) -> None:
+        what = "journal" if "://" in path else "data directory"
+        super().__init__(f"{what} {path} is in use by {holder}")
         self.path = path
         self.holder = holder
+        self.free_in_ms = free_in_ms
 
 
 class Fenced(JournalError):
@@ -50,7 +72,7 @@ class HeightOutOfOrder(JournalError):
 
 
 class FrameNotAppended(JournalError):
-    """The store failed, and it was then established that the frame is not in it. The lease has a new epoch."""
+    """The store refused for certain: the frame is not in it and never will be. The lease is as it was."""
 
     def __init__(self, height: int, reason: str) -> None:
         super().__init__(f"frame {height} was not appended: {reason}")
@@ -59,7 +81,7 @@ class FrameNotAppended(JournalError):
 
 
 class OutcomeUnknown(JournalError):
-    """The store failed and could not be asked again: whether the frame is in it shows at the next opening."""
+    """The store failed half-way: whether the frame is in it shows when `resume` has returned, by the tip's hash."""
 
     def __init__(self, height: int, reason: str) -> None:
         super().__init__(f"it is unknown whether frame {height} was appended: {reason}")
@@ -67,67 +89,80 @@ class OutcomeUnknown(JournalError):
         self.reason = reason
 
 
+class Holder(NamedTuple):
+    """Who has the lease: a name (empty when it was released), the epoch, and how long ago the store last saw them."""
+
+    name: str
+    epoch: int
+    seen_age_ms: int
+
+
 class ReadableJournal(Protocol):
     """The half of a journal that an audit needs."""
 
-    def tip(self) -> Tip:
-        """Return the last frame's place, or GENESIS_TIP."""
+    def start(self) -> Tip:
+        """Return the place the first stored frame follows: GENESIS_TIP, or what was pruned up to."""
 
-    def frames(self, from_height: int = ...) -> Iterator[Frame]:
-        """Yield the frames from a height on, each verified; raises JournalCorrupted at the first that is wrong."""
+    def tip(self) -> Tip:
+        """Return the last frame's place, or `start` where there is none."""
+
+    def frames(self, from_height: int | None = None) -> Iterator[Frame]:
+        """Yield the frames from a height on (the first stored), each verified; those there are, without waiting.
+
+        Raises JournalCorrupted at the first that is wrong, FramesPruned where it was pruned.
+        """
 
     def verify(self) -> Tip:
-        """Check the store and the chain from the first frame to the last; raises JournalCorrupted."""
+        """Check the store and the chain from the first stored frame to the last; raises JournalCorrupted."""
 
     def close(self) -> None:
         """Let the store and its lock go."""
 
 
 class Journal(ReadableJournal, Protocol):
-    """One ordered stream of frames with one writer at a time, fenced by the epoch of a lease in the store."""
+    """One ordered stream of frames with one writer at a time, fenced by the epoch of a lease in the store.
+
+    Every method raises StoreFailed where the store does not answer.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """Which store it is."""
 
     @property
     def epoch(self) -> int:
-        """The epoch this writer holds, 0 before take_lease. It can rise when a failed append was looked into."""
+        """The epoch this writer holds, 0 before take_lease and after close."""
 
-    def take_lease(self) -> int:
-        """Become the writer: raise the epoch, which shuts out every earlier holder, and return it."""
+    def take_lease(self, *, force: bool = False) -> int:
+        """Become the writer: raise the epoch, which shuts out every earlier holder, and return it.
+
+        Raises LeaseHeld while another holder is alive; `force` takes it from them all the same.
+        """
 
     def append(self, frame: Frame) -> None:
         """Make the frame durable before returning.
 
-        Raises HeightOutOfOrder, Fenced, FrameNotAppended or OutcomeUnknown.
+        Raises HeightOutOfOrder, Fenced, FrameNotAppended or OutcomeUnknown; after the last, `resume` comes first.
+        """
+
+    def resume(self) -> Tip:
+        """After OutcomeUnknown: connect anew and raise the own epoch, so that nothing on its way can still arrive.
+
+        Returns the tip: its hash tells whether the frame is in. Raises Fenced where somebody else took the lease,
+        StoreFailed while the store does not answer: then try again.
+        """
+
+    def renew(self) -> None:
+        """Note by the store's own clock that the holder is alive. Raises Fenced."""
+
+    def holder(self) -> Holder:
+        """Say who has the lease."""
+
+    def cut_before(self, height: int) -> int:
+        """Remove the frames below `height` at once or not at all, and return how many.
+
+        The place of the frame before stays, and the chain is checked from there. Raises ValueError past the tip.
         """
 
     def checkpoint(self) -> None:
         """Do the store's housekeeping; called after acknowledgements, never between a command and its answer."""
-
-
-def chain_error(frame: Frame, before: Tip) -> str | None:
-    """Say what is wrong with `frame` as the successor of `before`, or None when nothing is."""
-    if frame.height != before.height + 1:
-        return f"the next frame in the store has height {frame.height}"
-    if frame.prev_hash != before.hash:
-        return "it does not name the hash of the frame before"
-    if frame.epoch < before.epoch:
-        return f"its epoch {frame.epoch} is below {before.epoch}, the epoch before"
-    return content_error(frame)
-
-
-def content_error(frame: Frame) -> str | None:
-    """Say whether a frame's own bytes disagree with its hash; needs no neighbour."""
-    try:
-        expected = frame_hash(frame.height, frame.epoch, frame.prev_hash, frame.payload)
-    except (ValueError, TypeError) as error:  # a damaged store can hand out any type in any column
-        return f"it is malformed ({error})"
-    return None if frame.hash == expected else "its content does not match its hash"
-
-
-def checked(frames: Iterable[Frame], before: Tip = GENESIS_TIP) -> Iterator[Frame]:
-    """Pass on the frames that follow `before`; raises JournalCorrupted at the first that breaks the chain."""
-    for frame in frames:
-        error = chain_error(frame, before)
-        if error is not None:
-            raise JournalCorrupted(before.height + 1, error)
-        before = Tip(frame.height, frame.hash, frame.epoch)
-        yield frame

@@ -4,48 +4,37 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from cluster.journal.frame import FIRST_HEIGHT, GENESIS_TIP, Frame, Tip
 from cluster.journal.journal import (
-    Fenced,
     FrameNotAppended,
-    HeightOutOfOrder,
     JournalCorrupted,
+    JournalError,
     LeaseHeld,
     NoticeSink,
     OutcomeUnknown,
-    chain_error,
-    content_error,
+    StoreFailed,
 )
 from cluster.journal.lock import DirectoryLock
-from cluster.journal.sqlite_reader import JOURNAL_NAME, PAGE_BYTES, SqliteReader, log_path, scan_log
+from cluster.journal.sql_journal import SqlJournal
+from cluster.journal.sqlite_reader import (
+    JOURNAL_NAME,
+    PAGE_BYTES,
+    SqliteStore,
+    log_path,
+    primary_code,
+    scan_log,
+)
 
 _log = logging.getLogger(__name__)
 Connect = Callable[[Path], sqlite3.Connection]
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS journal (stream TEXT NOT NULL, height INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  prev_hash BLOB NOT NULL, hash BLOB NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (stream, height));
-CREATE TABLE IF NOT EXISTS journal_cut (stream TEXT NOT NULL, height INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  prev_hash BLOB NOT NULL, hash BLOB NOT NULL, payload BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS lease (stream TEXT PRIMARY KEY, epoch INTEGER NOT NULL, holder TEXT NOT NULL,
-  anchor_height INTEGER NOT NULL, anchor_hash BLOB NOT NULL);
-"""
-_NEW_LEASE = "INSERT INTO lease VALUES (:stream, 0, '', :height, :hash) ON CONFLICT DO NOTHING"
-_APPEND = """
-INSERT INTO journal (stream, height, epoch, prev_hash, hash, payload)
-SELECT :stream, :height, :epoch, :prev_hash, :hash, :payload FROM lease WHERE stream = :stream AND epoch = :epoch
-"""
-_TAKE = """
-UPDATE lease SET epoch = MAX(epoch, :tip_epoch) + 1, holder = :holder, anchor_height = :height, anchor_hash = :hash
-WHERE stream = :stream RETURNING epoch
-"""
-_RETAKE = "UPDATE lease SET epoch = epoch + 1 WHERE stream = :stream AND epoch = :epoch RETURNING epoch"
-_ANCHOR = "UPDATE lease SET anchor_height = :height, anchor_hash = :hash WHERE stream = :stream AND epoch = :epoch"
-_KEEP_CUT = "INSERT INTO journal_cut SELECT * FROM journal WHERE stream = :stream AND height >= :height"
-_CUT = "DELETE FROM journal WHERE stream = :stream AND height >= :height"
+# SQLite takes these back by itself: a commit record that does not fit on the disk is not there.
+_REFUSED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY})
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -67,15 +56,17 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-class SqliteJournal(SqliteReader):
+class SqliteJournal(SqliteStore, SqlJournal):
     """The writer. One thread appends; other threads may read frames meanwhile."""
 
+    kind = "sqlite"
+
     def __init__(self, directory: Path, lock: DirectoryLock, holder: str, stream: str, connect: Connect) -> None:
+        super().__init__(stream, holder, str(directory))
         self._path = directory / JOURNAL_NAME
+        self._lock = lock
         self._connect = connect
-        self._holder = holder
-        self._epoch = 0
-        super().__init__(connect(self._path), lock, stream)
+        self._connection = connect(self._path)
 
     @classmethod
     def open(
@@ -92,7 +83,8 @@ class SqliteJournal(SqliteReader):
 
         `verify_after` is the place of a verified snapshot: older frames are left to `verify`. A torn tail is cut
         (its rows are kept aside in `journal_cut`) and reported to `notice`.
-        Raises LeaseHeld at once when another process has the directory, JournalCorrupted when it must not start.
+        Raises LeaseHeld at once when another process has the directory, JournalCorrupted when it must not start,
+        FramesPruned when it begins above `verify_after`, StoreFailed.
         """
         directory.mkdir(parents=True, exist_ok=True)
         lock = DirectoryLock(directory, holder)
@@ -103,128 +95,76 @@ class SqliteJournal(SqliteReader):
             lock.release()
             raise
         try:
-            tip = journal._settle_tail(verify_after, notice)
+            tip = journal._settle(verify_after, notice)
             if report.torn:
                 notice(f"journal: an unfinished write after height {tip.height} was cut; it was never acknowledged")
             return journal
         except BaseException:
-            SqliteReader.close(journal)
+            journal._disconnect()
             raise
 
-    @property
-    def epoch(self) -> int:
-        """The lease epoch this writer holds, 0 before take_lease. It rises when a failed append was looked into."""
-        return self._epoch
-
-    def take_lease(self) -> int:
-        """Raise the epoch above every earlier one, which shuts earlier holders out, and return it."""
-        with self._guard:
-            tip = self.tip()
-            values = {"tip_epoch": tip.epoch, "holder": self._holder, "height": tip.height, "hash": tip.hash}
-            self._epoch = int(self.query(_TAKE, tip.height + 1, **values)[0][0])
-            self._tip = tip
-            return self._epoch
-
-    def append(self, frame: Frame) -> None:
-        """Make the frame durable before returning. The epoch is tested by the statement that inserts.
-
-        Raises HeightOutOfOrder (not the tip's successor), Fenced (the frame's epoch is not the lease's),
-        FrameNotAppended or OutcomeUnknown (the store failed).
-        """
-        with self._guard:
-            self._require_lease()
-            if frame.epoch < self._tip.epoch:
-                raise Fenced(frame.epoch)
-            error = chain_error(frame, self._tip)
-            if error is not None:
-                raise HeightOutOfOrder(self._tip.height + 1, frame.height, error)
-            values = {name: getattr(frame, name) for name in Frame.__slots__} | {"stream": self._stream}
-            try:
-                inserted = self._connection.execute(_APPEND, values).rowcount
-            except sqlite3.Error as failure:
-                inserted = self._look_into(frame, str(failure))
-            if inserted != 1:
-                raise Fenced(frame.epoch)
-            self._tip = Tip(frame.height, frame.hash, frame.epoch)
-
     def checkpoint(self) -> None:
-        """Move the log into the file. First the tip is noted in the lease row: whatever leaves the log's checksums
-        for the file is then known to have been durable, and can never be taken for a torn tail."""
+        """Note the tip in the lease row, then move the log into the file: whatever leaves the log's checksums for the
+        file is known to have been durable."""
         with self._guard:
-            self._require_lease()
-            values = {"stream": self._stream, "epoch": self._epoch, "height": self._tip.height, "hash": self._tip.hash}
-            if self._connection.execute(_ANCHOR, values).rowcount != 1:
-                raise Fenced(self._epoch)
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            super().checkpoint()
+            self.query("PRAGMA wal_checkpoint(PASSIVE)", self._tip.height + 1)
 
     def wal_bytes(self) -> int:
         """Return the size of the log file: what a checkpoint would have to move, at most."""
         log = log_path(self._path.parent)
         return log.stat().st_size if log.exists() else 0
 
-    def close(self) -> None:
-        """Note the tip, close the store and let the directory go; harmless when repeated."""
-        with self._guard:
-            try:
-                if self._epoch:
-                    self.checkpoint()
-            except (sqlite3.Error, Fenced) as error:  # everything acknowledged is in the log: nothing is lost
-                _log.warning("journal: no checkpoint at closing (%s)", error)
-            finally:
-                self._epoch = 0
-                super().close()
-
-    def _require_lease(self) -> None:
-        if self._epoch == 0:
-            raise Fenced(0)
-
-    def _look_into(self, frame: Frame, reason: str) -> int:
-        """After a commit of unknown outcome: a fresh connection, the lease again, and the tip's hash decides.
-
-        Returns 1 when the frame is in the store after all.
-        """
+    def _insert(self, frame: Frame) -> int:
+        values = {name: getattr(frame, name) for name in Frame.__slots__} | {"stream": self._stream}
         try:
-            self._connection.close()
+            return self._connection.execute(self._sql.append, values).rowcount
+        except sqlite3.Error as failure:
+            if primary_code(failure) in _REFUSED or self._is_overwritten(failure):
+                raise FrameNotAppended(frame.height, str(failure)) from failure
+            raise OutcomeUnknown(frame.height, str(failure)) from failure
+
+    def _is_overwritten(self, failure: sqlite3.Error) -> bool:
+        """After a write that failed: the next commit goes to the same place in the log, so what was half written is
+        gone for certain once there is one. A sync that failed says nothing of earlier bytes: there only a new
+        connection and a whole checkpoint help, and that is `resume`."""
+        if primary_code(failure) != sqlite3.SQLITE_IOERR or failure.sqlite_errorcode != sqlite3.SQLITE_IOERR_WRITE:
+            return False
+        try:
+            self.renew()
+        except JournalError:
+            return False
+        return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.query("BEGIN IMMEDIATE", self._tip.height + 1)
+        try:
+            yield
+            self.query("COMMIT", self._tip.height + 1)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise
+
+    def _reconnect(self) -> None:
+        """Drop the connection and open the file anew. A whole checkpoint then writes every page again and syncs it: a
+        sync that failed may have left pages in memory that the kernel takes for written."""
+        self._connection.close()
+        try:
             self._connection = self._connect(self._path)
-            taken = self._connection.execute(_RETAKE, {"stream": self._stream, "epoch": self._epoch}).fetchall()
-            tip = self.tip()
-        except (sqlite3.Error, JournalCorrupted) as error:
-            self._epoch = 0
-            raise OutcomeUnknown(frame.height, f"{reason}; then {error}") from error
-        if not taken:
-            raise Fenced(self._epoch)
-        self._epoch = int(taken[0][0])
-        if tip.hash == frame.hash:
-            return 1
-        if tip.hash == frame.prev_hash:
-            raise FrameNotAppended(frame.height, reason)
-        raise Fenced(frame.epoch)
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise StoreFailed(f"the journal's store {self._path} does not answer: {error}") from error
+        if busy:
+            raise StoreFailed(f"the journal's store {self._path} is in use: its log cannot be moved into the file")
 
-    def _settle_tail(self, verify_after: Tip, notice: NoticeSink) -> Tip:
-        """Verify from a known place on; cut an invalid end that was never known to be durable."""
-        before = self.place_before(verify_after.height + 1)
-        if before.hash != verify_after.hash:
-            raise JournalCorrupted(before.height, "it is not the frame the snapshot was taken at")
-        rows = self.rows_from(before.height + 1)
-        for frame in rows:
-            error = chain_error(frame, before)
-            if error is not None:
-                return self._cut_after(before, error, [frame, *rows], notice)
-            before = Tip(frame.height, frame.hash, frame.epoch)
-        self.check_anchor(before)
-        return before
+    def _disconnect(self) -> None:
+        self._connection.close()
+        self._lock.release()
 
-    def _cut_after(self, tip: Tip, error: str, rest: list[Frame], notice: NoticeSink) -> Tip:
-        height = tip.height + 1
-        if any(content_error(frame) is None for frame in rest):
-            raise JournalCorrupted(height, f"{error}, and valid frames follow")
-        self.check_anchor(tip)
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for statement in (_KEEP_CUT, _CUT):
-                self._connection.execute(statement, {"stream": self._stream, "height": height})
-        notice(f"journal: torn tail cut at height {height} ({error}); its rows are kept in journal_cut")
-        return tip
+    def _lease_terms(self) -> dict[str, int]:
+        return {"ttl_ms": 0, "force": 1}  # who has the directory's lock is alone: the kernel knows who is alive
 
 
 def _open_store(
@@ -236,19 +176,21 @@ def _open_store(
     except sqlite3.DatabaseError as error:
         raise _refusal(directory, error) from error
     try:
-        journal._connection.executescript(_SCHEMA)
-        values = {"stream": stream, "height": GENESIS_TIP.height, "hash": GENESIS_TIP.hash}
-        journal._connection.execute(_NEW_LEASE, values)
-    except sqlite3.DatabaseError as error:
+        journal._make_tables()
+        columns = [row[1] for row in journal.query("PRAGMA table_info(lease)", FIRST_HEIGHT)]
+        if "seen_ms" not in columns:  # a file of before leases were renewed
+            journal.query("ALTER TABLE lease ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0", FIRST_HEIGHT)
+    except JournalError:
         journal._connection.close()
-        raise _refusal(directory, error) from error
+        raise
     return journal
 
 
-def _refusal(directory: Path, error: sqlite3.DatabaseError) -> Exception:
-    """Name what an error of the store means at opening; a full disk or a missing right stays what it is."""
-    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+def _refusal(directory: Path, error: sqlite3.DatabaseError) -> JournalError:
+    """Name what an error of the store means at opening."""
+    code = primary_code(error)
+    if code == sqlite3.SQLITE_BUSY:
         return LeaseHeld(str(directory), "another process")
-    if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return JournalCorrupted(FIRST_HEIGHT, f"the store cannot be opened ({error})")
-    return error
+    return StoreFailed(f"the journal in {directory} cannot be opened: {error}")

@@ -17,13 +17,13 @@ from cluster.journal import (
     GENESIS_TIP,
     Fenced,
     Frame,
-    FrameNotAppended,
     HeightOutOfOrder,
     JournalCorrupted,
     JournalWriter,
     LeaseHeld,
     OutcomeUnknown,
     SqliteJournal,
+    StoreFailed,
     Tip,
     frame_hash,
     open_read_only,
@@ -109,11 +109,7 @@ def test_an_old_epoch_cannot_append_after_a_takeover(journal: SqliteJournal) -> 
 
 
 def test_a_successor_in_the_store_shuts_the_writer_out(tmp_path: Path) -> None:
-    """As in a store several hosts can reach: the writer does not know, the statement does."""
-
-    def shared(path: Path) -> sqlite3.Connection:
-        return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-
+    """The writer does not know, the statement does."""
     with closing(opened(tmp_path, connect=shared)) as made:
         made.take_lease()
         frames = extend(made, 3)
@@ -207,44 +203,79 @@ def flaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     made.close()
 
 
-def test_a_commit_that_took_effect_after_all_counts_as_one(flaky: Callable[[str], SqliteJournal]) -> None:
+def appended_in_doubt(journal: SqliteJournal) -> tuple[Frame, Tip]:
+    """A frame whose append failed half-way, and where the journal ends when that was looked into."""
+    frame = journal.tip().next_frame(journal.epoch, b"lost or not")
+    with pytest.raises(OutcomeUnknown) as failure:
+        journal.append(frame)
+    assert failure.value.height == frame.height
+    with pytest.raises(OutcomeUnknown, match="resume comes first"):
+        journal.append(frame.tip.next_frame(1, b"must wait"))
+    return frame, journal.resume()
+
+
+def test_a_commit_that_took_effect_after_all_shows_in_the_tip(flaky: Callable[[str], SqliteJournal]) -> None:
     journal = flaky("after")
-    frames = extend(journal, 1)
+    frame, tip = appended_in_doubt(journal)
+    assert tip == frame.tip == journal.tip()
     assert journal.epoch == 2
-    frames += extend(journal, 1)
-    assert [frame.epoch for frame in frames] == [1, 2]
+    frames = [frame, *extend(journal, 1)]
+    assert [one.epoch for one in frames] == [1, 2]
     assert list(journal.frames()) == frames
 
 
-def test_a_commit_that_did_not_take_effect_is_named(flaky: Callable[[str], SqliteJournal]) -> None:
+def test_a_commit_that_did_not_take_effect_shows_in_the_tip(flaky: Callable[[str], SqliteJournal]) -> None:
     journal = flaky("before")
-    with pytest.raises(FrameNotAppended) as failure:
-        extend(journal, 1)
-    assert failure.value.height == 1
-    assert journal.tip() == GENESIS_TIP
+    _, tip = appended_in_doubt(journal)
+    assert tip == GENESIS_TIP
     assert [frame.epoch for frame in extend(journal, 2)] == [2, 2]
 
 
-def test_an_unreachable_store_leaves_the_outcome_open_until_reopened(tmp_path: Path) -> None:
+def test_an_unreachable_store_leaves_the_outcome_open_until_it_answers(tmp_path: Path) -> None:
     calls = 0
 
-    def once(path: Path) -> sqlite3.Connection:
+    def all_but_the_second(path: Path) -> sqlite3.Connection:
         nonlocal calls
         calls += 1
-        if calls > 1:
+        if calls == 2:
             raise sqlite3.OperationalError("unable to open database file")
         return connect_writer(path)
 
-    made = opened(tmp_path, connect=once)
+    made = opened(tmp_path, connect=all_but_the_second)
     made.take_lease()
     frames = extend(made, 1)
     made._connection.close()
     with pytest.raises(OutcomeUnknown):
-        made.append(Tip(1, frames[0].hash, 1).next_frame(1, b"lost or not"))
-    with pytest.raises(Fenced):
-        made.append(Tip(1, frames[0].hash, 1).next_frame(1, b"again"))
+        made.append(frames[0].tip.next_frame(1, b"lost or not"))
+    with pytest.raises(StoreFailed, match="unable to open"):
+        made.resume()
+    for use in (made.renew, made.checkpoint, lambda: made.cut_before(2)):
+        with pytest.raises(OutcomeUnknown):
+            use()
+    assert made.resume() == frames[0].tip
+    frames += extend(made, 1)
     made.close()
     assert opened_and_read(tmp_path) == frames
+
+
+def shared(path: Path) -> sqlite3.Connection:
+    """As in a store several hosts can reach."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def test_resuming_after_a_takeover_is_fenced(tmp_path: Path) -> None:
+    with closing(opened(tmp_path, connect=shared)) as made:
+        made.take_lease()
+        frames = extend(made, 1)
+        alter(tmp_path, "UPDATE lease SET epoch = epoch + 1, holder = 'successor'")
+        for _ in range(2):
+            with pytest.raises(Fenced):
+                made.resume()
+        with pytest.raises(Fenced):
+            made.append(frames[0].tip.next_frame(1, b"too late"))
+        with pytest.raises(Fenced):
+            made.renew()
+        assert made.holder().name == "successor"
 
 
 # The writer thread
