@@ -1,13 +1,13 @@
-"""Writes committed blocks to the archive and tells the listeners, in a thread of its own behind the acknowledgements.
+"""Writes committed blocks to the archive and tells the listeners, in a lane of its own behind the acknowledgements.
 
 A listener hears of a block only when the archive has it, so a reader that replays from the archive and then follows
 misses nothing. Answers to batches are kept here until the archive has them.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from queue import Queue
-from threading import Lock, Thread
+from threading import Lock
 
 from actors.sealing.batches import key_digest
 from breakwater.v1 import answers_pb2 as answers
@@ -19,6 +19,7 @@ from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archive import NO_ACCOUNT, Archive
 from cluster.commit import BlockResult
 from cluster.key_filter import KeyFilter
+from cluster.lanes import Lane
 from cluster.sequencer import body_hash
 
 Answered = tuple[bytes, bytes, answers.BatchOutcome]  # request key digest, body hash, answer
@@ -76,18 +77,22 @@ def archive_replayed(archive: Archive, block: commands.BlockInput, result: Block
 
 
 class Archiver:
-    """The thread. `listeners` are called with every block in order; one that raises is reported and left out."""
+    """Listeners are called with every block in order.
 
-    def __init__(self, archive: Archive, notice: Callable[[str], None]) -> None:
+    A write that fails (a full disk) is reported, shows in `failure`, and is tried again with the next block: blocks go
+    on, and `behind` says how many wait.
+    """
+
+    def __init__(self, archive: Archive, lane: Lane, notice: Callable[[str], None]) -> None:
         self.archive = archive
+        self.failure = ""
+        self._lane = lane
         self._notice = notice
-        self._queue: Queue[tuple[BlockResult, Sequence[Answered]] | Callable[[], None] | None] = Queue()
         self._pending: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+        self._waiting: deque[tuple[BlockResult, Sequence[Answered]]] = deque()
         self._answered_keys = KeyFilter(archive.request_keys())
         self._guard = Lock()
         self._listeners: list[Callable[[CommittedBlock], None]] = []
-        self._thread = Thread(target=self._run, name="archiver", daemon=True)
-        self._thread.start()
 
     def submit(self, result: BlockResult, answered: Sequence[Answered]) -> None:
         """A block was acknowledged."""
@@ -95,11 +100,17 @@ class Archiver:
             for key, body, outcome in answered:
                 self._pending.setdefault(key, (body, outcome))
                 self._answered_keys.add(key)
-        self._queue.put((result, answered))
+        self._waiting.append((result, answered))
+        self.run_in_order(self._write)
+
+    @property
+    def behind(self) -> int:
+        """Blocks the archive does not have yet."""
+        return len(self._waiting)
 
     def run_in_order(self, work: Callable[[], None]) -> None:
-        """Does something in the thread, after everything submitted so far."""
-        self._queue.put(work)
+        """Does something in the lane, after everything submitted so far."""
+        self._lane.submit(lambda: self._try(work))
 
     def outcome(self, key: bytes) -> tuple[bytes, answers.BatchOutcome] | None:
         """(body hash, answer) of a request key, archived or not yet."""
@@ -119,31 +130,32 @@ class Archiver:
 
     def flush(self) -> None:
         """Waits until everything submitted is archived."""
-        self._queue.join()
+        self._lane.flush()
 
     def close(self) -> None:
-        """Writes what is left and ends the thread."""
-        self._queue.put(None)
-        self._thread.join()
+        """Writes what is left and ends the lane."""
+        self._lane.close()
 
-    def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            try:
-                if callable(item):
-                    item()
-                else:
-                    self._take(*item)
-            except Exception as error:
-                self._notice(f"archive: {error}")
-            finally:
-                self._queue.task_done()
-        self._queue.task_done()
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self.failure = str(error)
+            self._notice(f"archive: {error}")
 
-    def _take(self, result: BlockResult, answered: Sequence[Answered]) -> None:
-        write_block(self.archive, result, answered)
-        with self._guard:
-            for key, _, _ in answered:
-                self._pending.pop(key, None)
+    def _write(self) -> None:
+        """All blocks that wait, in their order."""
+        while self._waiting:
+            result, answered = self._waiting[0]
+            write_block(self.archive, result, answered)
+            self._waiting.popleft()
+            self.failure = ""
+            with self._guard:
+                for key, _, _ in answered:
+                    self._pending.pop(key, None)
+            self._tell(result)
+
+    def _tell(self, result: BlockResult) -> None:
         block = CommittedBlock(
             result.height,
             result.block_time_ms,
@@ -154,4 +166,7 @@ class Archiver:
             result.versions,
         )
         for listener in list(self._listeners):
-            listener(block)
+            try:
+                listener(block)
+            except Exception as error:
+                self._notice(f"a listener of block {block.height}: {error}")

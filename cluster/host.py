@@ -1,8 +1,4 @@
-"""A node's engine: journal, pipeline, validator, archive, and the thread that seals one block after the other.
-
-arrive -> sequencer -> seal -> append (journal thread)  -> acknowledge -> archive, listeners
-                            -> execute (this thread)    /             -> validator
-"""
+"""A node's engine with its threads: opened, it recovers, makes blocks until `close`, and answers reads in between."""
 
 import os
 import socket
@@ -12,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any
 
 from actors.sealing.batches import key_digest as outcome_key
@@ -23,15 +19,15 @@ from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from cluster.archive import Archive
-from cluster.archiver import Archiver, CommittedBlock
-from cluster.block_loop import BlockLoop
-from cluster.chain_state import ChainState
-from cluster.gate import ResumingGate
-from cluster.journal import JournalWriter
+from cluster.archiver import CommittedBlock
+from cluster.engine import Engine
+from cluster.engine_settings import EngineSettings
+from cluster.lanes import Lanes
+from cluster.placement import load
+from cluster.poison import LocalTrial, Trial
 from cluster.recovery import Recovered, recover
+from cluster.refused import Refused
 from cluster.replica import (
-    part_names,
-    parts_for,
     read_accounts,
     read_backstop,
     read_book,
@@ -41,11 +37,12 @@ from cluster.replica import (
     read_standings,
     read_versions,
 )
-from cluster.sequencer import Chore, Refused, Sequencer
-from cluster.supervisor import Supervisor
+from cluster.sequencer import Chore
+from cluster.stores import DirectoryStores, Stores
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Transport
 from cluster.validation import LocalValidator, ValidatorHost, ValidatorRunner, load_or_make_key
+from cluster.void import recover_past_poison
 
 __all__ = ["CommittedBlock", "Host", "HostConfig", "Refused", "outcome_key"]
 
@@ -56,23 +53,16 @@ Notice = Callable[[str], None]
 SWITCH_INTERVAL_S = 0.0005
 
 
-@dataclass(frozen=True)
-class HostConfig:
-    """How a node's engine is run. None of it is part of the state."""
+@dataclass(frozen=True, kw_only=True)
+class HostConfig(EngineSettings):
+    """How a node's engine is run, and where. None of it is part of the state."""
 
     data_dir: Path
     shards: int = 2
     transport: str = "ray"
     ray_address: str | None = None
-    driver_mode: bool = False
     validator: bool = True
     validator_shards: int = 1
-    max_queue_batches: int = 10_000
-    block_rows: int = 50_000
-    heartbeat_ms: int = 1_000
-    snapshot_every: int = 1_000
-    resume_grace_ms: int = 2_000
-    notice: Notice = lambda text: None
 
 
 class Host:
@@ -80,42 +70,31 @@ class Host:
 
     def __init__(self, config: HostConfig, recovered: Recovered, transport: Transport) -> None:
         self.config = config
-        self._recovered = recovered
         self.archive: Archive = recovered.archive
-        self._archiver = Archiver(recovered.archive, config.notice)
-        self._sequencer = Sequencer(config.max_queue_batches, self._archiver.outcome)
-        self._signed_listeners: list[Callable[[int, bytes], None]] = []
-        self._guard = Lock()
         self.validator_public_key = load_or_make_key(config.data_dir).public_key
-        self._supervisor = Supervisor(transport, config.notice)
-        state = _hand_over(recovered, self._supervisor)
-        self._validator = self._make_validator() if config.validator else None
-        self._gate = ResumingGate(config.driver_mode or not state.marks, config.resume_grace_ms, self._now_ms)
-        self._sequencer.gate = self._gate.check
-        self._loop = BlockLoop(
-            config=config,
-            state=state,
-            supervisor=self._supervisor,
-            writer=JournalWriter(recovered.journal),
-            journal=recovered.journal,
-            snapshots=recovered.snapshots,
-            archiver=self._archiver,
-            sequencer=self._sequencer,
-            validator=self._validator,
-            gate=self._gate,
-            now_ms=self._now_ms,
+        self._signed_listeners: list[Callable[[int, bytes], None]] = []
+        self._engine = engine = Engine(
+            config,
+            recovered,
+            load(config.data_dir, config.shards),
+            transport,
+            Lanes.threads(),
+            _now_ms,
+            _trials(config),
         )
-        self._thread = Thread(target=self._loop.run, name="pipeline", daemon=True)
+        self._validator = self._make_validator(recovered) if config.validator else None
+        engine.validation = self._validator
+        self._stopping = False
+        self._thread = Thread(target=self._run, name="pipeline", daemon=True)
         self._thread.start()
 
     @classmethod
     def open(cls, config: HostConfig) -> "Host":
         """Start is recovery. Raises JournalCorrupted, LeaseHeld, ReplayMismatch."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        holder = f"pid {os.getpid()} on {socket.gethostname()}"
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recovery") as thread:
             # Ray takes seconds to start, most of them waiting: the journal is replayed meanwhile.
-            recovering = thread.submit(recover, config.data_dir, config.shards, holder, config.notice)
+            recovering = thread.submit(_recover, config)
             try:
                 transport = _make_transport(config)
             except BaseException:
@@ -128,8 +107,8 @@ class Host:
             _end_transport(config, transport)
             raise
 
-    def _make_validator(self) -> ValidatorRunner:
-        config, recovered = self.config, self._recovered
+    def _make_validator(self, recovered: Recovered) -> ValidatorRunner:
+        config = self.config
         arguments = (ValidatorHost, str(config.data_dir), config.validator_shards)
 
         def make() -> Any:
@@ -146,58 +125,65 @@ class Host:
             runner.submit(claim)
         return runner
 
-    @staticmethod
-    def _now_ms() -> int:
-        return time.time_ns() // 1_000_000
+    def _run(self) -> None:
+        """The pipeline thread."""
+        engine = self._engine
+        try:
+            while not self._stopping and not engine.stopped_because:
+                if not engine.turn():
+                    engine.rest()
+            engine.finish()
+        except BaseException as error:
+            engine.stop(error)
 
     def submit(self, batch: commands.CommandBatch) -> "Future[answers.BatchOutcome]":
         """Queues a batch. The future gives its answer once executed and durable, or raises Refused."""
-        return self._sequencer.submit(batch)
+        return self._engine.sequencer.submit(batch)
 
     def seal(self, request: admin.SealBlockRequest) -> "Future[admin.SealBlockResponse]":
         """Driver mode: a block of these batches at this time. Batches sealed before are answered as they were then."""
-        return self._sequencer.order(request)
+        return self._engine.sequencer.order(request)
 
     def accounts(self, venue: int, accounts: Sequence[int]) -> "Future[batches.AccountViews]":
         """Accounts at the end of a block; legs of the block before last are settled."""
-        return self._between(lambda: read_accounts(self._supervisor, self._loop.state, venue, accounts))
+        return self._between(lambda: read_accounts(self._engine.supervisor, self._engine.state, venue, accounts))
 
     def pool(self, venue: int, accounts: Sequence[int]) -> "Future[batches.PoolView]":
         """A venue's pool at the end of a block."""
-        return self._between(lambda: read_pool(self._supervisor, venue, accounts))
+        return self._between(lambda: read_pool(self._engine.supervisor, venue, accounts))
 
     def backstop(self, venue: int, accounts: Sequence[int]) -> "Future[batches.BackstopView]":
         """A Margin Trade venue's backstop at the end of a block: funds, vault shares of these accounts."""
-        return self._between(lambda: read_backstop(self._supervisor, venue, accounts))
+        return self._between(lambda: read_backstop(self._engine.supervisor, venue, accounts))
 
     def order_book(self, venue: int, market: int, levels: int) -> "Future[batches.BookView]":
         """The best levels of a book at the end of a block."""
-        return self._between(lambda: read_book(self._supervisor, self._loop.state, venue, market, levels))
+        return self._between(lambda: read_book(self._engine.supervisor, self._engine.state, venue, market, levels))
 
     def insurance(self, venue: int) -> "Future[batches.InsuranceView]":
         """A Spin venue's insurance desk at the end of a block."""
-        return self._between(lambda: read_insurance(self._supervisor, venue))
+        return self._between(lambda: read_insurance(self._engine.supervisor, venue))
 
     def version_desk(
         self, venue: int, market: int, accounts: Sequence[int], everyone: bool = False
     ) -> "Future[batches.VersionView]":
         """A Perennial market's desk at the end of a block, with what is pending of these accounts or of all."""
-        return self._between(lambda: read_versions(self._supervisor, venue, market, accounts, everyone))
+        return self._between(lambda: read_versions(self._engine.supervisor, venue, market, accounts, everyone))
 
     def standings(self, venue: int) -> "Future[batches.StandingsView]":
         """Everybody with a position on a venue whose liquidations are left to bots, at the end of a block."""
-        return self._between(lambda: read_standings(self._supervisor, self._loop.state, venue))
+        return self._between(lambda: read_standings(self._engine.supervisor, self._engine.state, venue))
 
     def versions(self, venue: int) -> list[batches.VersionRecord]:
         """The latest valid version of each of the venue's markets that has one."""
-        versions = dict(self._loop.state.versions)
+        versions = dict(self._engine.state.versions)
         return [versions[key] for key in sorted(versions) if key[0] == venue]
 
     def deleverage_ranks(
         self, queries: Sequence[batches.DeleverageRankQuery]
     ) -> "Future[list[batches.DeleverageRankView]]":
         """Where positions stand among those that would be deleveraged, over all shards (MT-15)."""
-        return self._between(lambda: read_deleverage_ranks(self._supervisor, self._loop.state, queries))
+        return self._between(lambda: read_deleverage_ranks(self._engine.supervisor, self._engine.state, queries))
 
     def _between(self, read: Callable[[], Any]) -> "Future[Any]":
         answer: Future[Any] = Future()
@@ -209,33 +195,33 @@ class Host:
             except Exception as error:
                 answer.set_exception(error)
 
-        self._sequencer.between_blocks(Chore(chore, answer.set_exception))
+        self._engine.sequencer.between_blocks(Chore(chore, answer.set_exception))
         return answer
 
     def venues(self) -> list[parameters.VenueParameters]:
         """Venues by number, with the parameters in force."""
-        return self._loop.state.venue_list()
+        return self._engine.state.venue_list()
 
     def markets(self, venue: int) -> list[parameters.MarketParameters]:
         """Markets of a venue by number."""
-        markets = dict(self._loop.state.markets)
+        markets = dict(self._engine.state.markets)
         return [markets[key] for key in sorted(markets) if key[0] == venue]
 
     def mark(self, venue: int, market: int) -> common.Mark | None:
         """The newest mark."""
-        return self._loop.state.marks.get((venue, market))
+        return self._engine.state.marks.get((venue, market))
 
     def funding_rate_e9(self, venue: int, market: int) -> int:
         """The rate the market's positions were last funded at."""
-        return self._loop.state.funding_rates_e9.get((venue, market), 0)
+        return self._engine.state.funding_rates_e9.get((venue, market), 0)
 
     def height(self) -> int:
         """The last committed block."""
-        return self._loop.state.height
+        return self._engine.height
 
     def subscribe(self, listener: Callable[[CommittedBlock], None]) -> Callable[[], None]:
         """Calls the listener with every committed block, once the archive has it; must be quick."""
-        return self._archiver.subscribe(listener)
+        return self._engine.archiver.subscribe(listener)
 
     def subscribe_signed(self, listener: Callable[[int, bytes], None]) -> Callable[[], None]:
         """Calls the listener with every (height, signature)."""
@@ -248,54 +234,79 @@ class Host:
             for listener in list(self._signed_listeners):
                 listener(height, signature)
 
-        self._archiver.run_in_order(work)
+        self._engine.archiver.run_in_order(work)
 
     def status(self) -> admin.GetStatusResponse:
         """What the node is doing; `version` is the door's to fill in."""
-        loop, config = self._loop, self.config
-        pids = self._supervisor.pids() if not loop.stopped_because else {}
-        validated = self._validator.validated_height if self._validator else 0
+        engine, config = self._engine, self.config
+        state, reasons = engine.node_state()
+        pids = engine.supervisor.pids() if not engine.stopped_because else {}
         return admin.GetStatusResponse(
-            height=loop.state.height,
-            block_time_ms=loop.state.block_time_ms,
-            validated_height=validated,
-            epoch=self._recovered.journal.epoch,
-            state=admin.NODE_STATE_STOPPED if loop.stopped_because else self._gate.state(),
+            height=engine.height,
+            block_time_ms=engine.block_time_ms,
+            validated_height=self._validator.validated_height if self._validator else 0,
+            epoch=engine.journal.epoch,
+            state=state,
+            reasons=reasons,
             transport=config.transport,
             shards=config.shards,
             driver_mode=config.driver_mode,
-            snapshot_height=loop.snapshot_height,
-            queued_batches=self._sequencer.queued(),
-            state_root=loop.last_root,
-            state_root_height=loop.last_root_height,
+            snapshot_height=engine.snapshot_height,
+            queued_batches=engine.sequencer.queued(),
+            state_root=engine.last_root,
+            state_root_height=engine.last_root_height,
             actors=sorted(pids),
             actor_pids=[pids[name] for name in sorted(pids)],
-            stopped_because=loop.stopped_because,
+            stopped_because=engine.stopped_because,
+            rebuilds=engine.supervisor.rebuilds,
+            voided_commands=engine.voided,
+            standbys=engine.supervisor.standby_names(),
+            journal=engine.journal.kind,
         )
 
     @property
     def stopped_because(self) -> str:
         """Why no more blocks are made; empty while they are."""
-        return self._loop.stopped_because
+        return self._engine.stopped_because
 
     def pause(self, paused: bool) -> None:
         """Lets only cancels, deposits and ticks through while paused; no part of the state."""
-        self._gate.pause(paused)
+        self._engine.gate.pause(paused)
 
     def take_snapshot(self) -> "Future[int]":
         """Writes a snapshot between two blocks; the future gives its height."""
-        return self._between(self._loop.take_snapshot)
+        return self._between(self._engine.take_snapshot)
 
     def close(self) -> None:
         """Finishes the block under way, takes a snapshot, lets everything go."""
-        self._loop.stop()
+        self._stopping = True
+        self._engine.sequencer.between_blocks(Chore(lambda: None, lambda error: None))
         self._thread.join(timeout=60)
         if self._validator:
             self._validator.close()
-        self._archiver.close()
-        self._recovered.archive.close()
-        self._recovered.journal.close()
-        _end_transport(self.config, self._supervisor)
+        self._engine.close()
+        _end_transport(self.config, self._engine.supervisor)
+
+
+def stores_of(config: HostConfig) -> Stores:
+    """Where a node of this configuration keeps what outlives it."""
+    return DirectoryStores(config.data_dir, f"pid {os.getpid()} on {socket.gethostname()}", config.notice)
+
+
+def _recover(config: HostConfig) -> Recovered:
+    stores = stores_of(config)
+    if not config.void_poison:
+        return recover(stores, config.shards)
+    return recover_past_poison(stores, config.shards, LocalTrial, config.notice)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _trials(config: HostConfig) -> Callable[[], Trial]:
+    """Where commands are tried that may take a process with them."""
+    return LocalTrial
 
 
 def _make_transport(config: HostConfig) -> Transport:
@@ -325,18 +336,3 @@ def _let_go(recovering: "Future[Recovered]") -> None:
         recovered = recovering.result()
         recovered.archive.close()
         recovered.journal.close()
-
-
-def _hand_over(recovered: Recovered, supervisor: Supervisor) -> ChainState:
-    """Gives the actors of the node the state the recovery's replica reached."""
-    parts = recovered.replica.cut()
-    state = recovered.replica.state
-    for actor in part_names(state):
-        supervisor.make(actor)
-    if state.height:
-        for actor in part_names(state):
-            concerned = parts_for(actor, parts)
-            if concerned:  # a book nobody has called yet has no part
-                supervisor.restore(actor, concerned)
-        supervisor.take_cut(parts)
-    return state

@@ -20,9 +20,10 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
 from cluster.journal import open_read_only
 from cluster.nearby import Desks, add_pending, events_nearby
-from cluster.recovery import SNAPSHOTS, Replayed, replay
+from cluster.recovery import Replayed, replay
 from cluster.replica import Replica
 from cluster.snapshots import SnapshotStore
+from cluster.stores import SNAPSHOTS
 from cluster.topology import shard_name
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Call

@@ -1,19 +1,17 @@
 """Start and crash recovery, the same code: newest snapshot, then every journal frame after it, compared as it goes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from breakwater.v1 import commands_pb2 as commands
 from cluster.archive import Archive
 from cluster.archiver import archive_replayed
 from cluster.commit import BlockResult
-from cluster.journal import FIRST_HEIGHT, GENESIS_TIP, Frame, JournalCorrupted, ReadableJournal, SqliteJournal, Tip
+from cluster.journal import FIRST_HEIGHT, GENESIS_TIP, Frame, Journal, JournalCorrupted, ReadableJournal, Tip
 from cluster.replica import Replica
-from cluster.snapshots import Snapshot, SnapshotStore
+from cluster.snapshots import Snapshot
+from cluster.stores import Snapshots, Stores
 from cluster.validation import Claim
-
-SNAPSHOTS = "snapshots"
 
 
 class ReplayMismatch(Exception):
@@ -65,10 +63,17 @@ def find_voids(frames: Iterator[Frame]) -> dict[int, set[int]]:
     return voids
 
 
-def replay(journal: ReadableJournal, replica: Replica, from_height: int) -> Iterator[Replayed]:
-    """Runs the frames from a height on the replica. Raises ReplayMismatch, JournalCorrupted, BlockFailed."""
+def replay(
+    journal: ReadableJournal, replica: Replica, from_height: int, to_height: int | None = None
+) -> Iterator[Replayed]:
+    """Runs the frames from a height on the replica, to the tip or to a height.
+
+    Raises ReplayMismatch, JournalCorrupted, BlockFailed.
+    """
     voids = find_voids(journal.frames(from_height))
     for frame in journal.frames(from_height):
+        if to_height is not None and frame.height > to_height:
+            return
         block = commands.BlockInput.FromString(frame.payload)
         state = replica.state
         if block.height != frame.height:
@@ -88,38 +93,47 @@ def replay(journal: ReadableJournal, replica: Replica, from_height: int) -> Iter
         yield Replayed(frame, block, result, claim)
 
 
+def state_before(stores: Stores, height: int) -> tuple[Mapping[str, bytes], Frame]:
+    """The cut before a block that is in the journal, and the block's frame. Raises as `replay` does."""
+    snapshot = stores.snapshots.latest(at_most=height - 1)
+    journal = stores.open_journal(Tip(snapshot.height, snapshot.frame_hash) if snapshot else GENESIS_TIP)
+    try:
+        replica = Replica()
+        if snapshot:
+            replica.restore(snapshot.parts)
+        for _ in replay(journal, replica, snapshot.height + 1 if snapshot else FIRST_HEIGHT, height - 1):
+            pass
+        return (replica.cut() if replica.state.height else {}), next(journal.frames(height))
+    finally:
+        journal.close()
+
+
 @dataclass(slots=True)
 class Recovered:
     """What a node starts from: the cut the blocks since were replayed on, and the replica they were replayed with."""
 
-    journal: SqliteJournal
+    journal: Journal
     archive: Archive
-    snapshots: SnapshotStore
+    snapshots: Snapshots
     replica: Replica
     base_parts: Mapping[str, bytes] | None
     base_height: int
     claims: list[Claim]
 
 
-def recover(
-    data_dir: Path,
-    shards: int,
-    holder: str,
-    notice: Callable[[str], None],
-) -> Recovered:
-    """Opens a data directory and brings a replica to its tip.
+def recover(stores: Stores, shards: int) -> Recovered:
+    """Opens what is stored, takes the lease, and brings a replica to the journal's tip.
 
     Raises LeaseHeld, JournalCorrupted, ReplayMismatch, BlockFailed.
     """
-    store = SnapshotStore(data_dir / SNAPSHOTS, notice=notice)
-    snapshot = store.latest()
+    snapshot = stores.snapshots.latest()
     verify_after = Tip(snapshot.height, snapshot.frame_hash) if snapshot else GENESIS_TIP
-    journal = SqliteJournal.open(data_dir, holder=holder, verify_after=verify_after, notice=notice)
+    journal = stores.open_journal(verify_after)
     archive: Archive | None = None
     try:
         journal.take_lease()
-        archive = Archive(data_dir)
-        snapshot = _usable_snapshot(store, snapshot, archive, journal.tip().height)
+        archive = stores.open_archive()
+        snapshot = _usable_snapshot(stores.snapshots, snapshot, archive, journal.tip().height)
         replica = Replica(shards)
         if snapshot:
             replica.restore(snapshot.parts)
@@ -134,12 +148,10 @@ def recover(
         journal.close()
         raise
     parts = snapshot.parts if snapshot else None
-    return Recovered(journal, archive, store, replica, parts, base_height, claims)
+    return Recovered(journal, archive, stores.snapshots, replica, parts, base_height, claims)
 
 
-def _usable_snapshot(
-    store: SnapshotStore, snapshot: Snapshot | None, archive: Archive, tip_height: int
-) -> Snapshot | None:
+def _usable_snapshot(store: Snapshots, snapshot: Snapshot | None, archive: Archive, tip_height: int) -> Snapshot | None:
     """A snapshot the archive reaches up to, for what the archive lacks is replayed; the journal decides."""
     archived = archive.tip() or 0
     if archived > tip_height:

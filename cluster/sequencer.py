@@ -5,7 +5,7 @@ another body is refused. The registry holds the same line inside the state.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Condition
@@ -148,6 +148,27 @@ class Sequencer:
             self._orders.append(order)
             self.changed.notify_all()
         return order.answer
+
+    def put_back(self, entries: Sequence[Waiting]) -> None:
+        """What was taken for a block that is not in the journal goes into the next one, before everything else."""
+        with self.changed:
+            self._waiting.extendleft(reversed(entries))
+            self.changed.notify_all()
+
+    def put_back_order(self, order: SealOrder) -> None:
+        """The same of a driver's block."""
+        with self.changed:
+            self._orders.appendleft(order)
+            self.changed.notify_all()
+
+    def refuse_waiting(self, error: Exception) -> None:
+        """Everybody who waits for a block is told that there is none now; others may come."""
+        with self.changed:
+            waiting, self._waiting = list(self._waiting), deque()
+            for entry in waiting:
+                self._in_flight.pop(entry.key, None)
+        for entry in waiting:
+            entry.answer.set_exception(error)
 
     def between_blocks(self, chore: Chore) -> None:
         """Queues something the pipeline thread does between two blocks."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import BoundedSemaphore
 
 from cluster.journal.frame import Frame
 from cluster.journal.journal import Journal
+from cluster.lanes import Lane, ThreadLane
 
 DEFAULT_CHECKPOINT_BYTES = 8 << 20
 
@@ -14,11 +15,16 @@ DEFAULT_CHECKPOINT_BYTES = 8 << 20
 class JournalWriter:
     """Feeds one journal from one thread, in the order of submit.
 
-    After the first failure every later frame fails with the same error: nothing may be appended past a gap.
+    After a failure every later frame fails with the same error, for nothing may be appended past a gap, until `resume`.
     """
 
     def __init__(
-        self, journal: Journal, *, checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES, most_pending: int = 8
+        self,
+        journal: Journal,
+        lane: Lane | None = None,
+        *,
+        checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES,
+        most_pending: int = 8,
     ) -> None:
         """Checkpoint after every `checkpoint_bytes` of payload; with `most_pending` frames waiting, submit waits."""
         self._journal = journal
@@ -26,18 +32,18 @@ class JournalWriter:
         self._bytes_since_checkpoint = 0
         self._room = BoundedSemaphore(most_pending)
         self._failure: BaseException | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._lane = lane or ThreadLane("journal")
 
     def submit(self, frame: Frame) -> Future[None]:
         """Hand a frame over. The future is done when the frame is durable, or holds the journal's error."""
         self._room.acquire()
         try:
-            future = self._thread.submit(self._append, frame)
+            future = self._lane.submit(lambda: self._append(frame))
         except BaseException:
             self._room.release()
             raise
         # Queued behind the append, so the acknowledgement is out before the disk is kept busy.
-        self._thread.submit(self._checkpoint_when_due)
+        self._lane.submit(self._checkpoint_when_due)
         return future
 
     @property
@@ -45,9 +51,13 @@ class JournalWriter:
         """The error that stopped the writer, or None while it works."""
         return self._failure
 
+    def resume(self) -> None:
+        """Takes frames again: whoever looked into the failure knows where the chain ends."""
+        self._failure = None
+
     def close(self) -> None:
-        """Wait for what was submitted and end the thread. The journal itself stays open."""
-        self._thread.shutdown(wait=True)
+        """Wait for what was submitted and end the lane. The journal itself stays open."""
+        self._lane.close()
 
     def _append(self, frame: Frame) -> None:
         try:

@@ -19,10 +19,11 @@ def void(
     """Let replay treat a command as refused (VOIDED), where its block can be executed in no other way."""
     if not directory.is_dir():
         raise Refusal(f"{directory}: no such directory", EXIT_USAGE)
+    from cluster.stores import DirectoryStores
     from cluster.void import void_command
 
     holder = f"void, pid {os.getpid()} on {socket.gethostname()}"
-    frame_height = void_command(directory, height, index, holder, put_line)
+    frame_height = void_command(DirectoryStores(directory, holder, put_line), height, index)
     facts = {"voided_height": height, "voided_index": index, "frame_height": frame_height}
     if as_json:
         put_json(facts)

@@ -15,6 +15,7 @@ import pytest
 
 from actors.chain.receipt import check_receipt, make_receipt
 from actors.chain.roots import header_hash
+from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archive import Archive
@@ -66,7 +67,7 @@ def test_a_driver_s_blocks_have_the_roots_of_a_replica(tmp_path: Path) -> None:
         until(lambda: len(heard) == len(story().blocks))
         assert [block.height for block in heard] == list(range(1, len(heard) + 1))
         assert [block.events for block in heard] == [result.events for result in story().results]
-        assert host.status().state == "serving"
+        assert host.status().state == admin.NODE_STATE_READY
 
 
 def test_a_batch_sealed_before_gets_its_answer_of_then_and_no_new_block(tmp_path: Path) -> None:
@@ -186,16 +187,16 @@ def test_a_live_node_answers_a_key_once_and_repeats_it_for_ever(tmp_path: Path) 
 def test_after_a_restart_opens_wait_for_a_fresh_price(tmp_path: Path) -> None:
     live = Live()
     with opened(tmp_path, driver_mode=False) as host:
-        assert host.status().state == "serving"  # a new node has nobody to protect
+        assert host.status().state == admin.NODE_STATE_READY  # a new node has nobody to protect
         live.start(host)
     with opened(tmp_path, driver_mode=False, resume_grace_ms=150) as host:
-        assert host.status().state == "resuming"
+        assert host.status().state == admin.NODE_STATE_RESUMING
         assert why(host.submit(live.opens((2, LONG, 10**6, 1_000)))) == ("RESUMING", 0, 0)
         assert not any(host.submit(live.amounts("deposits", a2=5)).result(PATIENCE_S).refusal)
-        assert host.status().state == "resuming"
+        assert host.status().state == admin.NODE_STATE_RESUMING
         live.price(host)
-        assert host.status().state == "resuming"  # the grace time runs
-        until(lambda: host.status().state == "serving")
+        assert host.status().state == admin.NODE_STATE_RESUMING  # the grace time runs
+        until(lambda: host.status().state == admin.NODE_STATE_READY)
         assert not any(host.submit(live.opens((2, LONG, 10**6, 1_000))).result(PATIENCE_S).refusal)
 
 

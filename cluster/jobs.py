@@ -1,0 +1,127 @@
+"""Who waits for a block: clients whose batches are in it, or the driver who asked for it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from actors.sealing.batches import key_digest
+from breakwater.v1 import admin_pb2 as admin
+from breakwater.v1 import answers_pb2 as answers
+from breakwater.v1 import commands_pb2 as commands
+from breakwater.v1 import refusals_pb2 as refusals
+from cluster.archiver import Answered, Archiver
+from cluster.chain_state import ChainState
+from cluster.commit import BlockResult
+from cluster.refused import Refused
+from cluster.sequencer import SealOrder, Sequencer, Waiting, body_hash
+
+Outcomes = Sequence[answers.BatchOutcome]
+
+
+class Job(Protocol):
+    """The block under way, for whoever waits for it."""
+
+    def answer(self, result: BlockResult, outcomes: Outcomes) -> list[Answered]:
+        """The block is durable and executed: everybody has an answer; what the archive keeps of them."""
+
+    def refuse(self, refused: Refused, sequencer: Sequencer) -> None:
+        """The block is not and will not be: it had no effect."""
+
+    def put_back(self, sequencer: Sequencer) -> None:
+        """The block is not in the journal: what was in it goes into the next one."""
+
+    def done(self, sequencer: Sequencer) -> None:
+        """The answers can be looked up."""
+
+
+class LiveJob:
+    """Batches of clients, in the order of arrival."""
+
+    def __init__(self, entries: Sequence[Waiting]) -> None:
+        self._entries = entries
+
+    def answer(self, result: BlockResult, outcomes: Outcomes) -> list[Answered]:
+        """See `Job`."""
+        mine = list(zip(self._entries, outcomes[: len(self._entries)], strict=True))
+        for entry, outcome in mine:
+            entry.answer.set_result(outcome)
+        return [(entry.key, entry.body_hash, outcome) for entry, outcome in mine]
+
+    def refuse(self, refused: Refused, sequencer: Sequencer) -> None:
+        """See `Job`."""
+        for entry in self._entries:
+            sequencer.done(entry)
+            entry.answer.set_exception(refused)
+
+    def put_back(self, sequencer: Sequencer) -> None:
+        """See `Job`."""
+        sequencer.put_back(self._entries)
+
+    def done(self, sequencer: Sequencer) -> None:
+        """See `Job`."""
+        for entry in self._entries:
+            sequencer.done(entry)
+
+
+class SealJob:
+    """A driver's block."""
+
+    def __init__(self, order: SealOrder) -> None:
+        self._order = order
+        self.request = order.request
+
+    def batches(self) -> list[commands.CommandBatch]:
+        """What the driver wants in it."""
+        return list(self.request.batches)
+
+    def answered_before(self, archiver: Archiver, state: ChainState) -> bool:
+        """Answers at once what was sealed before, in the words of then, or cannot be sealed."""
+        request, answer = self.request, self._order.answer
+        known = [archiver.outcome(key_digest(batch.principal, batch.request_key)) for batch in request.batches]
+        for batch, entry in zip(request.batches, known, strict=True):
+            if entry is not None and entry[0] != body_hash(batch):
+                answer.set_exception(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED, 0, entry[1].height))
+                return True
+        if known and all(known):
+            answer.set_result(_repeat([entry[1] for entry in known if entry], archiver, state))
+            return True
+        if request.block_time_ms < state.block_time_ms:
+            answer.set_exception(Refused(refusals.REFUSAL_EXPIRED, state.block_time_ms, request.block_time_ms))
+            return True
+        return False
+
+    def answer(self, result: BlockResult, outcomes: Outcomes) -> list[Answered]:
+        """See `Job`."""
+        requested = list(self.request.batches)
+        mine = outcomes[: len(requested)]
+        self._order.answer.set_result(
+            admin.SealBlockResponse(
+                height=result.height, outcomes=mine, header=result.header, outbox_pending=result.outbox_rows > 0
+            )
+        )
+        return [
+            (key_digest(batch.principal, batch.request_key), body_hash(batch), outcome)
+            for batch, outcome in zip(requested, mine, strict=True)
+        ]
+
+    def refuse(self, refused: Refused, sequencer: Sequencer) -> None:
+        """See `Job`."""
+        if not self._order.answer.done():
+            self._order.answer.set_exception(refused)
+
+    def put_back(self, sequencer: Sequencer) -> None:
+        """See `Job`."""
+        sequencer.put_back_order(self._order)
+
+    def done(self, sequencer: Sequencer) -> None:
+        """See `Job`."""
+
+
+def _repeat(outcomes: Outcomes, archiver: Archiver, state: ChainState) -> admin.SealBlockResponse:
+    archiver.flush()
+    height = outcomes[0].height
+    stored = archiver.archive.header(height)
+    response = admin.SealBlockResponse(height=height, outcomes=outcomes, repeated_batches=True)
+    if stored is not None:
+        response.header.ParseFromString(stored.header)
+    response.outbox_pending = height == state.height and state.has_legs()
+    return response
