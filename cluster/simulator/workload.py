@@ -15,7 +15,7 @@ from breakwater.v1 import parameters_pb2 as parameters
 from cluster.commit import BlockResult
 from cluster.journal import ReadableJournal
 from cluster.replica import Replica
-from cluster.sequencer import Refused
+from cluster.refused import Refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,12 @@ class Client(Protocol):
 
     def answered(self, request: Request, answer: Answer, now_ms: int) -> None:
         """Once for every request: its answer, or None when `timeout_ms` are over. An answer after that is not told."""
+
+    def finish(self) -> None:
+        """From here on it sends nothing new: only what it does not know the fate of, again, until it is told."""
+
+    def unanswered(self) -> int:
+        """Requests it does not know the fate of, on their way or to be sent again."""
 
 
 class Workload(Protocol):

@@ -1,0 +1,49 @@
+"""What the parts of a simulated node know of the process they are in: whether it lives, and where it dies."""
+
+from collections.abc import Callable
+
+from cluster.simulator.faults import Chaos, Fault
+
+
+class NodeCrashed(BaseException):
+    """The process ends here. No Exception, so that nothing in the node takes it for a failure it could mend."""
+
+
+class Process:
+    """One incarnation of a node. `name` tells incarnations apart.
+
+    `run_world` lets the world go on for so many milliseconds and says whether it did; `takeover` brings a successor.
+    """
+
+    def __init__(
+        self, name: str, chaos: Chaos, run_world: Callable[[int], bool], takeover: Callable[[], None]
+    ) -> None:
+        self.name = name
+        self.alive = True
+        self.chaos = chaos
+        self._run_world = run_world
+        self._takeover = takeover
+
+    def crash_point(self, fault: Fault) -> None:
+        """The process dies here where the fault strikes."""
+        if self.alive and self.chaos.strikes(fault, self.name):
+            self.alive = False
+        self.live()
+
+    def live(self) -> None:
+        """Raises NodeCrashed in a process that was killed: nothing in it runs any further."""
+        if not self.alive:
+            raise NodeCrashed(self.name)
+
+    def pause_point(self) -> None:
+        """The process is stopped here for a while where a fault says so, perhaps for long enough to be replaced."""
+        if self.chaos.strikes(Fault.NODE_PAUSED, self.name):
+            self.stand_still(self.chaos.between(Fault.NODE_PAUSED, 10, 3_000))
+        if self.chaos.strikes(Fault.NODE_ZOMBIE, self.name):
+            self._takeover()
+            self.stand_still(self.chaos.between(Fault.NODE_ZOMBIE, 1_000, 8_000))
+
+    def stand_still(self, for_ms: int) -> None:
+        """The process does not run for a while; it may be killed meanwhile."""
+        self._run_world(for_ms)
+        self.live()

@@ -1,0 +1,115 @@
+"""An archive in memory, with the face of `cluster.archive.Archive` that a node and its recovery use.
+
+It is derived data: the blocks that were not synced yet are lost with the power, all of it may be lost with the file.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from cluster.archive import ArchiveMismatch, Event, Header, Outcome
+from cluster.simulator.faults import Chaos, Fault
+
+_Row = tuple[int, int, int, int, bytes]
+
+
+class _Block(NamedTuple):
+    header: Header
+    events: Sequence[_Row]
+    outcomes: Sequence[tuple[bytes, bytes, bytes]]
+
+
+class ArchiveFile:
+    """What is there when a node opens its archive."""
+
+    def __init__(self, chaos: Chaos) -> None:
+        self.blocks: list[_Block] = []
+        self._chaos = chaos
+
+    def lose_power(self) -> None:
+        """The last blocks may be gone: the archive is synced behind the journal. Or the whole file is."""
+        if self._chaos.strikes(Fault.ARCHIVE_LOST):
+            self.blocks.clear()
+        elif self._chaos.strikes(Fault.ARCHIVE_LAGS, "its last blocks are lost with the power"):
+            del self.blocks[-self._chaos.between(Fault.ARCHIVE_LAGS, 1, 6) :]
+
+
+class SimArchive:
+    """One node's opening of the file. `crash_point` may end the node in the middle of a write."""
+
+    def __init__(self, file: ArchiveFile, crash_point: Callable[[Fault], None]) -> None:
+        self._blocks = file.blocks
+        self._crash_point = crash_point
+        self._outcomes: dict[bytes, Outcome] = {}
+        for block in self._blocks:
+            self._index(block)
+
+    def append_block(
+        self,
+        height: int,
+        block_time_ms: int,
+        header: bytes,
+        events: Sequence[_Row],
+        outcomes: Sequence[tuple[bytes, bytes, bytes]],
+    ) -> bool:
+        """See `Archive`."""
+        tip = self.tip()
+        if tip is not None and height <= tip:
+            found = self.header(height)
+            if found is not None and found.header != header:
+                raise ArchiveMismatch(f"block {height} is archived with another header")
+            return False
+        if tip is not None and height != tip + 1:
+            raise ArchiveMismatch(f"block {height} does not follow block {tip}")
+        self._crash_point(Fault.CRASH_IN_ARCHIVE)
+        block = _Block(Header(height, block_time_ms, header, None), list(events), list(outcomes))
+        self._blocks.append(block)
+        self._index(block)
+        return True
+
+    def _index(self, block: _Block) -> None:
+        for key, body_hash, outcome in block.outcomes:
+            self._outcomes.setdefault(key, Outcome(key, block.header.height, body_hash, outcome))
+
+    def sign(self, height: int, signature: bytes) -> None:
+        """See `Archive`."""
+        place = height - self._first()
+        if not 0 <= place < len(self._blocks):
+            raise KeyError(height)
+        block = self._blocks[place]
+        self._blocks[place] = block._replace(header=block.header._replace(signature=signature))
+
+    def truncate_after(self, height: int) -> None:
+        """See `Archive`."""
+        del self._blocks[max(0, height - self._first() + 1) :]
+        self._outcomes = {key: found for key, found in self._outcomes.items() if found.height <= height}
+
+    def tip(self) -> int | None:
+        """See `Archive`."""
+        return self._blocks[-1].header.height if self._blocks else None
+
+    def header(self, height: int) -> Header | None:
+        """See `Archive`."""
+        return next(iter(self.headers(height, height)), None)
+
+    def headers(self, from_height: int, to_height: int) -> list[Header]:
+        """See `Archive`."""
+        return [block.header for block in self._blocks if from_height <= block.header.height <= to_height]
+
+    def events(self, height: int) -> list[Event]:
+        """See `Archive`."""
+        found = (block for block in self._blocks if block.header.height == height)
+        return [Event(height, *row) for block in found for row in block.events]
+
+    def request_keys(self) -> Iterator[bytes]:
+        """See `Archive`."""
+        yield from self._outcomes
+
+    def outcome(self, request_key: bytes) -> Outcome | None:
+        """See `Archive`."""
+        return self._outcomes.get(request_key)
+
+    def close(self) -> None:
+        """See `Archive`."""
+
+    def _first(self) -> int:
+        return self._blocks[0].header.height if self._blocks else 1
