@@ -85,14 +85,19 @@ class Metrics:
 
     def serve(self, port: int) -> tuple[str, Callable[[], None]]:
         """Serves the text format on loopback; returns its address and what stops it."""
-        server, thread = prometheus_client.start_http_server(port, addr=LOOPBACK, registry=self.registry)
+        return serve_registry(self.registry, port)
 
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
-        return f"{LOOPBACK}:{server.server_port}", stop
+def serve_registry(registry: CollectorRegistry, port: int) -> tuple[str, Callable[[], None]]:
+    """Serves the metrics of a registry in the text format on loopback; returns the address and what stops it."""
+    server, thread = prometheus_client.start_http_server(port, addr=LOOPBACK, registry=registry)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return f"{LOOPBACK}:{server.server_port}", stop
 
 
 class _Gauges(Collector):

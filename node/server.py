@@ -22,6 +22,7 @@ from node.feeds.block_feed import BlockFeed
 from node.feeds.standings import StandingsFeed
 from node.genesis import create_venues
 from node.guards.auth import KeyRing
+from node.guards.bounds import server_options
 from node.guards.dev_keys import ensure_dev_keys
 from node.guards.errors import ErrorGuard
 from node.guards.key_file import write_private
@@ -132,7 +133,7 @@ class NodeServer:
         self.metrics.registry.register(UnrealisedShortfall(self.host))
         self._server = grpc.aio.server(
             interceptors=[ErrorGuard(_admission(keys, calls), self.metrics)],
-            options=_options(config),
+            options=server_options(limits),
             maximum_concurrent_rpcs=2 * limits.calls_in_flight,
         )
         add_services(self._server, door)
@@ -205,17 +206,3 @@ def _host_config(config: NodeConfig) -> HostConfig:
         snapshot_every=config.snapshot_every,
         max_queue_batches=config.max_queue_batches,
     )
-
-
-def _options(config: NodeConfig) -> list[tuple[str, int]]:
-    limits = config.limits
-    return [
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", limits.message_bytes),
-        ("grpc.max_send_message_length", limits.message_bytes),
-        ("grpc.max_metadata_size", limits.metadata_bytes),
-        ("grpc.absolute_max_metadata_size", 2 * limits.metadata_bytes),
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ]

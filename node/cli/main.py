@@ -8,6 +8,7 @@ from node.cli import (
     botting,
     checking,
     explaining,
+    gatewaying,
     margins,
     ordering,
     publishing,
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 app.command()(serving.up)
 app.command()(serving.status)
+app.command()(gatewaying.gateway)
 app.command()(replaying.replay)
 app.command()(checking.conformance)
 app.command()(checking.audit)

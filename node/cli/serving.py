@@ -1,17 +1,16 @@
 """`up`, `status`, `warm`: the node in the foreground, what it says of itself, and its kernels compiled beforehand."""
 
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from node.cli.connection import DEFAULT_DATA, AddressOption, ApiKeyOption, DataOption, connected
 from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, complain, end, put_facts, put_json, put_line
+from node.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from node.server import NodeServer
@@ -65,7 +64,7 @@ def up(
     collect_rarely()
     try:
         # Only now: Ray sets handlers of its own while it starts.
-        with _stop_on_signals() as stop, _house(server, house_bot, house_bot_key, accounts) as house:
+        with stop_on_signals() as stop, _house(server, house_bot, house_bot_key, accounts) as house:
             _announce(server, house, as_json)
             stopped_because = _serve(server, stop)
     finally:
@@ -90,10 +89,16 @@ def status(
     if as_json:
         put_json(facts)
         return
+    gateway = facts.pop("gateway", None) or {}
     actors = zip(facts.pop("actors"), [*facts.pop("actor_pids"), *[0] * 1_024], strict=False)
     rows = [(name.replace("_", " "), str(value)) for name, value in facts.items() if value != ""]
     rows.append(("actors", ", ".join(f"{name} ({pid})" if pid else name for name, pid in actors)))
+    rows += [(f"gateway {name.replace('_', ' ')}", _words(value)) for name, value in gateway.items()]
     put_facts("Node", rows)
+
+
+def _words(value: Any) -> str:
+    return "; ".join(value) if isinstance(value, list) else str(value)
 
 
 def warm(as_json: JsonOption = False) -> None:
@@ -169,22 +174,6 @@ def _announce(server: "NodeServer", house: str, as_json: bool) -> None:
     rows = [(name.replace("_", " "), str(value)) for name, value in facts.items()]
     rows += [(f"key {name}", text) for name, text in keys.items()]
     put_facts("Breakwater is serving", rows)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; afterwards they mean what they meant before."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _serve(server: "NodeServer", stop: threading.Event) -> str:

@@ -25,3 +25,17 @@ class Limits:
     standing_rows: int = 2_000_000
     key_bytes: int = 64
     key_life_ms: int = 600_000
+
+
+def server_options(limits: Limits, share_port: bool = False) -> list[tuple[str, int]]:
+    """The bounds a gRPC server holds by itself. A port is a server's own unless it is shared with servers alike."""
+    return [
+        ("grpc.so_reuseport", int(share_port)),
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_send_message_length", limits.message_bytes),
+        ("grpc.max_metadata_size", limits.metadata_bytes),
+        ("grpc.absolute_max_metadata_size", 2 * limits.metadata_bytes),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ]
