@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
+
 from actors.columns import BUCKETS, add_row, row_count
 from actors.contract import Actor
 from actors.cross import views as cross_views
@@ -50,7 +52,8 @@ class PositionBook(Actor):
 
     def __init__(self, buckets: Iterable[int], scalar: bool = False) -> None:
         super().__init__()
-        self._buckets = frozenset(buckets)
+        self._owned = np.zeros(BUCKETS, dtype=np.bool_)
+        self._owned[list(buckets)] = True
         self._scalar = scalar
         self._log = StagingLog()
         self._isolated: dict[int, IsolatedBook] = {}
@@ -206,7 +209,7 @@ class PositionBook(Actor):
         return views
 
     def _owns(self, account: int) -> bool:
-        return account % BUCKETS in self._buckets
+        return bool(self._owned[account % BUCKETS])
 
     def save(self) -> bytes:
         """Every book's rows, marks and parameters. Only between blocks, when nothing is staged any more."""
@@ -223,10 +226,10 @@ class PositionBook(Actor):
         for body in bodies:
             state = snapshots.ShardState.FromString(body)
             for isolated in state.books:
-                load_isolated(self._isolated_book(isolated.parameters.venue), isolated, self._owns)
+                load_isolated(self._isolated_book(isolated.parameters.venue), isolated, self._owned)
             for cross in state.cross_books:
-                load_cross(self._cross_book(cross.parameters.venue), cross, self._owns)
+                load_cross(self._cross_book(cross.parameters.venue), cross, self._owned)
             for ratio in state.ratio_books:
-                load_ratio(self._ratio_book(ratio.parameters.venue), ratio, self._owns)
+                load_ratio(self._ratio_book(ratio.parameters.venue), ratio, self._owned)
             for versioned in state.versioned_books:
-                load_versioned(self._versioned_book(versioned.parameters.venue), versioned, self._owns)
+                load_versioned(self._versioned_book(versioned.parameters.venue), versioned, self._owned)

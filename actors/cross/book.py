@@ -1,7 +1,5 @@
 """One Margin Trade venue on one shard: accounts, positions, orders, and what the block told of the markets."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from actors.columns import among
@@ -11,7 +9,7 @@ from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.cross_positions import KEPT_COLUMNS, CrossPosition, CrossPositions
 from actors.ledger.held_columns import HeldColumns, HeldOrder
 from actors.ledger.position_rows import MARKET_BITS
-from actors.ledger.table import StagingLog, Table, dumped_rows
+from actors.ledger.table import Owned, StagingLog, Table, dumped_rows
 from actors.orders.book import OrderedBook
 from actors.risk.slack_zones import SlackZones
 from actors.risk.tiers import Tiers, tiers_of
@@ -162,11 +160,11 @@ class CrossBook(OrderedBook):
         """Tables of rows: accounts, withdrawals, positions, orders, ladder."""
         return [*self.accounts.dump(), self.positions.dump(), self.orders.dump(), self.ladder.dump()]
 
-    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: list[bytes], owned: Owned) -> None:
         """Takes the owned rows of a dump; parameters and marks must be in place."""
-        self.accounts.fill(dumped[:2], owns)
-        self.positions.fill(dumped[2], owns)
-        for order, row in self.orders.rows_of(dumped[3], owns):
+        self.accounts.fill(dumped[:2], owned)
+        self.positions.fill(dumped[2], owned)
+        for order, row in self.orders.rows_of(dumped[3], owned):
             self.add_order(order, row)
-        for account, cells in dumped_rows(dumped[4], len(LADDER_COLUMNS), owns):
+        for account, cells in dumped_rows(dumped[4], len(LADDER_COLUMNS), owned):
             self.ladder.insert(account, *cells)

@@ -1,11 +1,9 @@
 """One Twilight venue on one shard: accounts, positions, resting opens, and what the block told of the markets."""
 
-from collections.abc import Callable
-
 from actors.ledger.account_views import balances_view
 from actors.ledger.accounts import Accounts
 from actors.ledger.isolated_positions import IsolatedPositions, Position, RestingOpens
-from actors.ledger.table import StagingLog, Table
+from actors.ledger.table import Owned, StagingLog, Table
 from actors.risk.tradable import is_usable, why_not_tradable
 from actors.rulebooks import twilight
 from actors.sinks import Refused
@@ -143,8 +141,8 @@ class IsolatedBook:
         """Tables of rows: accounts, withdrawals, positions, orders."""
         return [*self.accounts.dump(), self.positions.dump(), self.orders.dump()]
 
-    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: list[bytes], owned: Owned) -> None:
         """Takes the owned rows of a dump."""
-        self.accounts.fill(dumped[:2], owns)
-        self.positions.fill(dumped[2], owns)
-        self.orders.fill(dumped[3], owns)
+        self.accounts.fill(dumped[:2], owned)
+        self.positions.fill(dumped[2], owned)
+        self.orders.fill(dumped[3], owned)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows, owned_rows
 from actors.units import BALANCE_BOUND
 
 _MONEY = ("free", "held", "pending", "deposited", "withdrawn")
@@ -128,12 +128,13 @@ class Accounts:
         """Accounts, then withdrawals."""
         return [self.table.dump(), self.withdrawals.dump()]
 
-    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: list[bytes], owned: Owned) -> None:
         """Takes the owned rows of a dump."""
-        for account, row in dumped_rows(dumped[0], len(self.table.columns), owns):
-            self.table.insert(account, *row)
+        accounts, cells = owned_rows(dumped[0], len(self.table.columns), owned)
+        self.table.insert_many(accounts, cells)
+        for account in accounts.tolist():
             self._touched(account)
-            for name in _MONEY:
-                self._add_to_sum(name, self.table.get(account, name))
-        for withdrawal, row in dumped_rows(dumped[1], len(self.withdrawals.columns), owns):
+        for name, column in zip(_MONEY, cells[-len(_MONEY) :], strict=True):
+            self._add_to_sum(name, sum(column.tolist()))
+        for withdrawal, row in dumped_rows(dumped[1], len(self.withdrawals.columns), owned):
             self._insert_withdrawal(withdrawal, *row)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actors.ledger.table import Owners, StagingLog, dumped_rows
+from actors.ledger.table import Owned, Owners, StagingLog, dumped_rows
 from actors.risk.liquidation_index import LiquidationIndex
 from breakwater.v1 import common_pb2 as common
 
@@ -158,9 +158,9 @@ class BookOrders:
         cells = [(order, *self._rows[order]) for order in self.numbers()]
         return np.array(cells, dtype="<i8").reshape(-1, 1 + len(BookOrder._fields)).T.tobytes()
 
-    def rows_of(self, dumped: bytes, owns: Callable[[int], bool]) -> list[tuple[int, BookOrder]]:
+    def rows_of(self, dumped: bytes, owned: Owned) -> list[tuple[int, BookOrder]]:
         """The owned rows of a dump, by number."""
-        return [(order, BookOrder(*row)) for order, row in dumped_rows(dumped, len(BookOrder._fields), owns)]
+        return [(order, BookOrder(*row)) for order, row in dumped_rows(dumped, len(BookOrder._fields), owned)]
 
 
 def _index_side(row: BookOrder) -> int:

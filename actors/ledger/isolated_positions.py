@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows, owned_rows
 from actors.risk.liquidation_index import LiquidationIndex
 from breakwater.v1 import common_pb2 as common
 
@@ -172,10 +172,24 @@ class IsolatedPositions:
         """All rows."""
         return self.table.dump()
 
-    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: bytes, owned: Owned) -> None:
         """Takes the owned rows of a dump."""
-        for position, row in dumped_rows(dumped, len(Position._fields), owns):
-            self.insert(position, Position(*row))
+        numbers, cells = owned_rows(dumped, len(Position._fields), owned)
+        slots = self.table.insert_many(numbers, cells)
+        columns = dict(zip(Position._fields, cells, strict=True))
+        self._owners.add_many(columns["account"], numbers)
+        self.margin_atoms += sum(columns["margin_held_atoms"].tolist())
+        markets, sides = columns["market"], columns["side"]
+        for market in np.unique(markets).tolist():
+            at = np.flatnonzero(markets == market)
+            self._liquidation_index(market).set_many(slots[at], sides[at], columns["threshold_ticks"][at])
+            for kind, (name, direction) in LEVELS.items():
+                has = at[columns[name][at] != 0]
+                if has.size:
+                    levels = columns[name][has]
+                    self._level_index(market, kind).set_many(slots[has], sides[has] * direction, levels)
+        for account in np.unique(columns["account"]).tolist():
+            self._touched(account)
 
 
 class RestingOpens:
@@ -228,9 +242,9 @@ class RestingOpens:
         """All rows."""
         return self.table.dump()
 
-    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: bytes, owned: Owned) -> None:
         """Takes the owned rows of a dump."""
-        for order, row in dumped_rows(dumped, len(RestingOpen._fields), owns):
+        for order, row in dumped_rows(dumped, len(RestingOpen._fields), owned):
             self.insert(order, RestingOpen(*row))
 
 

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from actors.ledger.hot_table import HotTable
-from actors.ledger.table import Owners, StagingLog, dumped_rows
+from actors.ledger.table import Owned, Owners, StagingLog, owned_rows
 
 MARKET_BITS = 16
 _MARKET_MASK = (1 << MARKET_BITS) - 1
@@ -169,12 +171,18 @@ class PositionRows(Generic[R]):
         """What a snapshot keeps of all rows."""
         return self.table.dump(self._kept_columns)
 
-    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: bytes, owned: Owned) -> None:
         """Takes the owned rows of a dump; the sums come back with the orders."""
-        kept = self.table.columns[LOTS : self._kept_columns]
-        for key, (account, market, *cells) in dumped_rows(dumped, self._kept_columns, owns):
-            assert key == self.key(account, market), f"row {key} is not that of account {account}"
-            self.ensure(account, market)
-            for name, value in zip(kept, cells, strict=True):
-                self.table.put(key, name, value)
-            self._move_totals(market, 0, cells[0], cells[1])
+        keys, kept = owned_rows(dumped, self._kept_columns, owned)
+        accounts, markets = kept[0], kept[1]
+        is_named = (accounts << MARKET_BITS | markets == keys) & (markets >= 0) & (markets <= _MARKET_MASK)
+        assert bool(is_named.all()), "a row is not that of its account and market"
+        cells = np.zeros((len(self.table.columns), keys.size), dtype=np.int64)
+        cells[: self._kept_columns] = kept
+        cells[-1] = [self._owner_slot(account) for account in accounts.tolist()]
+        self.table.insert_many(keys, cells)
+        self._markets.add_many(accounts, markets)
+        for market, lots, cost in zip(markets.tolist(), kept[LOTS].tolist(), kept[COST].tolist(), strict=True):
+            self._move_totals(market, 0, lots, cost)
+        for account in np.unique(accounts).tolist():
+            self._touch(account)

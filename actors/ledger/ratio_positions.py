@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from actors.ledger.position_rows import LOTS, MARKET_BITS, PositionRows
-from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows
 
 # What a snapshot keeps of a row: account, market, lots, cost, paid_e9.
 KEPT_COLUMNS = 5
@@ -109,7 +109,7 @@ class Reservations:
         """All rows by number."""
         return self.table.dump()
 
-    def fill(self, dumped: bytes, owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: bytes, owned: Owned) -> None:
         """Takes the owned rows of a dump."""
-        for number, (account, market, lots) in dumped_rows(dumped, len(_RESERVATION), owns):
+        for number, (account, market, lots) in dumped_rows(dumped, len(_RESERVATION), owned):
             self.add(number, account, market, lots)

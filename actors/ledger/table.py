@@ -9,6 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from actors.columns import BUCKETS
+
+# Of every bucket whether its rows are taken.
+Owned = NDArray[np.bool_]
 
 _FIRST_CAPACITY = 1024
 
@@ -114,6 +120,20 @@ class Table:
         self._slots[key] = slot
         return slot
 
+    def insert_many(self, keys: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Adds rows with new keys, a row of `cells` a column, and returns their slots; never while staging."""
+        assert not self._log.is_open, "many rows are not staged"
+        first, rows = len(self._keys), len(self._slots)
+        end = first + keys.size
+        while self._data.shape[1] < end:
+            self._data = np.concatenate([self._data, np.zeros_like(self._data)], axis=1)
+        self._data[:, first:end] = cells
+        listed = keys.tolist()
+        self._keys.extend(listed)
+        self._slots.update(zip(listed, range(first, end), strict=True))
+        assert len(self._slots) == rows + keys.size, "a row exists already"
+        return np.arange(first, end)
+
     def remove(self, key: int) -> tuple[int, ...]:
         """Takes a row out and returns its values."""
         values = self.row(key)
@@ -181,6 +201,11 @@ class Owners:
         else:
             keys.add(key)
 
+    def add_many(self, accounts: np.ndarray, keys: np.ndarray) -> None:
+        """`add` for equally long columns."""
+        for account, key in zip(accounts.tolist(), keys.tolist(), strict=True):
+            self.add(account, key)
+
     def discard(self, account: int, key: int) -> None:
         """The row is gone."""
         keys = self._keys[account]
@@ -197,7 +222,15 @@ class Owners:
         return len(self._keys.get(account, ()))
 
 
-def dumped_rows(dumped: bytes, columns: int, owns: Callable[[int], bool]) -> Iterable[tuple[int, list[int]]]:
-    """(key, values) of the rows of a dump whose first column, the account, is owned."""
+def owned_rows(dumped: bytes, columns: int, owned: Owned) -> tuple[np.ndarray, np.ndarray]:
+    """(keys, cells by column) of the rows of a dump whose first column, the account, is of an owned bucket."""
     matrix = np.frombuffer(dumped, dtype="<i8").reshape(columns + 1, -1)
-    return ((row[0], row[1:]) for row in matrix.T.tolist() if owns(row[1]))
+    if not owned.all():
+        matrix = matrix[:, owned[matrix[1] % BUCKETS]]
+    return matrix[0], matrix[1:]
+
+
+def dumped_rows(dumped: bytes, columns: int, owned: Owned) -> Iterable[tuple[int, list[int]]]:
+    """(key, values) of the same rows, one by one."""
+    keys, cells = owned_rows(dumped, columns, owned)
+    return zip(keys.tolist(), cells.T.tolist(), strict=True)

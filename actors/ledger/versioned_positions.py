@@ -11,7 +11,7 @@ import numpy as np
 
 from actors.columns import BUCKETS
 from actors.ledger.hot_table import HotTable
-from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows, owned_rows
 from actors.rulebooks.perennial import Totals
 
 MARKET_BITS = 16
@@ -58,6 +58,11 @@ def kind_and_lots(totals: Totals) -> tuple[int, int]:
     assert totals.is_single_sided, f"{totals} is on more than one side"
     lots = totals.magnitude_lots
     return (totals.index(lots) + 1, lots) if lots else (NO_KIND, 0)
+
+
+def _check(row: VersionedPosition) -> None:
+    assert -COLLATERAL_BOUND < row.collateral < COLLATERAL_BOUND, f"collateral out of bounds: {row}"
+    assert (row.lots > 0) == (row.kind != NO_KIND) and (row.lots or not row.basis), f"no position is {row}"
 
 
 @dataclass(slots=True)
@@ -121,8 +126,7 @@ class VersionedPositions:
     def write(self, row: VersionedPosition) -> None:
         """The row becomes this one; it is dropped where nothing is left."""
         assert not self._log.is_open, "positions do not change while a block is staged"
-        assert -COLLATERAL_BOUND < row.collateral < COLLATERAL_BOUND, f"collateral out of bounds: {row}"
-        assert (row.lots > 0) == (row.kind != NO_KIND) and (row.lots or not row.basis), f"no position is {row}"
+        _check(row)
         key = self.key(row.account, row.market)
         before = self.read(row.account, row.market)
         self._count(before, -1)
@@ -163,11 +167,15 @@ class VersionedPositions:
         """Rows, then dust by bucket and market."""
         return [self.table.dump(), self._dust.dump()]
 
-    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: list[bytes], owned: Owned) -> None:
         """Takes the owned rows of a dump and the dust of the owned buckets."""
-        for key, cells in dumped_rows(dumped[0], len(VersionedPosition._fields), owns):
-            row = VersionedPosition._make(cells)
+        keys, cells = owned_rows(dumped[0], len(VersionedPosition._fields), owned)
+        self.table.insert_many(keys, cells)
+        self._markets.add_many(cells[0], cells[1])
+        for key, row in zip(keys.tolist(), map(VersionedPosition._make, cells.T.tolist()), strict=True):
             assert key == self.key(row.account, row.market), f"row {key} is not that of account {row.account}"
-            self.write(row)
-        for _, (bucket, market, dust_e6) in dumped_rows(dumped[1], len(_DUST_COLUMNS), owns):
+            _check(row)
+            self._count(row, 1)
+            self._changed(row.account, row.market)
+        for _, (bucket, market, dust_e6) in dumped_rows(dumped[1], len(_DUST_COLUMNS), owned):
             self._add_dust(bucket, market, dust_e6)

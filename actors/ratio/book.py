@@ -1,6 +1,5 @@
 """One Spin venue on one shard: accounts, positions, orders, reservations, and what the block told of the markets."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY, BookOrder
 from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.held_columns import HeldColumns, HeldOrder, Int64Array
 from actors.ledger.ratio_positions import KEPT_COLUMNS, RatioPositions, Reservations
-from actors.ledger.table import StagingLog
+from actors.ledger.table import Owned, StagingLog
 from actors.orders.book import OrderedBook
 from actors.ratio.health import Health, Terms, health
 from breakwater.v1 import common_pb2 as common
@@ -121,10 +120,10 @@ class RatioBook(OrderedBook):
         """Tables of rows: accounts, withdrawals, positions, orders, reservations."""
         return [*self.accounts.dump(), self.positions.dump(), self.orders.dump(), self.reservations.dump()]
 
-    def fill(self, dumped: list[bytes], owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: list[bytes], owned: Owned) -> None:
         """Takes the owned rows of a dump; parameters and marks must be in place."""
-        self.accounts.fill(dumped[:2], owns)
-        self.positions.fill(dumped[2], owns)
-        for order, row in self.orders.rows_of(dumped[3], owns):
+        self.accounts.fill(dumped[:2], owned)
+        self.positions.fill(dumped[2], owned)
+        for order, row in self.orders.rows_of(dumped[3], owned):
             self.add_order(order, row)
-        self.reservations.fill(dumped[4], owns)
+        self.reservations.fill(dumped[4], owned)

@@ -1,11 +1,11 @@
 """One Perennial venue on one shard: accounts, positions, and the versions the desks settled last."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 
 from actors.ledger.accounts import Accounts
 from actors.ledger.bucket_digests import DigestedRows
-from actors.ledger.table import StagingLog
+from actors.ledger.table import Owned, StagingLog
 from actors.ledger.versioned_positions import MARKET_BITS, MarketHolding, VersionedPosition, VersionedPositions
 from actors.rulebooks.perennial_versions import Accumulators, Settled, settle_account
 from actors.units import PPM
@@ -114,10 +114,10 @@ class VersionedBook:
         """Tables of rows: accounts, withdrawals, positions, dust by bucket."""
         return [*self.accounts.dump(), *self.positions.dump()]
 
-    def fill(self, dumped: Sequence[bytes], owns: Callable[[int], bool]) -> None:
+    def fill(self, dumped: Sequence[bytes], owned: Owned) -> None:
         """Takes the owned rows of a dump, and the dust of the owned buckets."""
-        self.accounts.fill(list(dumped[:2]), owns)
-        self.positions.fill(list(dumped[2:]), owns)
+        self.accounts.fill(list(dumped[:2]), owned)
+        self.positions.fill(list(dumped[2:]), owned)
 
 
 def earned_floor(row: VersionedPosition, values: Accumulators) -> Settled:

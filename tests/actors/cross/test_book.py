@@ -1,8 +1,10 @@
 """A cross book's tables: sums over orders follow every change, staged work comes back byte for byte."""
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.columns import BUCKETS
 from actors.cross.book import VAULT, CrossBook
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.cross_positions import CrossPosition
@@ -197,7 +199,7 @@ def test_a_dump_filled_elsewhere_is_the_same_book(made: list) -> None:
         apply(book, number, change)
     other = CrossBook(VENUE, StagingLog(), scalar=False, owns_vault=True)
     other.terms, other.markets, other.tiers, other.marks = book.terms, book.markets, book.tiers, book.marks
-    other.fill(book.dump(), lambda account: True)
+    other.fill(book.dump(), np.ones(BUCKETS, dtype=np.bool_))
     assert other.dump() == book.dump()
     assert (other.sums(), other.open_interest()) == (book.sums(), book.open_interest())
     assert_sums_follow(other)

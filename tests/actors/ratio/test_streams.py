@@ -7,9 +7,11 @@ book that is taken through a snapshot is the same book.
 import random
 from typing import Any
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.columns import BUCKETS
 from actors.ledger.book_orders import MARKET_ORDER
 from actors.ledger.table import StagingLog
 from actors.ratio.book import RatioBook
@@ -197,7 +199,7 @@ class Stream:
         for market in MARKETS:
             twin.set_market(book.markets[market])
         twin.marks = dict(book.marks)
-        twin.fill(book.dump(), lambda account: True)
+        twin.fill(book.dump(), np.ones(BUCKETS, dtype=np.bool_))
         self._check_sums(twin)
         assert (twin.dump(), twin.sums(), twin.open_interest()) == (book.dump(), book.sums(), book.open_interest())
 
