@@ -154,7 +154,11 @@ class BlockMaker:
         self.state = self._hand_over(replica, self.state.owners)
         tip = Tip(frame.height, frame.hash, frame.epoch)
         behind = void_frame(tip, self._journal.epoch, block.block_time_ms, block.height, voided)
-        self._writer.submit(behind).result()
+        try:
+            self._writer.submit(behind).result()
+        except (FrameNotAppended, OutcomeUnknown) as error:
+            # The block is in the journal and cannot be executed: the next start voids what is to blame.
+            raise BlockFailed(block.height, error) from failure
         self.voided += len(voided)
         made = []
         follows = commands.BlockInput.FromString(behind.payload)

@@ -23,7 +23,7 @@ from cluster.crash_points import reached
 from cluster.engine_settings import EngineSettings, Validation
 from cluster.gate import ResumingGate
 from cluster.jobs import Job, LiveJob, SealJob
-from cluster.journal import Fenced, FrameNotAppended, JournalError, JournalWriter, OutcomeUnknown
+from cluster.journal import Fenced, FrameNotAppended, JournalWriter, OutcomeUnknown, StoreFailed
 from cluster.lanes import Lanes
 from cluster.placement import Owners
 from cluster.poison import LocalTrial, Trial
@@ -32,7 +32,7 @@ from cluster.refused import Refused
 from cluster.sequencer import Chore, Sequencer
 from cluster.snapshotting import Snapshotting
 from cluster.supervisor import Supervisor
-from cluster.transport.transport import Transport
+from cluster.transport.transport import Carrier
 
 # Blocks between two sequenced reports of the validator's progress: to a driver, and on a live node.
 PROGRESS_EVERY = 100
@@ -56,7 +56,7 @@ class Engine:
         settings: EngineSettings,
         recovered: Recovered,
         owners: Owners,
-        transport: Transport,
+        transport: Carrier,
         lanes: Lanes,
         now_ms: Callable[[], int],
         make_trial: Callable[[], Trial] = LocalTrial,
@@ -87,7 +87,7 @@ class Engine:
         self.sequencer.gate = self._door
         self._job: Job | None = None
         self._read_only = ""
-        self._fenced = False
+        self.fenced = False
         self._try_at_ms = 0
         self._pause_ms = 0
         self._renewal: Future[None] | None = None
@@ -115,7 +115,7 @@ class Engine:
 
     def node_state(self) -> tuple["admin.NodeState", list[str]]:
         """How the node is, and why it is not READY."""
-        if self._fenced:
+        if self.fenced:
             return admin.NODE_STATE_FENCED, [self.stopped_because]
         if self.stopped_because:
             return admin.NODE_STATE_STOPPED, [self.stopped_because]
@@ -205,7 +205,7 @@ class Engine:
 
     def _fence(self, fenced: Fenced) -> None:
         """Somebody else writes the journal now. What waits here is in no block: another node may be asked for it."""
-        self._fenced = True
+        self.fenced = True
         self.stopped_because = str(fenced)
         self.settings.notice(f"the node stopped making blocks: {self.stopped_because}")
         self._refuse_everybody(Refused(refusals.REFUSAL_FENCED, 0, fenced.epoch))
@@ -231,9 +231,7 @@ class Engine:
             return False
         try:
             made = self._maker.settle()
-        except Fenced:
-            raise
-        except JournalError as error:
+        except (StoreFailed, OutcomeUnknown) as error:
             self._pause_ms = min(2 * self._pause_ms + 50, _LONGEST_PAUSE_MS)
             self._try_at_ms = now_ms + self._pause_ms
             self._read_only = f"the journal does not answer ({error})"

@@ -40,7 +40,7 @@ from cluster.replica import (
 from cluster.sequencer import Chore
 from cluster.stores import DirectoryStores, Stores
 from cluster.transport.inline import InlineTransport
-from cluster.transport.transport import Transport
+from cluster.transport.transport import Carrier, Transport
 from cluster.validation import LocalValidator, ValidatorHost, ValidatorRunner, load_or_make_key
 from cluster.void import recover_past_poison
 
@@ -68,7 +68,7 @@ class HostConfig(EngineSettings):
 class Host:
     """Opened, it runs until `close`. Every method may be called from any thread."""
 
-    def __init__(self, config: HostConfig, recovered: Recovered, transport: Transport) -> None:
+    def __init__(self, config: HostConfig, recovered: Recovered, transport: Carrier) -> None:
         self.config = config
         self.archive: Archive = recovered.archive
         self.validator_public_key = load_or_make_key(config.data_dir).public_key
@@ -269,6 +269,11 @@ class Host:
         """Why no more blocks are made; empty while they are."""
         return self._engine.stopped_because
 
+    @property
+    def is_fenced(self) -> bool:
+        """Another node holds the journal: this one says so to whoever asks, for good."""
+        return self._engine.fenced
+
     def pause(self, paused: bool) -> None:
         """Lets only cancels, deposits and ticks through while paused; no part of the state."""
         self._engine.gate.pause(paused)
@@ -309,7 +314,7 @@ def _trials(config: HostConfig) -> Callable[[], Trial]:
     return LocalTrial
 
 
-def _make_transport(config: HostConfig) -> Transport:
+def _make_transport(config: HostConfig) -> Carrier:
     if config.transport == "inline":
         return InlineTransport(config.shards)
     if config.transport != "ray":

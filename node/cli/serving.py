@@ -180,6 +180,6 @@ def _serve(server: "NodeServer", stop: threading.Event) -> str:
     """Wait for a signal, or for the host to stop by itself; answers why in that case."""
     while not stop.wait(_LOOK_S):
         stopped_because = server.host.stopped_because
-        if stopped_because:
+        if stopped_because and not server.host.is_fenced:  # one that was fenced goes on telling its clients
             return stopped_because
     return ""

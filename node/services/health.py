@@ -1,4 +1,7 @@
-"""The standard health service: SERVING while the host makes blocks, NOT_SERVING from the moment it does not."""
+"""The standard health service: SERVING while this node is the one to ask, NOT_SERVING from the moment it is not.
+
+A node that is read only or degraded is still the one to ask; one that stopped or was fenced is not, nor is a standby.
+"""
 
 from __future__ import annotations
 
@@ -48,18 +51,11 @@ class HealthKeeper:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            reason = await asyncio.to_thread(self._stopped_because)
+            reason = self._host.stopped_because
             if reason:
                 _log.error("not serving", reason=reason)
                 await self._say(_NOT_SERVING)
                 return
-
-    def _stopped_because(self) -> str:
-        try:
-            return self._host.status().stopped_because
-        except Exception:
-            # A status asks every actor, and one that just died is being made again: the host says when it gives up.
-            return ""
 
     async def _say(self, status: Any) -> None:
         for name in self._names:

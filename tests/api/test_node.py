@@ -53,11 +53,10 @@ def test_a_host_that_stopped_is_not_healthy(tmp_path: Path, monkeypatch: pytest.
     server = NodeServer(config_of(tmp_path))
     server.start()
     try:
-        stopped = admin_pb2.GetStatusResponse(state=admin_pb2.NODE_STATE_STOPPED, stopped_because="an invariant broke")
         with grpc.insecure_channel(server.address) as channel:
             watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
             assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-            monkeypatch.setattr(server.host, "status", lambda: stopped)
+            monkeypatch.setattr(type(server.host), "stopped_because", property(lambda host: "an invariant broke"))
             assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
     finally:
         server.stop()
