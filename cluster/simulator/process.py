@@ -12,11 +12,11 @@ class NodeCrashed(BaseException):
 class Process:
     """One incarnation of a node. `name` tells incarnations apart.
 
-    `run_world` lets the world go on for so many milliseconds and says whether it did; `takeover` brings a successor.
+    `run_world` lets the world go on for so many milliseconds; `takeover` brings a successor.
     """
 
     def __init__(
-        self, name: str, chaos: Chaos, run_world: Callable[[int], bool], takeover: Callable[[], None]
+        self, name: str, chaos: Chaos, run_world: Callable[[int], None], takeover: Callable[[], None]
     ) -> None:
         self.name = name
         self.alive = True

@@ -3,11 +3,12 @@
 It is derived data: the blocks that were not synced yet are lost with the power, all of it may be lost with the file.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from cluster.archive import ArchiveMismatch, Event, Header, Outcome
 from cluster.simulator.faults import Chaos, Fault
+from cluster.simulator.process import Process
 
 _Row = tuple[int, int, int, int, bytes]
 
@@ -34,11 +35,11 @@ class ArchiveFile:
 
 
 class SimArchive:
-    """One node's opening of the file. `crash_point` may end the node in the middle of a write."""
+    """One node's opening of the file. The process may end in the middle of a write."""
 
-    def __init__(self, file: ArchiveFile, crash_point: Callable[[Fault], None]) -> None:
+    def __init__(self, file: ArchiveFile, process: Process) -> None:
         self._blocks = file.blocks
-        self._crash_point = crash_point
+        self._process = process
         self._outcomes: dict[bytes, Outcome] = {}
         for block in self._blocks:
             self._index(block)
@@ -60,7 +61,7 @@ class SimArchive:
             return False
         if tip is not None and height != tip + 1:
             raise ArchiveMismatch(f"block {height} does not follow block {tip}")
-        self._crash_point(Fault.CRASH_IN_ARCHIVE)
+        self._process.crash_point(Fault.CRASH_IN_ARCHIVE)
         block = _Block(Header(height, block_time_ms, header, None), list(events), list(outcomes))
         self._blocks.append(block)
         self._index(block)

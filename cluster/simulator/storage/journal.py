@@ -22,6 +22,7 @@ from cluster.journal import (
 from cluster.journal.journal import Kind
 from cluster.journal.tail import chain_error, checked, content_error, settle_tail
 from cluster.simulator.faults import Fault
+from cluster.simulator.process import Process
 from cluster.simulator.storage.journal_store import LEASE_MS, LOG, JournalStore, Lease
 
 # How a server that fails in the middle of an append has taken it.
@@ -29,12 +30,11 @@ _LOST, _TAKEN, _ARRIVES_LATE = 0, 1, 2
 
 
 class SimJournal:
-    """One writer of the store. `crash_point` may end the node there."""
+    """One writer of the store. Its process may end in the middle of an append."""
 
-    def __init__(self, store: JournalStore, holder: str, crash_point: Callable[[Fault], None]) -> None:
+    def __init__(self, store: JournalStore, process: Process) -> None:
         self._store = store
-        self._holder = holder
-        self._crash_point = crash_point
+        self._process = process
         self._epoch = 0
         self._tip = store.lease().start
 
@@ -42,9 +42,8 @@ class SimJournal:
     def open(
         cls,
         store: JournalStore,
-        holder: str,
+        process: Process,
         verify_after: Tip,
-        crash_point: Callable[[Fault], None],
         notice: Callable[[str], None],
     ) -> "SimJournal":
         """Opens it and settles its tail. Raises LeaseHeld, StoreFailed, JournalCorrupted."""
@@ -52,8 +51,8 @@ class SimJournal:
         if not store.is_server:
             if store.opened_by:
                 raise LeaseHeld("simulated", store.opened_by)
-            store.opened_by = holder
-        journal = cls(store, holder, crash_point)
+            store.opened_by = process.name
+        journal = cls(store, process)
         try:
             journal._settle_tail(verify_after, notice)
         except BaseException:
@@ -117,7 +116,7 @@ class SimJournal:
             raise LeaseHeld("simulated://", lease.holder, LEASE_MS - silent_ms)
         self._tip = self.tip()
         self._epoch = max(lease.epoch, self._tip.epoch) + 1
-        self._note(replace(lease, epoch=self._epoch, holder=self._holder, anchor=self._tip))
+        self._note(replace(lease, epoch=self._epoch, holder=self._process.name, anchor=self._tip))
         return self._epoch
 
     def append(self, frame: Frame) -> None:
@@ -127,7 +126,7 @@ class SimJournal:
         error = chain_error(frame, self._tip)
         if error is not None:
             raise HeightOutOfOrder(self._tip.height + 1, frame.height, error)
-        self._crash_point(Fault.CRASH_BEFORE_APPEND)
+        self._process.crash_point(Fault.CRASH_BEFORE_APPEND)
         if self._store.is_down or (self._store.is_server and self._store.chaos.strikes(Fault.STORE_DOWN)):
             self._fail_half_way(frame)
         try:
@@ -138,14 +137,14 @@ class SimJournal:
         if not taken:
             raise Fenced(frame.epoch)
         self._tip = frame.tip
-        self._crash_point(Fault.CRASH_AFTER_APPEND)
+        self._process.crash_point(Fault.CRASH_AFTER_APPEND)
 
     def _crash_in_append(self, frame: Frame) -> None:
         """The node dies with the frame on its way: an embedded log has it half, a server may go on without it."""
         if self._store.lease().epoch != frame.epoch:
             return
         try:
-            self._crash_point(Fault.CRASH_IN_APPEND)
+            self._process.crash_point(Fault.CRASH_IN_APPEND)
         except BaseException:
             if self._store.is_server and self._store.chaos.between(Fault.CRASH_IN_APPEND, 0, 1):
                 self._store.insert(frame)
@@ -210,7 +209,7 @@ class SimJournal:
 
     def close(self) -> None:
         """See `ReadableJournal`; an orderly end gives the lease back."""
-        if self._epoch and not self._store.is_down:
+        if self._process.alive and self._epoch and not self._store.is_down:
             with suppress(JournalError):  # fenced, or no room: whoever comes next takes the lease all the same
                 self._note(replace(self._own_lease(), holder="", anchor=self._tip))
         self.abandon()
@@ -218,7 +217,7 @@ class SimJournal:
     def abandon(self) -> None:
         """The process is gone: nothing is written any more."""
         self._epoch = 0
-        if self._store.opened_by == self._holder:
+        if self._store.opened_by == self._process.name:
             self._store.opened_by = ""
 
     def _own_lease(self) -> Lease:

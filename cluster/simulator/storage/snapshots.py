@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from blake3 import blake3
 
 from cluster.simulator.faults import Fault
+from cluster.simulator.process import Process
 from cluster.simulator.storage.disk import SimDisk
 from cluster.snapshots import Snapshot
 
@@ -13,11 +14,11 @@ _FOLDER, _KEEP, _DIGEST_BYTES = "snapshots/", 3, 32
 
 
 class SimSnapshots:
-    """See `cluster.stores.Snapshots`. `crash_point` may end the node half-way through a write."""
+    """See `cluster.stores.Snapshots`. The process may end half-way through a write."""
 
-    def __init__(self, disk: SimDisk, crash_point: Callable[[Fault], None], notice: Callable[[str], None]) -> None:
+    def __init__(self, disk: SimDisk, process: Process, notice: Callable[[str], None]) -> None:
         self._disk = disk
-        self._crash_point = crash_point
+        self._process = process
         self._notice = notice
 
     def write(self, height: int, frame_hash: bytes, parts: Mapping[str, bytes]) -> str:
@@ -27,7 +28,7 @@ class SimSnapshots:
         writing = f"writing/{height}"
         self._disk.remove(writing)
         self._disk.append(writing, content[:half])
-        self._crash_point(Fault.CRASH_IN_SNAPSHOT)
+        self._process.crash_point(Fault.CRASH_IN_SNAPSHOT)
         self._disk.append(writing, content[half:])
         self._disk.sync(writing)
         for other in self._of_height(height):
@@ -36,15 +37,8 @@ class SimSnapshots:
         return name
 
     def latest(self, at_most: int | None = None) -> Snapshot | None:
-        """The newest that verifies, not above a height; damaged ones are told and passed over."""
-        for name in reversed(self._disk.names(_FOLDER)):
-            if at_most is not None and _height(name) > at_most:
-                continue
-            content = self._disk.read(name)
-            if blake3(content).hexdigest() == name[-2 * _DIGEST_BYTES :]:
-                return _decode(_height(name), content)
-            self._notice(f"snapshot {_height(name)} is damaged and passed over")
-        return None
+        """See `newest_whole`."""
+        return newest_whole(self._disk, at_most, self._notice)
 
     def heights(self) -> list[int]:
         """Ascending, whole or damaged."""
@@ -60,6 +54,18 @@ class SimSnapshots:
 
     def _of_height(self, height: int) -> list[str]:
         return self._disk.names(f"{_FOLDER}{height:020d}-")
+
+
+def newest_whole(disk: SimDisk, at_most: int | None, notice: Callable[[str], None]) -> Snapshot | None:
+    """The newest that verifies, not above a height; damaged ones are told and passed over."""
+    for name in reversed(disk.names(_FOLDER)):
+        if at_most is not None and _height(name) > at_most:
+            continue
+        content = disk.read(name)
+        if blake3(content).hexdigest() == name[-2 * _DIGEST_BYTES :]:
+            return _decode(_height(name), content)
+        notice(f"snapshot {_height(name)} is damaged and passed over")
+    return None
 
 
 def _height(name: str) -> int:

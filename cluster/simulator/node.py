@@ -1,0 +1,275 @@
+"""A simulated node: the real engine, sequencer, gate, archiver, supervisor and recovery, turned by the world's clock."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from random import Random
+
+from breakwater.v1 import admin_pb2 as admin
+from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import commands_pb2 as commands
+from cluster.chain_state import ChainState
+from cluster.engine import Engine
+from cluster.engine_settings import EngineSettings
+from cluster.lanes import Lanes
+from cluster.placement import even
+from cluster.recovery import recover
+from cluster.refused import Refused
+from cluster.replica import read_accounts, read_book, read_standings, read_versions
+from cluster.simulator.faults import Chaos, Fault
+from cluster.simulator.lane import SimLane
+from cluster.simulator.process import NodeCrashed, Process
+from cluster.simulator.scheduler import Scheduler
+from cluster.simulator.storage.depot import Depot, SimStores
+from cluster.simulator.swarm import Swarm
+from cluster.simulator.transport import SimTransport
+from cluster.simulator.witness import Witness, look_at
+from cluster.supervisor import Supervisor
+from cluster.validation import Claim
+
+_HEARTBEAT_MS = 1_000
+_GRACE_MS = 500
+_MOST_LAG_MS = 800
+
+
+class SimNode:
+    """One incarnation, on one machine. Whatever happens in it goes through `enter`."""
+
+    def __init__(
+        self,
+        name: str,
+        machine: str,
+        swarm: Swarm,
+        scheduler: Scheduler,
+        chaos: Chaos,
+        depot: Depot,
+        witness: Witness,
+        takeover: Callable[[], None],
+        note: Callable[[str], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.machine = machine
+        self.process = Process(name, chaos, self._stand_still, takeover)
+        self._swarm = swarm
+        self._scheduler = scheduler
+        self._chaos = chaos
+        self._depot = depot
+        self._witness = witness
+        self._note = note
+        self._complain = complain
+        self._rng = Random(f"{swarm.seed}/node/{name}")
+        self._busy = False
+        self._inbox: list[Callable[[], None]] = []
+        self._clock_off_ms = 0
+        self._stores = SimStores(depot, machine, self.process, lambda text: note(f"{name}: {text}"))
+        self._engine: Engine | None = None
+        self._transport: SimTransport | None = None
+
+    # --- life ---
+
+    def boot(self) -> None:
+        """Recovery, then the engine. Raises what recovery raises; a node that crashes in it is simply gone."""
+        self.enter(self._boot)
+
+    def _boot(self) -> None:
+        swarm, name = self._swarm, self.name
+        recovered = recover(self._stores, swarm.shards)
+        lanes = Lanes(self._lane("journal", lambda: 0), self._lane("archive", self._archive_lag_ms))
+        self._transport = SimTransport(swarm.shards, self.process, str(swarm.seed), self._complain)
+        settings = EngineSettings(
+            heartbeat_ms=_HEARTBEAT_MS,
+            snapshot_every=swarm.snapshot_every,
+            resume_grace_ms=_GRACE_MS,
+            notice=lambda text: self._note(f"{name}: {text}"),
+        )
+        engine = Engine(settings, recovered, even(swarm.shards), self._transport, lanes, self.now_ms)
+        for claim in recovered.claims:
+            self._witness.saw(claim, None)
+        engine.validation = _SimValidation(self, recovered.replica.state.height)
+        self._engine = engine
+        self._note(f"{name}: serves from height {engine.height}, epoch {engine.journal.epoch}, on {self.machine}")
+        self._scheduler.after(self._rng.randint(1, 20), self._turn)
+
+    def _lane(self, what: str, lag_ms: Callable[[], int]) -> SimLane:
+        rng = Random(f"{self._swarm.seed}/lane/{what}/{self.name}")
+        return SimLane(rng, lambda delay_ms, work: self._scheduler.after(delay_ms, lambda: self.enter(work)), lag_ms)
+
+    def _archive_lag_ms(self) -> int:
+        lags = self._chaos.strikes(Fault.ARCHIVE_LAGS, self.name)
+        return self._chaos.between(Fault.ARCHIVE_LAGS, 1, _MOST_LAG_MS) if lags else 0
+
+    def enter(self, action: Callable[[], None]) -> None:
+        """Does something in the node: at once, or when it runs again; never where it has crashed."""
+        if not self.process.alive:
+            return
+        if self._busy:
+            self._inbox.append(action)
+            return
+        self._busy = True
+        try:
+            action()
+        except NodeCrashed:
+            self._die()
+        finally:
+            self._busy = False
+        while self._inbox and self.process.alive and not self._busy:
+            self.enter(self._inbox.pop(0))
+
+    def kill(self) -> None:
+        """The process ends, wherever it is; one in the middle of something notices when it would go on."""
+        if self.process.alive:
+            self.process.alive = False
+            self._die()
+
+    def _die(self) -> None:
+        self._note(f"{self.name}: crashed at height {self._engine.height if self._engine else 'of recovery'}")
+        if self._stores.opened is not None:
+            self._stores.opened.abandon()
+        self._depot.lose_power(self.machine)
+
+    def close(self) -> None:
+        """An orderly end, as when an operator stops the node."""
+        self.enter(self._close)
+        self.process.alive = False
+
+    def _close(self) -> None:
+        self.engine.finish()
+        self.engine.close()
+
+    # --- time ---
+
+    def now_ms(self) -> int:
+        """The node's own clock, which may be wrong."""
+        return self._scheduler.now_ms + self._clock_off_ms
+
+    def set_clock_right(self) -> None:
+        """As time servers do it in the end."""
+        self._clock_off_ms = 0
+
+    def _stand_still(self, for_ms: int) -> None:
+        if not self._scheduler.is_deep:
+            self._scheduler.run_until(self._scheduler.now_ms + for_ms)
+
+    def _turn(self) -> None:
+        self.enter(self._turn_engine)
+        if self.process.alive and not self.engine.stopped_because:
+            self._scheduler.after(self._rng.randint(*self._swarm.block_ms), self._turn)
+
+    def _turn_engine(self) -> None:
+        self.process.crash_point(Fault.CRASH_IDLE)
+        if self._chaos.strikes(Fault.CLOCK_FORWARD, self.name):
+            self._clock_off_ms = self._chaos.between(Fault.CLOCK_FORWARD, 100, 8_000)
+        if self._chaos.strikes(Fault.CLOCK_BACK, self.name):
+            self._clock_off_ms = -self._chaos.between(Fault.CLOCK_BACK, 100, 8_000)
+        try:
+            self.engine.turn()
+        except Exception as error:
+            self.engine.stop(error)
+            self._complain(f"{self.name} stopped making blocks at height {self.engine.height}: {self.engine.stopped_because}")
+
+    # --- what others ask of it ---
+
+    @property
+    def engine(self) -> Engine:
+        """Of a node that has booted."""
+        assert self._engine is not None, f"{self.name} has not booted"
+        return self._engine
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has booted, lives and makes blocks, or means to."""
+        return self.process.alive and self._engine is not None and not self._engine.stopped_because
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it stands still in the middle of something."""
+        return self.process.alive and self._busy
+
+    def describe(self) -> str:
+        """How it is, in a few words."""
+        if self._engine is None or not self.process.alive:
+            return "is gone"
+        state, reasons = self._engine.node_state()
+        return f"is {admin.NodeState.Name(state)} {'; '.join(reasons)}" + (" and paused" if self._busy else "")
+
+    def serves(self, states: Collection[int]) -> bool:
+        """Whether it answers a gateway that asks, and is in one of these states."""
+        return self.is_up and not self._busy and self.engine.node_state()[0] in states
+
+    def submit(self, sent: bytes, back: Callable[[bytes | Refused], None]) -> None:
+        """A request has arrived; `back` sends the answer on its way."""
+        self.enter(lambda: self._submit(sent, back))
+
+    def _submit(self, sent: bytes, back: Callable[[bytes | Refused], None]) -> None:
+        answer = self.engine.sequencer.submit(commands.CommandBatch.FromString(sent))
+
+        def done(_: object) -> None:
+            error = answer.exception()
+            if isinstance(error, Refused):
+                back(error)
+            elif error is None:
+                back(answer.result().SerializeToString())
+            else:
+                self._complain(f"{self.name} answered a request with {type(error).__name__}: {error}")
+
+        answer.add_done_callback(done)
+
+    def show(self, claim: Claim) -> None:
+        """A block was committed: the witness looks at it, and at the actors while they are where it left them."""
+        assert self._transport is not None
+        state = self.engine.state
+        view = None
+        if state.height == claim.height:
+            view = look_at(self._swarm.shards, self._transport.inline, state)
+        self._witness.saw(claim, view)
+
+    def later(self, delay_ms: int, action: Callable[[], None]) -> None:
+        """Does something in so many milliseconds, where the node still is."""
+        self._scheduler.after(delay_ms, lambda: self.enter(action))
+
+    # --- reads between blocks ---
+
+    def read_accounts(self, venue: int, accounts: Sequence[int]) -> batches.AccountViews | None:
+        """None while it is unknown how the last block ended."""
+        return read_accounts(*self._reading(), venue, accounts) if self._is_settled() else None
+
+    def read_standings(self, venue: int) -> batches.StandingsView | None:
+        """See `read_accounts`."""
+        return read_standings(*self._reading(), venue) if self._is_settled() else None
+
+    def read_book(self, venue: int, market: int, levels: int) -> batches.BookView | None:
+        """See `read_accounts`."""
+        return read_book(*self._reading(), venue, market, levels) if self._is_settled() else None
+
+    def read_versions(self, venue: int, market: int) -> batches.VersionView | None:
+        """See `read_accounts`."""
+        return read_versions(self.engine.supervisor, venue, market, (), True) if self._is_settled() else None
+
+    def _reading(self) -> tuple[Supervisor, ChainState]:
+        return self.engine.supervisor, self.engine.state
+
+    def _is_settled(self) -> bool:
+        return self.engine.height == self.engine.state.height
+
+
+class _SimValidation:
+    """See `cluster.engine_settings.Validation`: signs what the witness has looked at, some time behind."""
+
+    def __init__(self, node: SimNode, height: int) -> None:
+        self._node = node
+        self.validated_height = height
+        self.fault = ""
+
+    def submit(self, claim: Claim) -> None:
+        """A block was committed."""
+        self._node.show(claim)
+        self._node.later(50, lambda: self._sign(claim.height))
+
+    def _sign(self, height: int) -> None:
+        self.validated_height = max(self.validated_height, height)
+
+    def take_cut(self, parts: Mapping[str, bytes], height: int) -> None:
+        """Nothing is rebuilt from it."""
+
+    def wait_for(self, height: int, timeout_s: float) -> bool:
+        """A live node does not wait."""
+        return self.validated_height >= height

@@ -1,0 +1,105 @@
+"""Everything that outlives the nodes of a simulated world, and a node's view of it (`cluster.stores.Stores`)."""
+
+from collections.abc import Callable
+
+from cluster.archive import Archive
+from cluster.journal import Journal, Tip
+from cluster.simulator.faults import Chaos, Fault
+from cluster.simulator.process import Process
+from cluster.simulator.scheduler import Scheduler
+from cluster.simulator.storage.archive import ArchiveFile, SimArchive
+from cluster.simulator.storage.disk import SimDisk
+from cluster.simulator.storage.journal import SimJournal
+from cluster.simulator.storage.journal_store import LOG, JournalStore
+from cluster.simulator.storage.snapshots import SimSnapshots, newest_whole
+
+
+class Depot:
+    """The journal's store, the snapshots' disk, and an archive a machine."""
+
+    def __init__(self, scheduler: Scheduler, chaos: Chaos, is_server: bool, machines: list[str]) -> None:
+        self._scheduler = scheduler
+        self._chaos = chaos
+        self._full_until_ms = 0
+        self.disk = SimDisk(chaos, self._is_full)
+        self.journal = JournalStore(self.disk, scheduler, chaos, is_server)
+        self.archives = {machine: ArchiveFile(chaos) for machine in machines}
+        self._flipped: tuple[str, int] | None = None
+
+    def _is_full(self) -> bool:
+        chaos, now_ms = self._chaos, self._scheduler.now_ms
+        if chaos.strikes(Fault.DISK_FULL):
+            self._full_until_ms = now_ms + chaos.between(Fault.DISK_FULL, 10, 5_000)
+        return now_ms < self._full_until_ms
+
+    def lose_power(self, machine: str) -> None:
+        """A node's process is gone, and its machine with it: what was not synced there may be lost."""
+        if not self.journal.is_server:
+            self.disk.lose_power()
+        self.archives[machine].lose_power()
+
+    def come_right(self) -> None:
+        """Room on the disk, a server that answers, no bit out of place."""
+        self._full_until_ms = self.journal.down_until_ms = 0
+        self.mend()
+
+    def newest_whole_snapshot(self) -> int:
+        """The height a start begins at; 0 where it begins with the first block."""
+        newest = newest_whole(self.disk, None, lambda text: None)
+        return newest.height if newest else 0
+
+    def flip_a_snapshot(self) -> None:
+        """One bit of the newest snapshot, for good: it is passed over."""
+        names = self.disk.names("snapshots/")
+        if names and self._chaos.strikes(Fault.BIT_FLIP_SNAPSHOT, names[-1]):
+            bits = 8 * self.disk.size(names[-1])
+            self.disk.flip(names[-1], self._chaos.between(Fault.BIT_FLIP_SNAPSHOT, 0, bits - 1))
+
+    def flip_a_frame(self, verified_to: int) -> bool:
+        """One bit of a frame that a start must look at; whether there was one. `mend` turns it back.
+
+        A flip in the very last frame cannot be told from a torn write, unless the frame was noted as durable.
+        """
+        records = list(self.journal.records())
+        anchor = self.journal.lease().anchor.height
+        ends = [*(at for at, _ in records), self.disk.size(LOG)][1:]
+        suspects = [
+            (at, end)
+            for (at, frame), end in zip(records, ends, strict=True)
+            if frame.height >= max(1, verified_to) and (end != ends[-1] or frame.height <= anchor)
+        ]
+        if not suspects or not self._chaos.strikes(Fault.BIT_FLIP_JOURNAL):
+            return False
+        start, end = suspects[self._chaos.between(Fault.BIT_FLIP_JOURNAL, 0, len(suspects) - 1)]
+        self._flipped = LOG, self._chaos.between(Fault.BIT_FLIP_JOURNAL, 8 * start, 8 * end - 1)
+        self.disk.flip(*self._flipped)
+        return True
+
+    def mend(self) -> None:
+        """An operator puts the journal back as it was."""
+        if self._flipped is not None:
+            self.disk.flip(*self._flipped)
+            self._flipped = None
+
+
+class SimStores:
+    """One incarnation's stores."""
+
+    def __init__(self, depot: Depot, machine: str, process: Process, notice: Callable[[str], None]) -> None:
+        self._depot = depot
+        self._machine = machine
+        self._process = process
+        self._notice = notice
+        self.snapshots = SimSnapshots(depot.disk, process, notice)
+        self.opened: SimJournal | None = None
+
+    def open_journal(self, verify_after: Tip) -> Journal:
+        """See `Stores`. Raises LeaseHeld, StoreFailed, JournalCorrupted."""
+        self._process.crash_point(Fault.CRASH_IN_RECOVERY)
+        self.opened = SimJournal.open(self._depot.journal, self._process, verify_after, self._notice)
+        return self.opened
+
+    def open_archive(self) -> Archive:
+        """See `Stores`. It has the methods that a node and its recovery call."""
+        self._process.crash_point(Fault.CRASH_IN_RECOVERY)
+        return SimArchive(self._depot.archives[self._machine], self._process)  # type: ignore[return-value]
