@@ -2,6 +2,7 @@
 
 from cluster.journal.frame import FIRST_HEIGHT, GENESIS_HASH, GENESIS_TIP, Frame, Tip, frame_hash
 from cluster.journal.journal import (
+    BadJournalUrl,
     Fenced,
     FrameNotAppended,
     FramesPruned,
@@ -16,6 +17,7 @@ from cluster.journal.journal import (
     ReadableJournal,
     StoreFailed,
 )
+from cluster.journal.opening import open_journal, open_reader
 from cluster.journal.sqlite import SqliteJournal
 from cluster.journal.sqlite_reader import SqliteReader, open_read_only
 from cluster.journal.tail import SettledTail, settle_tail
@@ -25,6 +27,7 @@ __all__ = [
     "FIRST_HEIGHT",
     "GENESIS_HASH",
     "GENESIS_TIP",
+    "BadJournalUrl",
     "Fenced",
     "Frame",
     "FrameNotAppended",
@@ -45,6 +48,8 @@ __all__ = [
     "StoreFailed",
     "Tip",
     "frame_hash",
+    "open_journal",
     "open_read_only",
+    "open_reader",
     "settle_tail",
 ]

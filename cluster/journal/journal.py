@@ -36,6 +36,14 @@ class FramesPruned(JournalError):
         self.first_height = first_height
 
 
+class BadJournalUrl(JournalError):
+    """A URL that names no journal."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        shown = url.partition("?")[0].rpartition("@")[2]  # what is before it may be a password
+        super().__init__(f"{shown} is no URL of a journal: {reason}")
+
+
 class StoreFailed(JournalError):
     """The store does not answer, or refuses what is neither an append nor damage; it says nothing of frames."""
 

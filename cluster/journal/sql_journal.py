@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 class SqlJournal(SqlReader):
     """The writer, whatever the dialect: a store brings the five abstract methods below and those of `SqlReader`."""
 
-    kind: ClassVar[Kind]
+    _kind: ClassVar[Kind]
 
     def __init__(self, stream: str, holder: str, where: str) -> None:
         """`where` is the store as people name it."""
@@ -58,6 +58,11 @@ class SqlJournal(SqlReader):
     @abstractmethod
     def _lease_terms(self) -> dict[str, int]:
         """`ttl_ms`, how long a silent holder keeps the lease, and `force`, 1 where holders need not be looked at."""
+
+    @property
+    def kind(self) -> Kind:
+        """Which store it is."""
+        return self._kind
 
     @property
     def epoch(self) -> int:
@@ -192,6 +197,9 @@ class SqlJournal(SqlReader):
     def _make_tables(self) -> None:
         for table in self._sql.tables:
             self.query(table, FIRST_HEIGHT)
+        self._make_lease()
+
+    def _make_lease(self) -> None:
         self.query(self._sql.new_lease, FIRST_HEIGHT, height=GENESIS_TIP.height, hash=GENESIS_TIP.hash)
 
     def _settle(self, verify_after: Tip, notice: NoticeSink) -> Tip:

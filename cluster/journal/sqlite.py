@@ -59,7 +59,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 class SqliteJournal(SqliteStore, SqlJournal):
     """The writer. One thread appends; other threads may read frames meanwhile."""
 
-    kind = "sqlite"
+    _kind = "sqlite"
 
     def __init__(self, directory: Path, lock: DirectoryLock, holder: str, stream: str, connect: Connect) -> None:
         super().__init__(stream, holder, str(directory))

@@ -1,0 +1,92 @@
+"""The private PostgreSQL of the tests: it can be killed and damaged, and is skipped where it cannot be had."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from node.bench.journal_server import NoPostgresql, PrivateServer, binaries
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class KillableServer(PrivateServer):
+    """A server whose every process can be killed, and whose files are at hand while it is down."""
+
+    def kill9(self) -> None:
+        """SIGKILL to the postmaster and all its children, as a power failure would end them."""
+        assert self._process is not None
+        children = self.processes()
+        os.kill(self._process.pid, signal.SIGKILL)  # first: it would start a child again
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self._process.wait()
+        self._process = None
+
+    def restart(self) -> None:
+        """Start again on what the last run left."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP to every process of it: the socket takes bytes, nobody answers."""
+        assert self._process is not None
+        for pid in (self._process.pid, *self.processes()):
+            os.kill(pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """SIGCONT to every process of it."""
+        assert self._process is not None
+        for pid in (self._process.pid, *self.processes()):
+            os.kill(pid, signal.SIGCONT)
+
+    def processes(self) -> list[int]:
+        """Children of the postmaster, backends among them."""
+        assert self._process is not None
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(status.read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue  # it ended meanwhile
+            if parent == self._process.pid:
+                found.append(int(status.parent.name))
+        return found
+
+    def file_of(self, database: str, relation: str) -> Path:
+        """The file that holds a table or index of a database, everything written out to it."""
+        with psycopg.connect(self.conninfo(database), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+            row = connection.execute("SELECT pg_relation_filepath(%s)", (relation,)).fetchone()
+        assert row is not None
+        return self.data / str(row[0])
+
+
+def database_of(url: str) -> str:
+    """Name of the database in a URL of `new_database`."""
+    return url.partition("@/")[2].partition("?")[0]
+
+
+@contextmanager
+def server() -> Iterator[KillableServer]:
+    """A running one, installed first where it is missing and that is allowed; skips the test where it is not."""
+    try:
+        binaries()
+    except NoPostgresql:
+        subprocess.run([ROOT / "scripts" / "postgresql"], capture_output=True, check=False)
+    try:
+        made = KillableServer()
+    except NoPostgresql as reason:
+        pytest.skip(str(reason))
+    try:
+        yield made
+    finally:
+        made.close()
