@@ -1,0 +1,62 @@
+"""The campaign of faults on real processes: `python -m tests.faults`, `make faults`.
+
+Prints a table for each part and ends with 1 where anything was lost, doubled, out of order or otherwise violated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.faults.campaign import full_disks, node_kills, ray_heads
+from tests.faults.verdict import Report
+
+# The folder a part may use, and whether its short version is wanted.
+Part = Callable[[Path, bool], Report]
+
+PARTS: Final[dict[str, Part]] = {
+    "node-kills": node_kills.run,
+    "full-disk": full_disks.run,
+    "ray-head": ray_heads.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the parts that are asked for; 0 where nothing was violated."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it; may be given several times")
+    parser.add_argument("--short", action="store_true", help="a few faults of each part, as the tests run it")
+    parser.add_argument("--out", type=Path, help="where logs and data directories stay; without it they are removed")
+    chosen = parser.parse_args(arguments)
+    violations = 0
+    with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
+        root = chosen.out or Path(scratch)
+        for name in chosen.only or PARTS:
+            violations += _run(name, root / name, chosen.short)
+    print(f"violations: {violations}")
+    return 1 if violations else 0
+
+
+def _run(name: str, folder: Path, short: bool) -> int:
+    """One part; how many violations it found. A part that breaks off is one."""
+    folder.mkdir(parents=True)
+    begun_s = time.monotonic()
+    try:
+        report = PARTS[name](folder, short)
+    except Exception:
+        traceback.print_exc()
+        print(f"{name}: broke off after {time.monotonic() - begun_s:.0f} s", flush=True)
+        return 1
+    print("\n".join(report.lines()))
+    print(f"  {name}: {time.monotonic() - begun_s:.0f} s\n", flush=True)
+    return len(report.violations)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
