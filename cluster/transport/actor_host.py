@@ -1,7 +1,5 @@
 """What runs in an actor's process: the actor, and the points at which a test may end it."""
 
-import os
-
 from actors.contract import Actor
 from breakwater.v1 import batches_pb2 as batches
 from cluster import crash_points
@@ -40,14 +38,17 @@ class ActorHost:
         crash_points.reached(f"actor:{self._name}:snapshot")
         return self._actor.snapshot()
 
-    def restore(self, *parts: bytes) -> None:
-        """Gives the actor its state."""
+    def restore(self, owners: Owners, *parts: bytes) -> None:
+        """Makes the actor anew with this state, so that nothing is left of what there was."""
         crash_points.reached(f"actor:{self._name}:restore")
+        self._actor = build(self._name, owners)
         self._actor.restore(parts)
 
-    def pid(self) -> int:
-        """This process."""
-        return os.getpid()
+    def replay(self, *payloads: bytes) -> None:
+        """Calls that were answered before; nobody asks for the answers again."""
+        crash_points.reached(f"actor:{self._name}:replay")
+        for payload in payloads:
+            self._actor.apply(payload)
 
 
 def _phases(name: str, payload: bytes) -> str:

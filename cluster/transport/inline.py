@@ -18,7 +18,7 @@ class InlineTransport:
         self._actors: dict[str, Actor] = {}
 
     def place(self, owners: Owners) -> None:
-        """Shards made from here on own their buckets in this way."""
+        """Shards made or restored from here on own their buckets in this way."""
         self._owners = owners
 
     def make(self, actor: str) -> None:
@@ -46,8 +46,14 @@ class InlineTransport:
         return [self._actors[actor].snapshot() for actor in actors]
 
     def restore(self, actor: str, parts: Sequence[bytes]) -> None:
-        """Straight into the object."""
+        """Into a new object, so that nothing is left of what there was."""
+        self.make(actor)
         self._actors[actor].restore(parts)
+
+    def replay(self, actor: str, payloads: Sequence[bytes]) -> None:
+        """One after the other."""
+        for payload in payloads:
+            self._actors[actor].apply(payload)
 
     def pids(self) -> dict[str, int]:
         """This process, for all of them."""

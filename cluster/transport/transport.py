@@ -14,18 +14,31 @@ class Call(NamedTuple):
 
 
 class ActorLost(Exception):
-    """The actor is gone with its state; it must be made again and brought to the current height."""
+    """The actor is gone with its state; it must be made again and brought to the current height.
 
-    def __init__(self, actor: str) -> None:
-        super().__init__(f"actor {actor} is gone")
+    `also` names others that were found gone at the same time.
+    """
+
+    def __init__(self, actor: str, also: Sequence[str] = (), how: str = "is gone") -> None:
+        super().__init__(f"actor {actor} {how}")
         self.actor = actor
+        self.also = tuple(also)
+        self.how = how
+
+
+class ActorCrashed(ActorLost):
+    """The actor died again and again in one and the same call: the call is to blame, or the machine."""
+
+    def __init__(self, actor: str, times: int) -> None:
+        super().__init__(actor, how=f"died {times} times in the same call")
+        self.times = times
 
 
 class Transport(Protocol):
     """Carries bytes. Calls to one actor are carried out in the order they are made."""
 
     def place(self, owners: Owners) -> None:
-        """Shards made from here on own their buckets in this way; those that are there keep what they have."""
+        """Shards made or restored from here on own their buckets in this way; the others keep what they have."""
 
     def make(self, actor: str) -> None:
         """Makes a new, empty actor under this name; one that is there is replaced."""
@@ -43,10 +56,17 @@ class Transport(Protocol):
         """The actors' parts of a cut."""
 
     def restore(self, actor: str, parts: Sequence[bytes]) -> None:
-        """Gives an actor its state."""
+        """Gives an actor this state in place of whatever it had."""
 
     def pids(self) -> dict[str, int]:
         """The process of every actor."""
 
     def close(self) -> None:
         """Ends the actors."""
+
+
+class Carrier(Transport, Protocol):
+    """A transport that actors are rebuilt on, as a supervisor needs it."""
+
+    def replay(self, actor: str, payloads: Sequence[bytes]) -> None:
+        """Applies calls that were answered before, in their order; the answers are known."""

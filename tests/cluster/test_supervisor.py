@@ -9,13 +9,28 @@ from blake3 import blake3
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
 from cluster.pipeline import run_block
-from cluster.placement import even
+from cluster.placement import Owners, even
 from cluster.replica import Replica, drive, read_accounts, read_pool, take_cut
-from cluster.supervisor import MAX_REBUILDS_A_CALL, Supervisor
+from cluster.supervisor import DEATHS_A_CALL, Supervisor
 from cluster.topology import standing_actors
 from cluster.transport.inline import InlineTransport
-from cluster.transport.transport import ActorLost, Call
+from cluster.transport.transport import ActorCrashed, ActorLost, Call
 from tests.cluster.story import story
+
+
+class Clockwork:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self._now_s = 0.0
+
+    def now_s(self) -> float:
+        return self._now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._now_s += seconds
 
 
 class Deadly:
@@ -27,6 +42,9 @@ class Deadly:
         self._chance = chance
         self._dead: set[str] = set()
         self.deaths = 0
+
+    def place(self, owners: Owners) -> None:
+        self._inner.place(owners)
 
     def make(self, actor: str) -> None:
         self._inner.make(actor)
@@ -64,6 +82,9 @@ class Deadly:
     def restore(self, actor: str, parts: Sequence[bytes]) -> None:
         self._each([actor], [lambda: self._inner.restore(actor, parts)])
 
+    def replay(self, actor: str, payloads: Sequence[bytes]) -> None:
+        self._each([actor] * len(payloads), [lambda p=each: self._inner.replay(actor, [p]) for each in payloads])
+
     def pids(self) -> dict[str, int]:
         return self._inner.pids()
 
@@ -91,7 +112,7 @@ def test_actors_that_die_at_any_moment_change_nothing(seed: int, cut_every: int)
     shards = 1 + seed % 3
     noticed: list[str] = []
     transport = Deadly(shards, seed, chance=0.012)
-    supervisor = Supervisor(transport, noticed.append)
+    supervisor = Supervisor(transport, noticed.append, clock=Clockwork())
     state, results = play(supervisor, shards, cut_every)
     assert [(result.events_root, result.state_root) for result in results] == story().roots
     assert [result.outcomes for result in results] == [result.outcomes for result in story().results]
@@ -106,17 +127,20 @@ def test_actors_that_die_at_any_moment_change_nothing(seed: int, cut_every: int)
 
 
 def test_an_actor_that_always_dies_is_given_up_and_named() -> None:
-    supervisor = Supervisor(Deadly(1, 0, chance=1.0), lambda text: None)
-    with pytest.raises(ActorLost, match="registry"):
+    clock = Clockwork()
+    supervisor = Supervisor(Deadly(1, 0, chance=1.0), lambda text: None, clock=clock)
+    with pytest.raises(ActorCrashed, match="registry died 4 times in the same call") as crashed:
         play(supervisor, 1, 0)
-    assert supervisor.rebuilds == MAX_REBUILDS_A_CALL
+    assert (crashed.value.actor, crashed.value.times) == ("registry", DEATHS_A_CALL)
+    assert supervisor.rebuilds == DEATHS_A_CALL - 1
+    assert clock.slept == [0.0, 0.05, 0.1]
 
 
 def test_a_cut_taken_from_dying_actors_is_the_cut_of_healthy_ones() -> None:
     healthy = Replica(2)
     for block in story().blocks:
         healthy.apply(block)
-    supervisor = Supervisor(Deadly(2, 3, chance=0.012), lambda text: None)
+    supervisor = Supervisor(Deadly(2, 3, chance=0.012), lambda text: None, clock=Clockwork())
     state, _ = play(supervisor, 2, 4)
     parts = take_cut(state, supervisor)
     assert parts == healthy.cut()
