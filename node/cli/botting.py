@@ -18,7 +18,9 @@ from node.cli.connection import (
     ApiKeyOption,
     BotVenueOption,
     DataOption,
+    addresses,
     endpoint,
+    tls_credentials,
 )
 from node.cli.output import EXIT_USAGE, JsonOption, Refusal, errors, put_facts, put_json, put_line
 
@@ -103,7 +105,7 @@ async def _run(
     if seconds is not None:
         loop.call_later(seconds, stop.set)
     metrics = _metrics() if metrics_port is not None else None
-    async with AsyncClient(*where) as client:
+    async with AsyncClient(addresses(where[0]), where[1], credentials=tls_credentials()) as client:
         settings = BotSettings(spin, KeeperSettings(await _atoms(client, venue, reward)))
         listener = Teller(venue, metrics, put_line if not as_json else None)
         session = BotSession(client, venue, account, settings, parallel, listener)

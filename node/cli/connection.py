@@ -23,10 +23,18 @@ PERENNIAL_VENUE = 4
 # How long a client command waits for its node, seconds.
 TIMEOUT_NAME = "BREAKWATER_TIMEOUT_S"
 TIMEOUT_S = 5.0
+# PEM files for gateways that speak TLS: whom to trust, and what to show where they ask for it.
+TLS_CA_NAME = "BREAKWATER_TLS_CA"
+TLS_CERT_NAME = "BREAKWATER_TLS_CERT"
+TLS_KEY_NAME = "BREAKWATER_TLS_KEY"
 
 AddressOption = Annotated[
     str | None,
-    typer.Option("--address", envvar="BREAKWATER_ADDRESS", help="HOST:PORT; without it the node of --data is asked."),
+    typer.Option(
+        "--address",
+        envvar="BREAKWATER_ADDRESS",
+        help="HOST:PORT, several with commas between; else the node of --data.",
+    ),
 ]
 ApiKeyOption = Annotated[
     str | None,
@@ -47,7 +55,8 @@ def connected(address: str | None, api_key: str | None, data: Path) -> Iterator[
     """A client of the node that is meant; raises Refusal where neither options nor data directory say which."""
     from node.client import Client
 
-    client = Client(*endpoint(address, api_key, data), timeout_s=_timeout_s())
+    where, key = endpoint(address, api_key, data)
+    client = Client(addresses(where), key, _timeout_s(), tls_credentials())
     try:
         yield client
     finally:
@@ -57,6 +66,27 @@ def connected(address: str | None, api_key: str | None, data: Path) -> Iterator[
 def endpoint(address: str | None, api_key: str | None, data: Path) -> tuple[str, str]:
     """Address and key of the node that is meant; raises Refusal where neither options nor data directory say which."""
     return address or _address_of(data), api_key or _dev_key_of(data)
+
+
+def addresses(text: str) -> list[str]:
+    """The addresses in a text with commas between them; raises Refusal where there is none."""
+    found = [one.strip() for one in text.split(",") if one.strip()]
+    if not found:
+        raise Refusal(f"{text!r} names no HOST:PORT", EXIT_USAGE)
+    return found
+
+
+def tls_credentials() -> Any:
+    """What a client of a gateway that speaks TLS trusts and shows: PEM files named in the environment; else None."""
+    named = {name: os.environ.get(name, "") for name in (TLS_CA_NAME, TLS_CERT_NAME, TLS_KEY_NAME)}
+    if not any(named.values()):
+        return None
+    if bool(named[TLS_CERT_NAME]) != bool(named[TLS_KEY_NAME]):
+        raise Refusal(f"{TLS_CERT_NAME} and {TLS_KEY_NAME} go together", EXIT_USAGE)
+    import grpc
+
+    pem = {name: Path(path).read_bytes() if path else None for name, path in named.items()}
+    return grpc.ssl_channel_credentials(pem[TLS_CA_NAME], pem[TLS_KEY_NAME], pem[TLS_CERT_NAME])
 
 
 def _timeout_s() -> float:

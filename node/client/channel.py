@@ -1,7 +1,8 @@
-"""A channel that adds the key to every call, and the stubs on it; the same for sync and asyncio."""
+"""The ways to a node, a gateway each or its own door, and the stubs on them; the same for sync and asyncio."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -29,37 +30,54 @@ OPTIONS: Final = [
 ]
 
 
-class AuthorizedChannel:
-    """What generated stubs need of a channel, with the key in the metadata of every call made through it."""
+class Doors:
+    """What generated stubs need of a channel: one at a time of several, with the key in the metadata of every call."""
 
-    def __init__(self, channel: Any, api_key: str) -> None:
-        """`channel` is a grpc.Channel or a grpc.aio.Channel."""
-        self._channel = channel
+    def __init__(self, channels: Sequence[Any], api_key: str) -> None:
+        """`channels` are of grpc or of grpc.aio; the first is used until `turn`."""
+        self._channels = channels
         self._metadata = (("authorization", f"Bearer {api_key}"),)
+        self.at = 0
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def turn(self, door: int) -> None:
+        """Calls go to the door after this one now, if they still went to this one: many calls may fail at once."""
+        if self.at == door:
+            self.at = (door + 1) % len(self._channels)
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
         """A call of one request and one response."""
-        return partial(self._channel.unary_unary(*args, **kwargs), metadata=self._metadata)
+        return self._callable("unary_unary", *args, **kwargs)
 
     def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
         """A call of one request and many responses."""
-        return partial(self._channel.unary_stream(*args, **kwargs), metadata=self._metadata)
+        return self._callable("unary_stream", *args, **kwargs)
 
     def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
         """A call of many requests and one response."""
-        return partial(self._channel.stream_unary(*args, **kwargs), metadata=self._metadata)
+        return self._callable("stream_unary", *args, **kwargs)
 
     def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
         """A call of many requests and many responses."""
-        return partial(self._channel.stream_stream(*args, **kwargs), metadata=self._metadata)
+        return self._callable("stream_stream", *args, **kwargs)
+
+    def _callable(self, kind: str, *args: Any, **kwargs: Any) -> Any:
+        there = [partial(getattr(one, kind)(*args, **kwargs), metadata=self._metadata) for one in self._channels]
+
+        def call(*values: Any, **options: Any) -> Any:
+            return there[self.at](*values, **options)
+
+        return there[0] if len(there) == 1 else call
 
 
 class Stubs:
     """The generated stubs, one a noun."""
 
-    def __init__(self, channel: Any, api_key: str) -> None:
-        """`channel` is a grpc.Channel or a grpc.aio.Channel."""
-        authorized: Any = AuthorizedChannel(channel, api_key)
+    def __init__(self, doors: Doors) -> None:
+        """`doors` lead to one node."""
+        authorized: Any = doors
         self.accounts = accounts_pb2_grpc.AccountServiceStub(authorized)
         self.trading = trading_pb2_grpc.TradingServiceStub(authorized)
         self.orders = orders_pb2_grpc.OrderServiceStub(authorized)
@@ -71,3 +89,11 @@ class Stubs:
         self.liquidations = liquidation_pb2_grpc.LiquidationServiceStub(authorized)
         self.blocks = block_service_pb2_grpc.BlockServiceStub(authorized)
         self.admin = admin_pb2_grpc.AdminServiceStub(authorized)
+
+
+def addresses_of(address: str | Sequence[str]) -> list[str]:
+    """One address or several, none of them twice. Raises ValueError where there is none."""
+    found = list(dict.fromkeys([address] if isinstance(address, str) else address))
+    if not found:
+        raise ValueError("a client needs at least one address")
+    return found

@@ -97,7 +97,8 @@ class Nodes:
 
     async def start(self) -> None:
         """Looks at every node once, and again and again from now on."""
-        await asyncio.gather(*(self._look(link) for link in self.links))
+        await asyncio.gather(*(link.look() for link in self.links))
+        self._choose()
         self._tasks = [asyncio.create_task(self._watch(link)) for link in self.links]
 
     async def close(self) -> None:
@@ -138,6 +139,10 @@ class Nodes:
 
     async def _look(self, link: NodeLink) -> None:
         await link.look()
+        self._choose()
+
+    def _choose(self) -> None:
+        """Stays with the node that serves, or else takes the first that does, in the order they were named."""
         current = self.current
         if current is not None and current.serves:
             self._tell()
