@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from actors.rulebooks.versions import UnknownLogicVersion
 from breakwater.v1 import commands_pb2 as commands
 from cluster.archive import Archive
 from cluster.archiver import archive_replayed
 from cluster.commit import BlockResult
-from cluster.journal import FIRST_HEIGHT, GENESIS_TIP, Frame, Journal, JournalCorrupted, ReadableJournal, Tip
+from cluster.journal import FIRST_HEIGHT, GENESIS_TIP, Frame, Journal, JournalCorrupted, ReadableJournal
 from cluster.replica import Replica
 from cluster.snapshots import Snapshot
 from cluster.stores import Snapshots, Stores
@@ -68,7 +69,7 @@ def replay(
 ) -> Iterator[Replayed]:
     """Runs the frames from a height on the replica, to the tip or to a height.
 
-    Raises ReplayMismatch, JournalCorrupted, BlockFailed.
+    Raises ReplayMismatch, JournalCorrupted, BlockFailed, UnknownLogicVersion.
     """
     voids = find_voids(journal.frames(from_height))
     for frame in journal.frames(from_height):
@@ -87,6 +88,8 @@ def replay(
         voided = tuple(sorted(voids.get(frame.height, ())))
         try:
             result = replica.apply(block, frame.hash, frame.epoch, voided)
+        except UnknownLogicVersion:
+            raise  # a newer program ran it: nothing of it is to be voided
         except Exception as error:
             raise BlockFailed(frame.height, error) from error
         claim = Claim(frame.height, frame.payload, frame.hash, frame.epoch, voided, result.header_bytes)
@@ -96,7 +99,7 @@ def replay(
 def state_before(stores: Stores, height: int) -> tuple[Mapping[str, bytes], Frame]:
     """The cut before a block that is in the journal, and the block's frame. Raises as `replay` does."""
     snapshot = stores.snapshots.latest(at_most=height - 1)
-    journal = stores.open_journal(Tip(snapshot.height, snapshot.frame_hash) if snapshot else GENESIS_TIP)
+    journal = stores.open_journal(snapshot.place if snapshot else GENESIS_TIP)
     try:
         replica = Replica()
         if snapshot:
@@ -127,13 +130,13 @@ def recover(stores: Stores, shards: int) -> Recovered:
     Raises LeaseHeld, JournalCorrupted, ReplayMismatch, BlockFailed.
     """
     snapshot = stores.snapshots.latest()
-    verify_after = Tip(snapshot.height, snapshot.frame_hash) if snapshot else GENESIS_TIP
+    verify_after = snapshot.place if snapshot else GENESIS_TIP
     journal = stores.open_journal(verify_after)
     archive: Archive | None = None
     try:
         journal.take_lease()
         archive = stores.open_archive()
-        snapshot = _usable_snapshot(stores.snapshots, snapshot, archive, journal.tip().height)
+        snapshot = _usable_snapshot(stores.snapshots, snapshot, archive, journal)
         replica = Replica(shards)
         if snapshot:
             replica.restore(snapshot.parts)
@@ -151,11 +154,18 @@ def recover(stores: Stores, shards: int) -> Recovered:
     return Recovered(journal, archive, stores.snapshots, replica, parts, base_height, claims)
 
 
-def _usable_snapshot(store: Snapshots, snapshot: Snapshot | None, archive: Archive, tip_height: int) -> Snapshot | None:
-    """A snapshot the archive reaches up to, for what the archive lacks is replayed; the journal decides."""
-    archived = archive.tip() or 0
+def _usable_snapshot(
+    store: Snapshots, snapshot: Snapshot | None, archive: Archive, journal: Journal
+) -> Snapshot | None:
+    """A snapshot the archive reaches up to, for what the archive lacks is replayed, as far back as the journal goes.
+
+    Raises JournalCorrupted where the archive has a block that the journal lost.
+    """
+    archived, tip_height = archive.tip() or 0, journal.tip().height
     if archived > tip_height:
-        archive.truncate_after(tip_height)
-    if snapshot and snapshot.height > archived:
-        return store.latest(at_most=archived)
-    return snapshot
+        raise JournalCorrupted(tip_height + 1, f"blocks up to {archived} were acknowledged: the archive has them")
+    if snapshot is None or snapshot.height <= archived:
+        return snapshot
+    older = store.latest(at_most=archived)
+    reached = older.height if older else 0
+    return older if reached >= journal.start().height else snapshot

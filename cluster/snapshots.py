@@ -18,6 +18,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from cluster.journal.frame import Tip
 from cluster.journal.journal import NoticeSink
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,11 @@ class Snapshot:
     frame_hash: bytes
     parts: Mapping[str, bytes]
     digest: bytes
+
+    @property
+    def place(self) -> Tip:
+        """The frame it was taken at: where the journal is to be checked from."""
+        return Tip(self.height, self.frame_hash)
 
 
 class SnapshotStore:

@@ -55,7 +55,8 @@ def recover_past_poison(
 
 
 def _append_voids(stores: Stores, height: int, indices: Iterable[int]) -> int:
-    journal = stores.open_journal(GENESIS_TIP)
+    snapshot = stores.snapshots.latest(at_most=height - 1)
+    journal = stores.open_journal(snapshot.place if snapshot else GENESIS_TIP)
     try:
         _require_never_executed(journal, height)
         epoch = journal.take_lease()
