@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from actors.columns import add_row
 from actors.contract import NO_HASH, Actor
+from actors.rulebooks.versions import check_known
 from actors.sealing.batches import BatchChecks
 from actors.sealing.changes import Changes
 from actors.sealing.directory import Directory, Venue
@@ -142,6 +143,7 @@ class Registry(Actor):
         directory.validated_height, directory.has_validator = state.validated_height, state.has_validator
         directory.block_time_ms = state.block_time_ms
         for entry in state.venues:
+            check_known(entry.parameters)
             owners = {held.account: held.owner for held in entry.subaccounts}
             directory.venues[entry.parameters.venue] = Venue(
                 entry.parameters, {}, entry.next_account, entry.deposited_atoms, owners

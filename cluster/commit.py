@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from actors.chain.roots import commands_root, events_root, header_hash, number_events, serialise_header, state_root
 from actors.columns import join, sort_rows
+from actors.rulebooks.versions import header_name
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import common_pb2 as common
@@ -16,13 +17,6 @@ from cluster.conservation import (
     check_versioned_venues,
 )
 from cluster.desk_calls import DeskReplies
-
-RULEBOOK_VERSIONS = {
-    common.RULEBOOK_TWILIGHT: "twilight/1",
-    common.RULEBOOK_MARGIN_TRADE: "margin-trade/1",
-    common.RULEBOOK_PERENNIAL: "perennial/1",
-    common.RULEBOOK_SPIN: "spin/1",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +113,6 @@ def _header(run: BlockRun, events: list[bytes]) -> blocks.BlockHeader:
         event_count=len(events),
         state_root=root,
         marks=run.marked.marks,
-        rulebooks=[RULEBOOK_VERSIONS[venue.rulebook] for venue in state.venue_list()],
+        rulebooks=[header_name(venue) for venue in state.venue_list()],
         epoch=run.epoch,
     )

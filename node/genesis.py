@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any, Final
 
+from actors.rulebooks.versions import name_newest
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2
 from cluster.host import Host, Refused
 from node.client.errors import refusal_name
@@ -19,10 +20,14 @@ class GenesisRefused(Exception):
 
 
 def genesis_batches(venues: list[VenueWithMarkets], expires_ms: int) -> list[commands_pb2.CommandBatch]:
-    """One batch a venue and one a market, each venue before its markets; the keys are always the same."""
+    """One batch a venue and one a market, each venue before its markets; the keys are always the same.
+
+    A venue that names no version of its rulebook's logic lives under the newest.
+    """
     batches = []
     for venue, markets in venues:
         listing = commands_pb2.CreateVenue(parameters=venue)
+        name_newest(listing.parameters)
         batches.append(_batch(f"genesis/{venue.venue}", venue.venue, expires_ms, create_venue=listing))
         for market in markets:
             name = f"genesis/{venue.venue}/{market.market}"

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from actors.rulebooks.perennial import ControllerRules, MarketRules, ProtocolRules, RiskRules, UtilisationCurve
+from actors.rulebooks.versions import reward_is_cut
 from breakwater.v1 import parameters_pb2 as parameters
 
 
@@ -13,6 +14,7 @@ class Terms(NamedTuple):
     market: MarketRules
     protocol: ProtocolRules
     exact: bool
+    reward_is_cut: bool
     max_pending_versions: int
     version_ms: int
     grace_ms: int
@@ -26,6 +28,7 @@ def terms_of(venue: parameters.VenueParameters, market: parameters.MarketParamet
         market=market_rules(rules),
         protocol=protocol_rules(venue.perennial),
         exact=venue.perennial.v2_exact,
+        reward_is_cut=reward_is_cut(venue),
         max_pending_versions=rules.max_pending_versions,
         version_ms=rules.version_ms,
         grace_ms=rules.grace_ms,

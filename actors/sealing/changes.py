@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 
+from actors.rulebooks.versions import check_known, in_force
 from actors.sealing.bounds import MAX_NAME_CHARS, MAX_REASON_CHARS, refused_bound
 from actors.sealing.directory import Directory, Venue
 from actors.sealing.notice import held_back, margins_alone, notice_of, take_margins
@@ -57,6 +58,7 @@ class Changes:
         refused = check_venue_terms(wanted)
         if refused:
             return refused
+        check_known(wanted)
         terms = deepcopy(wanted)
         terms.version = 0
         venues[wanted.venue] = Venue(terms)
@@ -93,7 +95,11 @@ class Changes:
         current, terms = venue.terms, deepcopy(venue.terms)
         part = PARTS[current.rulebook]
         getattr(terms, part).CopyFrom(getattr(body.venue, part))
-        refused = _other_version(current.version, body.expected_version) or check_venue_terms(terms)
+        refused = (
+            _other_version(current.version, body.expected_version)
+            or check_venue_terms(terms)
+            or _raise_logic(terms, body.venue)
+        )
         if refused:
             return refused
         if current.rulebook == common.RULEBOOK_TWILIGHT:
@@ -172,6 +178,23 @@ class Changes:
         event = events.Event(venue=market.venue, market=market.market, market_changed=body)
         self._sink.emit((REGISTRY, command, market.venue, market.market), event)
         return market.version
+
+
+def _raise_logic(terms: parameters.VenueParameters, wanted: parameters.VenueParameters) -> Refused | None:
+    """Takes the version of the logic asked for, 0 the one in force. It never falls: what was decided stays decided.
+
+    Who names a version names its rulebook too: by that it was held back at the door where there is no such version.
+    """
+    current = in_force(terms)
+    if wanted.logic_version in (0, current):
+        return None
+    if wanted.rulebook != terms.rulebook:
+        return Refused(refusals.REFUSAL_WRONG_RULEBOOK, terms.rulebook, wanted.rulebook)
+    if wanted.logic_version < current:
+        return refused_bound(current, wanted.logic_version)
+    check_known(wanted)
+    terms.logic_version = wanted.logic_version
+    return None
 
 
 def _other_version(current: int, expected: int) -> Refused | None:

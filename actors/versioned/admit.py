@@ -1,13 +1,14 @@
 """Phase 9 of a Perennial book: what accounts ask of the version desks gets their standing and goes to them.
 
 Refused here is only what the desk cannot know: a frozen account, a deposit the balance does not cover. The desk answers
-all else.
+all else; that a frozen account may only reduce it is told with the change.
 """
 
 from typing import Any
 
 from actors.columns import RowGatherer, rows
 from actors.ledger.payout import why_not_spend
+from actors.rulebooks.versions import frozen_may_close
 from actors.sinks import ADMIT, AnswerSink, Refused
 from actors.versioned.book import VersionedBook
 from breakwater.v1 import batches_pb2 as batches
@@ -47,7 +48,7 @@ def _liquidate(
     kind = batches.VERSION_OP_KIND_LIQUIDATE
     standing = _standing(book, account, market)
     head = (LIQUIDATION, command, venue, market, account, kind)
-    ops.add(*head, *_NO_SIZES, 0, liquidator, reward_atoms, *standing)
+    ops.add(*head, *_NO_SIZES, 0, liquidator, reward_atoms, *standing, 0)
 
 
 def _change(
@@ -63,12 +64,13 @@ def _change(
     collateral_atoms: int,
 ) -> Refused | None:
     """ACCOUNT_FROZEN, INSUFFICIENT_BALANCE; a deposit is held until the desk has decided."""
-    refused = _hold(book, account, max(collateral_atoms, 0))
+    only_reduces = book.accounts.is_frozen(account) and not collateral_atoms and frozen_may_close(book.terms)
+    refused = None if only_reduces else _hold(book, account, max(collateral_atoms, 0))
     if refused:
         return refused
     kind = batches.VERSION_OP_KIND_CHANGE
     sizes, standing = (maker_lots, long_lots, short_lots), _standing(book, account, market)
-    ops.add(CHANGE, command, venue, market, account, kind, *sizes, collateral_atoms, 0, 0, *standing)
+    ops.add(CHANGE, command, venue, market, account, kind, *sizes, collateral_atoms, 0, 0, *standing, int(only_reduces))
     return None
 
 
@@ -88,7 +90,7 @@ def _repay(
         return refused
     kind = batches.VERSION_OP_KIND_REPAY
     head = (REPAYMENT, command, venue, market, debtor, kind)
-    ops.add(*head, *_NO_SIZES, amount_atoms, payer, 0, *_NO_STANDING, 0)
+    ops.add(*head, *_NO_SIZES, amount_atoms, payer, 0, *_NO_STANDING, 0, 0)
     return None
 
 

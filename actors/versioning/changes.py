@@ -41,7 +41,7 @@ def change(work: VersionWork, op: Op) -> None:
     """Takes a change, or gives back what was held for it."""
     standing = work.standing(op)
     plan = _plan(work, op, standing)
-    refused = _why_not(work, op.account, plan)
+    refused = _why_not_frozen(op, plan) or _why_not(work, op.account, plan)
     if refused:
         work.refuse(op, refused, op.account, op.collateral_atoms)
         return
@@ -82,6 +82,13 @@ def _plan(work: VersionWork, op: Op, standing: Standing) -> Plan:
         collateral_left_atoms=standing.collateral_atoms + moved_atoms - fees_atoms,
         requirement_atoms=work.requirement_atoms(*positions, target),
     )
+
+
+def _why_not_frozen(op: Op, plan: Plan) -> Refused | None:
+    """Of a frozen account no side grows over what it pinned last."""
+    if op.only_reduces and plan.effect.increases_position:
+        return Refused(refusals.REFUSAL_ACCOUNT_FROZEN, 0, op.account)
+    return None
 
 
 def _why_not(work: VersionWork, account: int, plan: Plan) -> Refused | None:

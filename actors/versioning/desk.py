@@ -47,6 +47,7 @@ class Op(NamedTuple):
     settled_long_lots: int
     settled_short_lots: int
     standing_atoms: int
+    only_reduces: int
 
 
 class VersionWork:

@@ -18,7 +18,10 @@ ALL_IT_MAY = -1
 
 
 class Closing(NamedTuple):
-    """What a liquidation comes to; collateral_left_atoms is after all pending fees and those of the close (PE-02)."""
+    """What a liquidation comes to; collateral_left_atoms is after all pending fees and those of the close (PE-02).
+
+    reward_asked_atoms is above 0 where more was asked for than the limit and the limit is paid.
+    """
 
     fee_atoms: int
     settlement_fee_atoms: int
@@ -26,6 +29,7 @@ class Closing(NamedTuple):
     requirement_atoms: int
     reward_limit_atoms: int
     reward_atoms: int
+    reward_asked_atoms: int
 
 
 def liquidate(work: VersionWork, op: Op) -> None:
@@ -65,13 +69,16 @@ def _closing(work: VersionWork, op: Op, standing: Standing) -> Closing:
     )
     limit_atoms = perennial.reward_limit_atoms(full_atoms, standing.collateral_atoms, fees_atoms, exact)
     limit_atoms = min(limit_atoms, book.balance_atoms)
+    asked_atoms = limit_atoms if op.reward_atoms == ALL_IT_MAY else op.reward_atoms
+    is_cut = asked_atoms > limit_atoms and book.terms.reward_is_cut
     return Closing(
         fee_atoms=fee_atoms,
         settlement_fee_atoms=settlement_fee_atoms,
         collateral_left_atoms=standing.collateral_atoms - fees_atoms,
         requirement_atoms=requirement_atoms,
         reward_limit_atoms=limit_atoms,
-        reward_atoms=limit_atoms if op.reward_atoms == ALL_IT_MAY else op.reward_atoms,
+        reward_atoms=limit_atoms if is_cut else asked_atoms,
+        reward_asked_atoms=asked_atoms if is_cut else 0,
     )
 
 
@@ -110,5 +117,6 @@ def _lock(work: VersionWork, op: Op, standing: Standing, closing: Closing) -> No
         reward_atoms=closing.reward_atoms,
         fee_atoms=closing.fee_atoms,
         settlement_fee_atoms=closing.settlement_fee_atoms,
+        reward_asked_atoms=closing.reward_asked_atoms,
     )
     work.emit(op.account, position_locked=body)

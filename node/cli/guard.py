@@ -20,6 +20,7 @@ _SPOKEN = {
     ("node.settings", "ConfigError"): EXIT_USAGE,
     ("node.guards.key_file", "KeyFileBroken"): EXIT_USAGE,
     ("node.genesis", "GenesisRefused"): EXIT_NO,
+    ("actors.rulebooks.versions", "UnknownLogicVersion"): EXIT_NO,
     ("cluster.signing", "KeyFileError"): EXIT_USAGE,
     ("cluster.journal", "JournalCorrupted"): EXIT_NO,
     ("cluster.journal", "LeaseHeld"): EXIT_NO,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from actors.rulebooks.versions import name_newest
 from breakwater.v1 import admin_pb2, admin_pb2_grpc, commands_pb2, refusals_pb2
 from node.guards import numbers
 from node.guards.auth import current_caller
@@ -24,7 +25,8 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self._door = door
 
     async def CreateVenue(self, request: admin_pb2.CreateVenueRequest, context: Any) -> admin_pb2.CreateVenueResponse:
-        """Lists a venue; its number is taken from the parameters."""
+        """Lists a venue; its number is taken from the parameters, and its logic is the newest unless they name one."""
+        name_newest(request.parameters)
         body = commands_pb2.CreateVenue(parameters=request.parameters)
         outcome = await self._door.command(request.request_key, request.parameters.venue, create_venue=body)
         return admin_pb2.CreateVenueResponse(outcome=outcome)

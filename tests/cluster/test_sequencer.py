@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from actors.rulebooks.versions import newest
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import answers_pb2 as answers
+from breakwater.v1 import common_pb2 as common
+from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.sequencer import Chore, Refused, Sequencer, body_hash
 from tests.building import Maker
@@ -124,3 +127,23 @@ def test_a_closed_queue_tells_everybody() -> None:
     assert {refusal(answer) for answer in (waiting, order, *late)} == {refusals.REFUSAL_UNAVAILABLE}
     assert len(told) == 2
     assert not sequencer.take_chores()
+
+
+def test_a_version_of_logic_that_is_not_known_here_never_reaches_the_journal() -> None:
+    sequencer, maker = queue(), Maker()
+    perennial = parameters.VenueParameters(venue=3, rulebook=common.RULEBOOK_PERENNIAL)
+    beyond = newest(common.RULEBOOK_PERENNIAL) + 1
+    for known_or_not, refused in ((beyond - 1, False), (beyond, True)):
+        perennial.logic_version = known_or_not
+        listing, change = maker.batch("create_venue", parameters=perennial), maker.batch("set_parameters")
+        change.set_parameters.venue.CopyFrom(perennial)
+        for batch in (listing, change):
+            sent = sequencer.submit(batch)
+            assert sent.done() == refused
+            ordered = sequencer.order(admin.SealBlockRequest(batches=[maker.amounts("deposits", a1=5), batch]))
+            assert ordered.done() == refused
+            for answer in (sent, ordered) if refused else ():
+                caught = answer.exception(0)
+                assert isinstance(caught, Refused)
+                assert caught.refusal == refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS
+                assert (caught.required, caught.actual) == (beyond - 1, beyond)

@@ -130,11 +130,12 @@ def _set_venue(state: State, block: Block, body: commands_pb2.SetParameters, com
     if command.venue not in state.pools:
         return _set_whole_venue(state, block, body, command)
     now, wanted = state.venues[command.venue], body.venue.twilight
-    why = _other_version(now.version, body.expected_version) or _venue_bounds(wanted)
+    why = _other_version(now.version, body.expected_version) or _venue_bounds(wanted) or _other_logic(now, body.venue)
     if why is not None:
         return why
     parameters = parameters_pb2.VenueParameters()
     parameters.CopyFrom(now)
+    parameters.logic_version = _logic(now, body.venue)
     parameters.twilight.CopyFrom(wanted)
     state.raises.pop(command.venue, None)
     before, notice_ms = now.twilight.maintenance_ratio_e9, now.twilight.notice_ms
@@ -179,11 +180,27 @@ def _set_whole_venue(state: State, block: Block, body: commands_pb2.SetParameter
     parameters.CopyFrom(now)
     part = PARTS[now.rulebook]
     getattr(parameters, part).CopyFrom(getattr(body.venue, part))
-    why = _other_version(now.version, body.expected_version) or _terms(parameters)
+    why = _other_version(now.version, body.expected_version) or _terms(parameters) or _other_logic(now, body.venue)
     if why is not None:
         return why
+    parameters.logic_version = _logic(now, body.venue)
     put_venue(state, block, command.index, parameters)
     return parameters.version
+
+
+def _other_logic(now: parameters_pb2.VenueParameters, wanted: parameters_pb2.VenueParameters) -> Refusal | None:
+    """A version of the logic is of the venue's rulebook and never falls; 0 stands for 1, or asks for nothing."""
+    current, asked = now.logic_version or 1, wanted.logic_version
+    if asked in (0, current):
+        return None
+    if wanted.rulebook != now.rulebook:
+        return Refusal(R.REFUSAL_WRONG_RULEBOOK, now.rulebook, wanted.rulebook)
+    return Refusal(R.REFUSAL_PARAMETER_OUT_OF_BOUNDS, current, asked) if asked < current else None
+
+
+def _logic(now: parameters_pb2.VenueParameters, wanted: parameters_pb2.VenueParameters) -> int:
+    """What the parameters say after the change: 0 where they never named a version above 1."""
+    return wanted.logic_version if wanted.logic_version > (now.logic_version or 1) else now.logic_version
 
 
 def _let_tiers_wait(

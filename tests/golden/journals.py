@@ -1,7 +1,8 @@
 """The golden journals: how they are stored, and what playing them gives. Every later version must give the same roots.
 
-`journals.bin` is a zlib stream of blocks, each a length (4 bytes, big-endian) and a serialised `BlockInput`; height 1
-begins the next journal. `roots.json` holds, journal by journal, what each block must come to.
+They come in sets, which are only ever added to: one as the rulebooks were first released, one for every logic version
+after that. A set's blocks are a zlib stream, each a length (4 bytes, big-endian) and a serialised `BlockInput`; height
+1 begins the next journal. Its roots say, journal by journal, what each block must come to.
 """
 
 import json
@@ -11,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -20,9 +21,26 @@ from cluster.commit import BlockResult
 from cluster.replica import Replica
 
 FOLDER = Path(__file__).parent
-BLOCKS = FOLDER / "journals.bin"
-ROOTS = FOLDER / "roots.json"
 _LENGTH = struct.Struct(">I")
+
+
+class Kept(NamedTuple):
+    """A set of journals: its two files, and what names their bytes, so that nobody writes them anew unseen."""
+
+    name: str
+    blocks: Path
+    roots: Path
+    digest: str
+
+    def found_digest(self) -> str:
+        """The name of the bytes that are there."""
+        return blake3(self.blocks.read_bytes() + self.roots.read_bytes()).hexdigest(length=16)
+
+
+SETS = (
+    Kept("first", FOLDER / "journals.bin", FOLDER / "roots.json", "8e2bcd5f467165be8eee7e29316124ad"),
+    Kept("logic-2", FOLDER / "logic-2.bin", FOLDER / "logic-2.json", "0a1b8615fa1725776fa077927f0fcae7"),
+)
 
 
 @dataclass(frozen=True)
@@ -35,13 +53,13 @@ class Journal:
 
 
 def pack(blocks: Iterable[commands.BlockInput]) -> bytes:
-    """The bytes of `journals.bin`."""
+    """The bytes of a set's blocks."""
     payloads = [block.SerializeToString(deterministic=True) for block in blocks]
     return zlib.compress(b"".join(_LENGTH.pack(len(payload)) + payload for payload in payloads), 9)
 
 
 def unpack(packed: bytes) -> Iterator[commands.BlockInput]:
-    """The blocks of `journals.bin`."""
+    """The blocks of a set, as `pack` made them."""
     content, place = zlib.decompress(packed), 0
     while place < len(content):
         (length,) = _LENGTH.unpack_from(content, place)
@@ -50,10 +68,15 @@ def unpack(packed: bytes) -> Iterator[commands.BlockInput]:
 
 
 def stored() -> list[Journal]:
-    """All golden journals."""
-    expected = json.loads(ROOTS.read_text())["journals"]
+    """All golden journals, set by set."""
+    return [journal for kept in SETS for journal in stored_in(kept)]
+
+
+def stored_in(kept: Kept) -> list[Journal]:
+    """The journals of one set."""
+    expected = json.loads(kept.roots.read_text())["journals"]
     histories: list[list[commands.BlockInput]] = []
-    for block in unpack(BLOCKS.read_bytes()):
+    for block in unpack(kept.blocks.read_bytes()):
         if block.height == 1:
             histories.append([])
         histories[-1].append(block)

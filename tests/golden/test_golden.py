@@ -12,10 +12,26 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.replica import Replica
 from tests.building import parsed
-from tests.golden.journals import compare, play, stored, summary
+from tests.golden.journals import SETS, Kept, compare, play, stored, stored_in, summary
+from tests.golden.make_golden import main as make
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZE_BOUND_BYTES = 260_000
+SIZE_BOUND_BYTES = 320_000
+
+
+@pytest.mark.parametrize("kept", SETS, ids=[kept.name for kept in SETS])
+def test_a_set_is_as_it_was_first_written_and_is_not_written_anew(kept: Kept) -> None:
+    with pytest.raises(SystemExit, match="is there already"):
+        make(kept.name)
+    assert kept.found_digest() == kept.digest
+
+
+def test_headers_name_the_version_each_venue_lives_under() -> None:
+    met = []
+    for kept in SETS:
+        results = [result for one in stored_in(kept) for result in play(Replica(1), one.blocks, one.voided)]
+        met.append({name for result in results for name in result.header.rulebooks})
+    assert met == [{"twilight/1", "margin-trade/1", "perennial/1", "spin/1"}, {"perennial/1", "perennial/2"}]
 
 
 @pytest.mark.parametrize("shards", [1, 2, 4])

@@ -158,6 +158,7 @@ class PerennialActs:
             rows += [self._maker(sight, self.random.choice(MAKERS), market) for market in markets]
         if self._wants("takers"):
             rows += [self._taker(sight, self.random.choice(markets)) for _ in range(self.random.choice((1, 2, 5)))]
+        rows += self._frozen_closes(sight)
         if self._wants("collateral", 0.6):
             rows += [self._collateral(sight, self.random.choice(markets)) for _ in range(self.random.choice((1, 3)))]
         for row in rows:
@@ -200,6 +201,16 @@ class PerennialActs:
         sizes[kind - 1] = lots
         return [account, market, *sizes, brought]
 
+    def _frozen_closes(self, sight: VersionSight) -> list[Row]:
+        """Who is frozen tries to get out, at times to get in: under version 1 in vain."""
+        rows: list[Row] = []
+        for (account, market), row in sorted(sight.own.rows.items()):
+            if row.lots and sight.account(account).frozen and self.random.random() < 0.5:
+                sizes = [KEEP, KEEP, KEEP]
+                sizes[row.kind - 1] = self.random.choice((0, row.lots // 2, row.lots, row.lots + 1))
+                rows.append([account, market, *sizes, self.random.choice((0, 0, 0, 1, -1))])
+        return rows
+
     def _collateral(self, sight: VersionSight, market: int) -> Row:
         """In, out, to the edge of the requirement and an atom beyond it, everything; or nothing at all."""
         draw, account = self.random, self._account(sight)
@@ -237,7 +248,7 @@ class PerennialActs:
                 for _ in range(draw.choice((1, 1, 3))):
                     keeper = account if draw.random() < 0.1 else self._account(sight)
                     most = max(0, min(rules.max_liquidation_fee_atoms, left))
-                    asked = draw.choice((ALL, ALL, ALL, 0, most, most + 1, 1))
+                    asked = draw.choice((ALL, ALL, ALL, 0, most, 2 * most + 1, 1))
                     rows.append([keeper, account, market, draw.choice((0, 5)), asked])
         if self._wants("liquidators", 0.1) or (rows and self._wants("malformed", 0.2)):
             market = draw.choice([*sorted(sight.parameters), 99])

@@ -7,7 +7,7 @@ from breakwater.v1.common_pb2 import RULEBOOK_SPIN
 from breakwater.v1.parameters_pb2 import MarketParameters, SpinParameters, VenueParameters
 from tests.engine.perennial.state import VersionSight
 from tests.properties.margin_operators import Sender
-from tests.properties.perennial_venues import COINS, USDC, PerennialMood, perennial_rules
+from tests.properties.perennial_venues import COINS, NEWEST, USDC, PerennialMood, perennial_rules
 
 
 def perennial_operation(draw: random.Random, sender: Sender, sight: VersionSight) -> CommandBatch:
@@ -21,8 +21,9 @@ def perennial_operation(draw: random.Random, sender: Sender, sight: VersionSight
             number, halted = draw.choice((market, market, 77)), draw.random() < 0.4
             return sender.batch(venue, "halt_market", market=number, halted=halted, reason="a test")
         case 3:
-            flags = [draw.choice((0, 0, 1, 2)), 0]
-            return sender.batch(venue, "freeze_accounts", account=[account, 1], frozen=flags)
+            holders = [holder for (holder, _), row in sorted(sight.own.rows.items()) if row.lots]
+            chosen = draw.choice((account, *holders))
+            return sender.batch(venue, "freeze_accounts", account=[chosen, 1], frozen=[draw.choice((0, 1, 1, 2)), 0])
         case 4:
             # Nothing rests here: the switch is another rulebook's.
             return sender.batch(venue, "cancel_all_after", account=[account], after_ms=[500])
@@ -95,6 +96,8 @@ def perennial_parameter_change(
         terms.CopyFrom(sight.terms)
         terms.perennial.protocol_fee_ppm = draw.choice((0, 100_000, 600_000))
         terms.perennial.notice_ms = draw.choice((0, 1_000))
+        terms.logic_version = draw.choice((0, 0, 0, 1, terms.logic_version, NEWEST))
+        terms.rulebook = draw.choice((terms.rulebook,) * 4 + (RULEBOOK_SPIN,))
         version = draw.choice((0, sight.terms.version, sight.terms.version + 1))
         return sender.batch(sight.venue, "set_parameters", venue=terms, expected_version=version)
     number = draw.choice(sorted(sight.parameters))

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from actors.rulebooks.versions import newest
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1.commands_pb2 import CommandBatch
 from breakwater.v1.parameters_pb2 import (
@@ -17,6 +18,7 @@ from breakwater.v1.parameters_pb2 import (
 from tests.properties.venues import Batches
 
 PERENNIAL_VENUE = 11
+NEWEST = newest(common.RULEBOOK_PERENNIAL)
 USDC = 10**6
 UNIT = 10**6
 SECONDS = 10**6
@@ -155,6 +157,7 @@ def perennial_venue(draw: random.Random, mood: PerennialMood, venue: int = PEREN
             v2_exact=mood.exact,
             notice_ms=draw.choice((0, 2_000)),
         ),
+        logic_version=draw.choice((0, 1, NEWEST, NEWEST)),
     )
 
 

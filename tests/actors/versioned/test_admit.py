@@ -2,7 +2,7 @@
 
 from actors.columns import rows
 from breakwater.v1 import refusals_pb2 as refusals
-from tests.actors.versioned.shard import CASH, LONG, MARKET, SHORT, UNIT, VENUE, Shard, record
+from tests.actors.versioned.shard import CASH, LONG, MARKET, SHORT, UNIT, VENUE, Shard, record, terms
 
 CHANGE, LIQUIDATE, REPAY = 1, 2, 3
 
@@ -24,12 +24,12 @@ def test_ops_carry_the_standing_and_come_in_command_order():
         repayments=[(7, VENUE, 1, MARKET, 1025, 60)],
     )
     assert list(rows(reply.version_ops)) == [
-        (2, 7, VENUE, MARKET, 1025, REPAY, 0, 0, 0, 60, 1, 0, 0, 0, 0, 0),
+        (2, 7, VENUE, MARKET, 1025, REPAY, 0, 0, 0, 60, 1, 0, 0, 0, 0, 0, 0),
         # 50 less a third of an atom, floored.
-        (0, 8, VENUE, MARKET, 2, LIQUIDATE, 0, 0, 0, 0, 3, -1, 0, 0, 333_333, 49),
+        (0, 8, VENUE, MARKET, 2, LIQUIDATE, 0, 0, 0, 0, 3, -1, 0, 0, 333_333, 49, 0),
         # 1,000 and 4.5 floored.
-        (1, 9, VENUE, MARKET, 1, CHANGE, 0, UNIT, 0, -40, 0, 0, 0, 3 * UNIT // 2, 0, 1_004),
-        (0, 10, VENUE, MARKET, 3, LIQUIDATE, 0, 0, 0, 0, 1, 6, 0, 0, 0, 0),
+        (1, 9, VENUE, MARKET, 1, CHANGE, 0, UNIT, 0, -40, 0, 0, 0, 3 * UNIT // 2, 0, 1_004, 0),
+        (0, 10, VENUE, MARKET, 3, LIQUIDATE, 0, 0, 0, 0, 1, 6, 0, 0, 0, 0, 0),
     ]
     assert shard.answers == [] and shard.events == []
     assert shard.money(1) == (CASH - 60, 60)
@@ -60,6 +60,26 @@ def test_who_is_frozen_may_be_liquidated_and_nothing_else():
     frozen = refusals.REFUSAL_ACCOUNT_FROZEN
     assert shard.answers == [(0, frozen, 0, 1), (2, frozen, 0, 1), (3, frozen, 0, 1)]
     assert list(reply.version_ops.command) == [1]
+
+
+def test_from_version_2_a_frozen_account_s_change_goes_to_the_desk_where_it_moves_no_collateral():
+    shard = Shard()
+    raised = terms()
+    raised.logic_version = 2
+    shard.book.set_terms(raised)
+    shard.block(freezes=[(0, VENUE, 1, 1)])
+    reply = shard.block(
+        changes=[
+            (1, VENUE, 1, MARKET, 0, 0, 0, 1),
+            (2, VENUE, 1, MARKET, 0, 0, 0, 0),
+            (3, VENUE, 1, MARKET, 0, 0, 0, -1),
+            (4, VENUE, 2, MARKET, 0, 0, 0, 0),
+        ],
+        repayments=[(5, VENUE, 1, MARKET, 1, 1)],
+    )
+    frozen = refusals.REFUSAL_ACCOUNT_FROZEN
+    assert shard.answers == [(1, frozen, 0, 1), (3, frozen, 0, 1), (5, frozen, 0, 1)]
+    assert list(zip(reply.version_ops.command, reply.version_ops.only_reduces, strict=True)) == [(2, 1), (4, 0)]
 
 
 def test_withdrawals_are_of_free_balance_only_and_come_before_deposits():

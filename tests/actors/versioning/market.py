@@ -95,13 +95,19 @@ class Market(Caller):
             assert whole == self.money
 
     def change(
-        self, account: int, maker: int = KEEP, long: int = KEEP, short: int = KEEP, collateral: int = 0
+        self,
+        account: int,
+        maker: int = KEEP,
+        long: int = KEEP,
+        short: int = KEEP,
+        collateral: int = 0,
+        only_reduces: int = 0,
     ) -> int | None:
         """Admits a change; its command, None where the balance does not suffice."""
         self.settle()
         if collateral > 0 and not self.shard.hold(account, collateral):
             return None
-        return self._add(1, account, CHANGE, maker, long, short, collateral, 0, 0)
+        return self._add(1, account, CHANGE, maker, long, short, collateral, 0, 0, only_reduces=only_reduces)
 
     def liquidate(self, account: int, liquidator: int, reward: int = -1) -> int:
         self.settle()
@@ -113,9 +119,9 @@ class Market(Caller):
             return None
         return self._add(2, debtor, REPAY, 0, 0, 0, amount, payer, 0)
 
-    def _add(self, op_class: int, account: int, kind: int, *fields: int) -> int:
-        command = len(self._ops)
-        self._ops.append((op_class, command, VENUE, MARKET, account, kind, *fields, *self.shard.standing(account)))
+    def _add(self, op_class: int, account: int, kind: int, *fields: int, only_reduces: int = 0) -> int:
+        command, standing = len(self._ops), self.shard.standing(account)
+        self._ops.append((op_class, command, VENUE, MARKET, account, kind, *fields, *standing, only_reduces))
         return command
 
     def publish(self, price: int, published_ms: int | None = None, state: int = common.MARK_STATE_FRESH) -> None:

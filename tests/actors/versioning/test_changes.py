@@ -267,6 +267,21 @@ def test_pe_13_takers_may_always_close_where_the_market_says_so() -> None:
     assert refusals(market) == [("MARKET_SOCIALISED", 6 * UNIT, 0)]
 
 
+def test_who_is_frozen_only_reduces_what_was_pinned_last() -> None:
+    market = made()
+    market.change(2, long=3 * UNIT, only_reduces=1)
+    reply = market.work()
+    assert [row[:2] for row in outcomes(reply)] == [(0, PENDING)]
+    # Back to what is settled would grow over what is pinned.
+    for sizes in ({"long": 3 * UNIT + 1}, {"long": 0, "short": 1}, {"maker": 1}):
+        market.change(2, only_reduces=1, **sizes)
+        assert refused(market.work().outcomes) == [(0, "ACCOUNT_FROZEN", 0, 2)]
+    market.change(2, long=0, only_reduces=1)
+    assert [row[:2] for row in outcomes(market.work())] == [(0, PENDING)]
+    market.until(3)
+    assert market.position(2)[:3] == (0, 0, 0)
+
+
 def test_refusals_keep_their_order() -> None:
     market = made(stale_after_ms=1, closed=True, maker_limit_lots=10 * UNIT, max_pending=0, max_pending_versions=0)
     names = []

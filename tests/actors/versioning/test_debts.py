@@ -114,7 +114,9 @@ def test_a_desk_restored_is_the_desk_it_was() -> None:
         venue=market.venue,
         market=market.terms,
         mark=market.mark,
-        ops=table(batches.VersionOps, (1, 0, VENUE, MARKET, 5, CHANGE, 2 * UNIT, 0, 0, 5_000 * USD, 0, 0, 0, 0, 0, 0)),
+        ops=table(
+            batches.VersionOps, (1, 0, VENUE, MARKET, 5, CHANGE, 2 * UNIT, 0, 0, 5_000 * USD, 0, 0, 0, 0, 0, 0, 0)
+        ),
     ).SerializeToString()
     assert other.apply(call) == market.actor.apply(call)
     reply = batches.VersionReply.FromString(other.apply(call))

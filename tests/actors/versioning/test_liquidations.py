@@ -140,6 +140,30 @@ def test_pe_09_less_may_be_asked_but_not_more() -> None:
     assert market.position(2) == (0, 5 * UNIT, 0, 50 * USD)
 
 
+def test_pe_09_from_version_2_more_than_the_limit_is_paid_up_to_it_and_told() -> None:
+    market = falling()
+    market.venue.logic_version = 2
+    market.liquidate(2, 3, reward=16 * USD + 1)
+    reply = market.work()
+    assert outcomes(reply) == [(0, PENDING, market.slot(4), 16 * USD)]
+    locked = body(reply, "position_locked")
+    assert (locked.reward_atoms, locked.reward_limit_atoms) == (16 * USD, 16 * USD)
+    assert locked.reward_asked_atoms == 16 * USD + 1
+    assert market.position(2) == (0, 5 * UNIT, 0, 34 * USD) and market.shard.free[3] == 1_000_016 * USD
+
+
+def test_pe_09_version_2_says_nothing_of_who_asks_for_what_there_is_and_of_exact_markets() -> None:
+    for reward in (0, 16 * USD, -1):
+        market = falling()
+        market.venue.logic_version = 2
+        market.liquidate(2, 3, reward=reward)
+        assert body(market.work(), "position_locked").reward_asked_atoms == 0
+    market = falling(exact=True)
+    market.venue.logic_version = 2
+    market.liquidate(2, 3, reward=16 * USD + 1)
+    assert refusals(market) == [("REWARD_ABOVE_LIMIT", 16 * USD, 16 * USD + 1)]
+
+
 def test_pe_09_the_reward_is_what_closing_leaves_and_the_bare_fee_only_where_it_must_be() -> None:
     market = falling(collateral=110 * USD, settlement_fee_atoms=3 * USD)
     market.liquidate(2, 3)

@@ -1,5 +1,6 @@
 """What goes to the version desks: every command with its account's standing; deposits are held on the way."""
 
+from actors.rulebooks import versions
 from tests.engine.perennial.state import NOTHING, Op, Row, VersionSight, version_sights
 from tests.engine.state import Block, Command, R, Refusal, State
 
@@ -35,7 +36,8 @@ def _why_not(sight: VersionSight, command: Command) -> Refusal | None:
     if command.body == "liquidations":
         return None
     payer, amount = sight.account(command.account), _held(command)
-    if payer.frozen:
+    may_close = versions.in_force(sight.terms) >= 2 and command.body == "change_positions"
+    if payer.frozen and not (may_close and command["collateral_atoms"] == 0):
         return Refusal(R.REFUSAL_ACCOUNT_FROZEN, 0, command.account)
     if payer.free < amount:
         return Refusal(R.REFUSAL_INSUFFICIENT_BALANCE, amount, payer.free)

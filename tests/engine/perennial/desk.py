@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from actors.rulebooks import perennial, perennial_orders
+from actors.rulebooks import perennial, perennial_orders, versions
 from actors.rulebooks.perennial import Totals
 from breakwater.v1 import common_pb2, events_pb2
 from tests.engine.perennial.state import (
@@ -202,6 +202,7 @@ class Desk:
             reward_atoms=reward,
             fee_atoms=cost.fee,
             settlement_fee_atoms=cost.settlement_fee,
+            reward_asked_atoms=self._asked(op, limit)[1],
         )
         self.say(op.account, position_locked=body)
         self.block.answer(op.command, PENDING, reference=self.slot_ms, amount=reward)
@@ -215,8 +216,14 @@ class Desk:
         rate, exact = self.risk.liquidation_fee_ppm, self.sight.exact
         bare = perennial.liquidation_fee_floor_atoms(needed, rate, least, most, exact)
         limit = min(self.market.balance, perennial.reward_limit_atoms(bare, collateral, fees, exact))
+        return collateral - fees, needed, limit, self._asked(op, limit)[0]
+
+    def _asked(self, op: Op, limit: int) -> tuple[int, int]:
+        """The reward, and what was asked for where that was cut (version 2)."""
         asked = op.command["reward_atoms"]
-        return collateral - fees, needed, limit, limit if asked == ALL else asked
+        if asked > limit and versions.in_force(self.sight.terms) >= 2 and not self.sight.exact:
+            return limit, asked
+        return limit if asked == ALL else asked, 0
 
     def _why_not_liquidated(self, op: Op) -> Refusal | None:
         locked_ms = self.market.locked_ms(op.account)
@@ -249,7 +256,9 @@ class Desk:
         ]
         needed = self.requirement([self.market.size_of(op.account), *others, sizes])
         named = any(lots != KEEP for lots in asked)
-        why = self._why_not_changed(op.account, sizes, named, moved, cost, left, needed)
+        why = self._why_not_frozen(op, cost) or self._why_not_changed(
+            op.account, sizes, named, moved, cost, left, needed
+        )
         if why is not None:
             self.refuse(op, why, op.account, op.command["collateral_atoms"])
             return
@@ -262,6 +271,11 @@ class Desk:
         else:
             self._say_pinned(op, sizes, cost, left, needed)
         self._lower(op.account, op.account, max(0, -self.collateral[op.account]))
+
+    def _why_not_frozen(self, op: Op, cost: Cost) -> Refusal | None:
+        """Version 2: who is frozen got here to reduce."""
+        frozen = self.sight.account(op.account).frozen
+        return Refusal(R.REFUSAL_ACCOUNT_FROZEN, 0, op.account) if frozen and cost.effect.increases_position else None
 
     def _say_pinned(self, op: Op, sizes: Totals, cost: Cost, left: int, needed: int) -> None:
         self.pin(op.account, sizes, cost, is_liquidation=False)
