@@ -32,7 +32,6 @@ from cluster.refused import Refused
 from cluster.sequencer import Chore, Sequencer
 from cluster.snapshotting import Snapshotting
 from cluster.supervisor import Supervisor
-from cluster.transport.transport import Carrier
 
 # Blocks between two sequenced reports of the validator's progress: to a driver, and on a live node.
 PROGRESS_EVERY = 100
@@ -56,7 +55,7 @@ class Engine:
         settings: EngineSettings,
         recovered: Recovered,
         owners: Owners,
-        transport: Carrier,
+        supervisor: Supervisor,
         lanes: Lanes,
         now_ms: Callable[[], int],
         make_trial: Callable[[], Trial] = LocalTrial,
@@ -66,7 +65,7 @@ class Engine:
         self.journal = recovered.journal
         self.archiver = Archiver(recovered.archive, lanes.archive, settings.notice)
         self.sequencer = Sequencer(settings.max_queue_batches, self.archiver.outcome)
-        self.supervisor = Supervisor(transport, settings.notice)
+        self.supervisor = supervisor
         self.validation: Validation | None = None
         self._snapshotting = Snapshotting(recovered.snapshots, self.supervisor, settings.notice)
         self._writer = JournalWriter(recovered.journal, lanes.journal)

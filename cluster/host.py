@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 from actors.sealing.batches import key_digest as outcome_key
 from breakwater.v1 import admin_pb2 as admin
@@ -38,7 +38,9 @@ from cluster.replica import (
     read_versions,
 )
 from cluster.sequencer import Chore
+from cluster.standbys import KINDS, Crew, Standbys
 from cluster.stores import DirectoryStores, Stores
+from cluster.supervisor import Supervisor
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Carrier, Transport
 from cluster.validation import LocalValidator, ValidatorHost, ValidatorRunner, load_or_make_key
@@ -51,6 +53,8 @@ Notice = Callable[[str], None]
 # The pipeline thread wakes several times a block; with the default of 5 ms a busy archiver or door would keep it
 # waiting each time.
 SWITCH_INTERVAL_S = 0.0005
+# Longest times between two blocks after which an actor that does nothing is given up.
+STALL_BLOCKS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,14 @@ class HostConfig(EngineSettings):
     ray_address: str | None = None
     validator: bool = True
     validator_shards: int = 1
+    # Which actors have a standby (`cluster.standbys.KINDS`); when one that does nothing is given up, 0: 5 block times.
+    standby: str = "none"
+    stall_ms: int = 0
+
+    @property
+    def stall_s(self) -> float:
+        """How long an actor may do nothing while an answer is waited for."""
+        return (self.stall_ms or STALL_BLOCKS * self.heartbeat_ms) / 1_000
 
 
 class Host:
@@ -77,7 +89,7 @@ class Host:
             config,
             recovered,
             load(config.data_dir, config.shards),
-            transport,
+            Supervisor(transport, config.notice, _make_standbys(config, transport)),
             Lanes.threads(),
             _now_ms,
             _trials(config),
@@ -116,7 +128,7 @@ class Host:
                 return LocalValidator(*arguments)
             from cluster.transport.ray import RayValidator
 
-            validator = RayValidator(*arguments)
+            validator = RayValidator(*arguments, stall_s=config.stall_s)
             validator.ask("yield_cpu")
             return validator
 
@@ -311,7 +323,19 @@ def _now_ms() -> int:
 
 def _trials(config: HostConfig) -> Callable[[], Trial]:
     """Where commands are tried that may take a process with them."""
-    return LocalTrial
+    if config.transport != "ray":
+        return LocalTrial
+    from cluster.transport.ray import RayTrial
+
+    return lambda: RayTrial(1, config.stall_s)
+
+
+def _make_standbys(config: HostConfig, transport: Carrier) -> Standbys | None:
+    if config.standby not in KINDS:
+        raise ValueError(f"standby is one of {', '.join(KINDS)}, not {config.standby!r}")
+    if config.standby == "none" or config.transport != "ray":
+        return None
+    return Standbys(config.standby, cast(Crew, transport), config.notice)
 
 
 def _make_transport(config: HostConfig) -> Carrier:
@@ -324,7 +348,7 @@ def _make_transport(config: HostConfig) -> Carrier:
     start_ray(config.ray_address)
     from cluster.transport.ray import RayTransport
 
-    return RayTransport(config.shards)
+    return RayTransport(config.shards, stall_s=config.stall_s)
 
 
 def _end_transport(config: HostConfig, transport: Transport) -> None:

@@ -13,6 +13,9 @@ from node.presets import DEFAULT_ORACLE, DEFAULT_RULES, HALT_AGE_MS, RULES, Venu
 from node.settings import ConfigError, filled, read_settings
 from node.spin_presets import SPIN_LISTED
 
+# As `cluster.standbys.KINDS`, which needs the engine.
+STANDBYS = ("none", "shards", "all")
+
 
 @dataclass(frozen=True)
 class NodeConfig:
@@ -32,6 +35,9 @@ class NodeConfig:
     block_rows: int = 50_000
     heartbeat_ms: int = 1_000
     max_queue_batches: int = 10_000
+    # Which actors have a standby: none, shards, all; and when an actor that does nothing is given up, 0: 5 block times.
+    standby: str = "none"
+    stall_ms: int = 0
     # What a new node lists itself, by preset; further venues come over the API.
     rules: str = DEFAULT_RULES
     oracle: str = DEFAULT_ORACLE
@@ -59,7 +65,7 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
     config = filled(config, settings, "")
     if config.transport not in ("ray", "inline"):
         raise ConfigError(f"transport is ray or inline, not {config.transport!r}")
-    for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS)):
+    for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS), ("standby", STANDBYS)):
         if getattr(config, name) not in presets:
             raise ConfigError(f"{name} is one of {', '.join(presets)}, not {getattr(config, name)!r}")
     listed = [_assets(config, name) for name in ("margin_trade", "spin", "perennial")]

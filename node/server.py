@@ -205,4 +205,6 @@ def _host_config(config: NodeConfig) -> HostConfig:
         heartbeat_ms=config.heartbeat_ms,
         snapshot_every=config.snapshot_every,
         max_queue_batches=config.max_queue_batches,
+        standby=config.standby,
+        stall_ms=config.stall_ms,
     )
