@@ -60,6 +60,7 @@ class Statements:
     release: str
     anchor: str
     append: str
+    fill: str
     keep_cut: str
     cut: str
     cut_before: str
@@ -106,6 +107,8 @@ def statements(words: Dialect) -> Statements:
         anchor=f"UPDATE lease SET anchor_height = :height, anchor_hash = :hash {_HELD}",
         append=f"INSERT INTO journal (stream, {_FRAME}) "
         f"SELECT :stream, :height, :epoch, :prev_hash, :hash, :payload FROM lease {_HELD}",
+        fill=f"INSERT INTO journal (stream, {_FRAME}) "
+        "VALUES (:stream, :height, :of_epoch, :prev_hash, :hash, :payload)",
         keep_cut=f"INSERT INTO journal_cut (stream, {_FRAME}) "
         f"SELECT stream, {_FRAME} FROM journal WHERE stream = :stream AND height >= :height",
         cut="DELETE FROM journal WHERE stream = :stream AND height >= :height",
