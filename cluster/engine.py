@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-from actors.sealing.batches import EXPIRY_HORIZON_MS
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
@@ -27,19 +26,16 @@ from cluster.journal import Fenced, FrameNotAppended, JournalWriter, OutcomeUnkn
 from cluster.lanes import Lanes
 from cluster.placement import Owners
 from cluster.poison import LocalTrial, Trial
+from cluster.progress import progress
 from cluster.recovery import Recovered
 from cluster.refused import Refused
 from cluster.sequencer import Chore, Sequencer
 from cluster.snapshotting import Snapshotting
 from cluster.supervisor import Supervisor
 
-# Blocks between two sequenced reports of the validator's progress: to a driver, and on a live node.
-PROGRESS_EVERY = 100
-LIVE_PROGRESS_EVERY = 10
 # How far the archive and the validator may be behind: further, nothing is taken; further, the node says so.
 MOST_UNARCHIVED_BLOCKS = 1_000
 VALIDATOR_LAG_BLOCKS = 100
-_VALIDATOR_PATIENCE_S = 120.0
 _LOG_BYTES_BOUND = 256 << 20
 _LONGEST_PAUSE_MS = 2_000
 _PROBE_MS = 1_000
@@ -289,11 +285,12 @@ class Engine:
 
     def _block(self, job: Job, block_time_ms: int, wanted: Sequence[commands.CommandBatch], root: bool) -> None:
         """Makes it and answers, or answers why there is none."""
-        state = self.state
+        state, driver = self.state, self.settings.driver_mode
+        reported = progress(self.validation, driver, state.validated_height, state.height + 1, block_time_ms)
         block = commands.BlockInput(
             height=state.height + 1,
             block_time_ms=block_time_ms,
-            batches=[*wanted, *self._progress(state.height + 1, block_time_ms)],
+            batches=[*wanted, *reported],
             previous_events_root=state.events_root,
             previous_state_root=state.state_root,
             root=root,
@@ -336,25 +333,6 @@ class Engine:
         job.done(self.sequencer)
         for more in made[1:]:
             self._commit(more, ())
-
-    def _progress(self, height: int, block_time_ms: int) -> list[commands.CommandBatch]:
-        """The validator's progress, every so many blocks. A driver's node waits for it: the same journal each time."""
-        if self.validation is None:
-            return []
-        if not self.settings.driver_mode:
-            validated = self.validation.validated_height if height % LIVE_PROGRESS_EVERY == 0 else 0
-        elif height % PROGRESS_EVERY == 0:
-            self.validation.wait_for(height - PROGRESS_EVERY, _VALIDATOR_PATIENCE_S)
-            validated = min(self.validation.validated_height, height - PROGRESS_EVERY)
-        else:
-            validated = 0
-        if validated <= self.state.validated_height:
-            return []
-        batch = commands.CommandBatch(
-            request_key=b"validator/%d" % height, expires_ms=block_time_ms + EXPIRY_HORIZON_MS
-        )
-        batch.validator_progress.validated_height = validated
-        return [batch]
 
     def _commit(self, made: Made, answered: Sequence[Answered]) -> None:
         """What happens behind the acknowledgement."""

@@ -11,8 +11,8 @@ from actors.sealing.batches import EXPIRY_HORIZON_MS, BatchChecks
 from actors.sealing.directory import Directory
 from breakwater.v1 import commands_pb2 as commands
 from cluster.journal import Frame, Tip
-from cluster.replica import Replica
 from cluster.transport.transport import ActorLost
+from cluster.trial import TrialHost
 
 # A block with more commands that nobody can execute has another fault than its commands.
 MOST_VOIDED = 16
@@ -31,26 +31,11 @@ class Trial(Protocol):
         """Lets it go."""
 
 
-class LocalTrial:
+class LocalTrial(TrialHost):
     """A trial in this process: sees exceptions, not crashes."""
 
     def __init__(self) -> None:
-        self._parts: Mapping[str, bytes] = {}
-
-    def load(self, parts: Mapping[str, bytes]) -> None:
-        """See `Trial`."""
-        self._parts = parts
-
-    def attempt(self, block: bytes, frame_hash: bytes, epoch: int, voided: Sequence[int]) -> str:
-        """See `Trial`."""
-        replica = Replica()
-        try:
-            if self._parts:
-                replica.restore(self._parts)
-            replica.apply(commands.BlockInput.FromString(block), frame_hash, epoch, voided)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-        return ""
+        super().__init__(shards=1)
 
     def close(self) -> None:
         """Nothing to let go."""

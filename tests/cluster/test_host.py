@@ -205,7 +205,7 @@ def test_a_paused_node_takes_only_what_takes_risk_away(tmp_path: Path) -> None:
     with opened(tmp_path, driver_mode=False) as host:
         live.start(host)
         host.pause(True)
-        assert host.status().state == "paused"
+        assert host.status().state == admin.NODE_STATE_PAUSED
         refused = [live.opens((2, LONG, 10**6, 1_000)), live.amounts("withdrawals", a2=5), live.closes(2, 1)]
         assert {why(host.submit(batch))[0] for batch in refused} == {"UNAVAILABLE"}
         live.price(host)

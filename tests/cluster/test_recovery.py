@@ -132,7 +132,7 @@ def test_an_archive_ahead_of_the_journal_proves_that_the_journal_lost_blocks(tmp
     for path in tmp_path.glob("journal*"):
         path.unlink()
     forge_first(tmp_path, 6)
-    with pytest.raises(JournalCorrupted, match=f"height 7: blocks up to {len(story().blocks)} were acknowledged"):
+    with pytest.raises(JournalCorrupted, match="height 7: blocks up to 10 were acknowledged"):
         Host.open(config(tmp_path))
 
 

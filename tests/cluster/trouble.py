@@ -16,6 +16,7 @@ from cluster.placement import even
 from cluster.poison import LocalTrial
 from cluster.replica import read_accounts
 from cluster.stores import DirectoryStores
+from cluster.supervisor import Supervisor
 from cluster.transport.inline import InlineTransport
 from cluster.void import recover_past_poison
 from tests.building import Maker
@@ -94,7 +95,7 @@ class Turned:
             EngineSettings(resume_grace_ms=0, notice=self.notices.append, **settings),
             recovered,
             even(SHARDS),
-            InlineTransport(SHARDS),
+            Supervisor(InlineTransport(SHARDS), self.notices.append),
             Lanes(DirectLane(), DirectLane()),
             lambda: self.maker.now_ms,
         )
