@@ -126,6 +126,7 @@ class PrivateServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            check=False,
         )
         if made.returncode:
             raise RuntimeError(f"initdb failed:\n{made.stdout}")

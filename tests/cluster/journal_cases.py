@@ -6,7 +6,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from cluster.journal import GENESIS_TIP, Frame, SqliteJournal, Tip
+from cluster.journal import GENESIS_TIP, Frame, Journal, SqliteJournal, Tip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,7 @@ def payload(height: int) -> bytes:
     return f"block {height} ".encode() * (20 + height * 400)
 
 
-def extend(journal: SqliteJournal, count: int) -> list[Frame]:
+def extend(journal: Journal, count: int) -> list[Frame]:
     frames = []
     for _ in range(count):
         tip = journal.tip()

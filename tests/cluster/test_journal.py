@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,10 +15,9 @@ import pytest
 from cluster.journal import (
     GENESIS_HASH,
     GENESIS_TIP,
-    Fenced,
     Frame,
+    FrameNotAppended,
     HeightOutOfOrder,
-    JournalCorrupted,
     JournalWriter,
     LeaseHeld,
     OutcomeUnknown,
@@ -29,7 +28,7 @@ from cluster.journal import (
     open_read_only,
 )
 from cluster.journal.sqlite import connect_writer
-from tests.cluster.journal_cases import ROOT, alter, crash, extend, fill, opened, opened_and_read
+from tests.cluster.journal_cases import ROOT, crash, extend, fill, opened, opened_and_read
 
 
 @pytest.fixture
@@ -56,80 +55,7 @@ def test_a_frame_hash_covers_every_field() -> None:
         frame_hash(1, 1, GENESIS_HASH[:-1], b"")
 
 
-def test_what_was_appended_is_read_back_after_reopening(tmp_path: Path) -> None:
-    assert not list(opened_and_read(tmp_path))
-    frames = fill(tmp_path, 40)
-    assert opened_and_read(tmp_path) == frames
-    with closing(opened(tmp_path)) as made:
-        assert made.tip() == Tip(40, frames[-1].hash, 1)
-        assert list(made.frames(17)) == frames[16:]
-        assert made.verify() == made.tip()
-
-
-def test_only_the_successor_of_the_tip_is_taken(journal: SqliteJournal) -> None:
-    frames = extend(journal, 2)
-    wrong = [
-        frames[-1],
-        Frame.seal(4, 1, frames[-1].hash, b""),
-        Frame.seal(3, 1, frames[0].hash, b""),
-        Frame(3, 1, frames[-1].hash, bytes(32), b"hash of something else"),
-    ]
-    for frame in wrong:
-        with pytest.raises(HeightOutOfOrder):
-            journal.append(frame)
-    assert list(journal.frames()) == frames
-
-
-def test_reading_past_the_end_names_where_the_journal_ends(journal: SqliteJournal) -> None:
-    extend(journal, 2)
-    assert list(journal.frames(3)) == []
-    with pytest.raises(JournalCorrupted, match="ends at 2"):
-        list(journal.frames(9))
-
-
 # Fencing
-
-
-def test_nothing_is_appended_without_the_lease(tmp_path: Path) -> None:
-    with closing(opened(tmp_path)) as made:
-        with pytest.raises(Fenced):
-            made.append(GENESIS_TIP.next_frame(1, b""))
-        assert made.tip() == GENESIS_TIP
-
-
-def test_an_old_epoch_cannot_append_after_a_takeover(journal: SqliteJournal) -> None:
-    stale = journal.tip().next_frame(journal.epoch, b"from the paused writer")
-    assert journal.take_lease() == 2
-    with pytest.raises(Fenced):
-        journal.append(stale)
-    frames = extend(journal, 1)
-    with pytest.raises(Fenced):
-        journal.append(journal.tip().next_frame(1, b"still the paused writer"))
-    assert list(journal.frames()) == frames
-
-
-def test_a_successor_in_the_store_shuts_the_writer_out(tmp_path: Path) -> None:
-    """The writer does not know, the statement does."""
-    with closing(opened(tmp_path, connect=shared)) as made:
-        made.take_lease()
-        frames = extend(made, 3)
-        alter(tmp_path, "UPDATE lease SET epoch = epoch + 1, holder = 'successor'")
-        with pytest.raises(Fenced) as refusal:
-            made.append(made.tip().next_frame(made.epoch, b"too late"))
-        assert refusal.value.epoch == 1
-        with pytest.raises(Fenced):
-            made.checkpoint()
-        assert list(made.frames()) == frames
-
-
-def test_epochs_rise_even_when_the_lease_row_forgot(tmp_path: Path) -> None:
-    for expected in (1, 2, 3):
-        with closing(opened(tmp_path)) as made:
-            assert made.take_lease() == expected
-            extend(made, 1)
-    alter(tmp_path, "UPDATE lease SET epoch = 0")
-    with closing(opened(tmp_path)) as made:
-        assert made.take_lease() == 4
 
 
 def test_a_second_process_is_refused_at_once_and_told_by_whom(journal: SqliteJournal, tmp_path: Path) -> None:
@@ -172,65 +98,6 @@ def test_an_audit_reads_beside_an_audit_but_not_beside_a_node(tmp_path: Path) ->
 # Commits of unknown outcome
 
 
-class FlakyConnection(sqlite3.Connection):
-    """Fails the append of a frame once, before or after it took effect."""
-
-    fault: str | None = None
-
-    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
-        fault = FlakyConnection.fault if sql.lstrip().startswith("INSERT INTO journal (") else None
-        if fault is None:
-            return super().execute(sql, *parameters)  # type: ignore[arg-type]
-        FlakyConnection.fault = None
-        if fault == "after":
-            super().execute(sql, *parameters)  # type: ignore[arg-type]
-        raise sqlite3.OperationalError("disk I/O error")
-
-
-@pytest.fixture
-def flaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], SqliteJournal]]:
-    real = sqlite3.connect
-    monkeypatch.setattr(FlakyConnection, "fault", None)
-    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **{**k, "factory": FlakyConnection}))
-    made = opened(tmp_path)
-    made.take_lease()
-
-    def arm(fault: str) -> SqliteJournal:
-        FlakyConnection.fault = fault
-        return made
-
-    yield arm
-    made.close()
-
-
-def appended_in_doubt(journal: SqliteJournal) -> tuple[Frame, Tip]:
-    """A frame whose append failed half-way, and where the journal ends when that was looked into."""
-    frame = journal.tip().next_frame(journal.epoch, b"lost or not")
-    with pytest.raises(OutcomeUnknown) as failure:
-        journal.append(frame)
-    assert failure.value.height == frame.height
-    with pytest.raises(OutcomeUnknown, match="resume comes first"):
-        journal.append(frame.tip.next_frame(1, b"must wait"))
-    return frame, journal.resume()
-
-
-def test_a_commit_that_took_effect_after_all_shows_in_the_tip(flaky: Callable[[str], SqliteJournal]) -> None:
-    journal = flaky("after")
-    frame, tip = appended_in_doubt(journal)
-    assert tip == frame.tip == journal.tip()
-    assert journal.epoch == 2
-    frames = [frame, *extend(journal, 1)]
-    assert [one.epoch for one in frames] == [1, 2]
-    assert list(journal.frames()) == frames
-
-
-def test_a_commit_that_did_not_take_effect_shows_in_the_tip(flaky: Callable[[str], SqliteJournal]) -> None:
-    journal = flaky("before")
-    _, tip = appended_in_doubt(journal)
-    assert tip == GENESIS_TIP
-    assert [frame.epoch for frame in extend(journal, 2)] == [2, 2]
-
-
 def test_an_unreachable_store_leaves_the_outcome_open_until_it_answers(tmp_path: Path) -> None:
     calls = 0
 
@@ -258,24 +125,63 @@ def test_an_unreachable_store_leaves_the_outcome_open_until_it_answers(tmp_path:
     assert opened_and_read(tmp_path) == frames
 
 
-def shared(path: Path) -> sqlite3.Connection:
-    """As in a store several hosts can reach."""
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+class HalfWritten:
+    """A connection whose appends fail while they are written, and then `failures` times more whatever is asked."""
+
+    def __init__(self, inner: sqlite3.Connection, code: int, failures: int) -> None:
+        self._inner = inner
+        self._failures = failures
+        self._armed = True
+        self._error = sqlite3.OperationalError("disk I/O error")
+        self._error.sqlite_errorcode = code
+
+    def execute(self, sql: str, values: dict[str, object]) -> sqlite3.Cursor:
+        if self._armed and "INSERT INTO journal (" in sql:
+            self._armed = False
+            raise self._error
+        if not self._armed and self._failures:
+            self._failures -= 1
+            raise self._error
+        return self._inner.execute(sql, values)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
 
 
-def test_resuming_after_a_takeover_is_fenced(tmp_path: Path) -> None:
-    with closing(opened(tmp_path, connect=shared)) as made:
-        made.take_lease()
-        frames = extend(made, 1)
-        alter(tmp_path, "UPDATE lease SET epoch = epoch + 1, holder = 'successor'")
-        for _ in range(2):
-            with pytest.raises(Fenced):
-                made.resume()
-        with pytest.raises(Fenced):
-            made.append(frames[0].tip.next_frame(1, b"too late"))
-        with pytest.raises(Fenced):
-            made.renew()
-        assert made.holder().name == "successor"
+@pytest.mark.parametrize(
+    ("code", "failures", "outcome"),
+    [
+        (sqlite3.SQLITE_IOERR_WRITE, 0, FrameNotAppended),  # the place in the log was written over: gone for certain
+        (sqlite3.SQLITE_IOERR_WRITE, 1, OutcomeUnknown),
+        (sqlite3.SQLITE_IOERR_FSYNC, 0, OutcomeUnknown),
+        (sqlite3.SQLITE_FULL, 0, FrameNotAppended),
+    ],
+)
+def test_what_an_error_of_the_disk_says_of_the_frame(
+    journal: SqliteJournal, code: int, failures: int, outcome: type[Exception]
+) -> None:
+    frames = extend(journal, 1)
+    journal._connection = HalfWritten(journal._connection, code, failures)  # type: ignore[assignment]
+    with pytest.raises(outcome, match="disk I/O error"):
+        journal.append(journal.tip().next_frame(1, b"half written"))
+    if outcome is OutcomeUnknown:
+        assert journal.resume() == frames[0].tip
+    frames += extend(journal, 1)
+    assert list(journal.frames()) == frames
+
+
+def test_a_file_of_before_leases_were_seen_and_journals_cut_is_taken_as_it_is(tmp_path: Path) -> None:
+    frames = fill(tmp_path, 4)
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as connection:
+        connection.executescript("DROP TABLE journal_start; ALTER TABLE lease DROP COLUMN seen_ms")
+    with closing(open_read_only(tmp_path)) as reader:
+        assert reader.start() == GENESIS_TIP
+        assert list(reader.frames()) == frames
+        assert reader.verify() == frames[-1].tip
+    with closing(opened(tmp_path)) as made:
+        assert made.take_lease() == 2
+        made.renew()
+        assert made.cut_before(3) == 2
 
 
 # The writer thread
