@@ -2,9 +2,10 @@
 
 import pytest
 
+from actors.rulebooks.versions import newest
 from breakwater.v1 import admin_pb2, common_pb2, oracle_pb2, parameters_pb2, refusals_pb2
 from node.client import Client
-from node.presets import twilight_venue
+from node.presets import perennial_listing, twilight_venue
 from node.server import NodeServer
 from tests.api.refusing import Refusal, refusal_of
 from tests.api.scene import PRICE_TICKS, funded_account, move_mark, now_ms
@@ -120,6 +121,34 @@ def test_parameters_change_from_a_version(dev: Client) -> None:
     assert (dev.venues()[0].version, dev.venues()[0].twilight.margin_cap_atoms) == (version + 1, 9_000_000)
     both = admin_pb2.ChangeParametersRequest(venue=wanted, market=market_of(1, 1, "BTC-PERP"))
     assert refusal_of(lambda: dev.admin.ChangeParameters(both)).name == "MALFORMED"
+
+
+def test_a_venue_lives_under_the_newest_logic_unless_it_names_one_and_only_rises(dev: Client) -> None:
+    def perennial(number: int, logic_version: int) -> parameters_pb2.VenueParameters:
+        terms, _ = perennial_listing()
+        terms.venue, terms.name, terms.logic_version = number, f"perennial-{number}", logic_version
+        return terms
+
+    def change(terms: parameters_pb2.VenueParameters) -> object:
+        return dev.admin.ChangeParameters(admin_pb2.ChangeParametersRequest(venue=terms))
+
+    latest = newest(common_pb2.RULEBOOK_PERENNIAL)
+    create_venue(dev, perennial(61, 0))
+    create_venue(dev, perennial(62, 1))
+    refusal = refusal_of(lambda: create_venue(dev, perennial(63, latest + 1)))
+    assert refusal == Refusal("PARAMETER_OUT_OF_BOUNDS", latest, latest + 1, "")
+    assert {venue.venue: venue.logic_version for venue in dev.venues() if venue.venue in (4, 61, 62, 63)} == {
+        4: latest,
+        61: latest,
+        62: 1,
+    }
+    refusal = refusal_of(lambda: change(perennial(62, latest + 1)))
+    assert refusal == Refusal("PARAMETER_OUT_OF_BOUNDS", latest, latest + 1, "")
+    change(perennial(62, latest))
+    refusal = refusal_of(lambda: change(perennial(62, 1)))
+    assert refusal == Refusal("PARAMETER_OUT_OF_BOUNDS", latest, 1, "")
+    (raised,) = (venue for venue in dev.venues() if venue.venue == 62)
+    assert raised.logic_version == latest
 
 
 def test_a_halted_market_does_not_trade(dev: Client) -> None:
