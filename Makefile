@@ -28,7 +28,7 @@ REPLAY := --venue $(or $(VENUE),all) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup protos lint format test test-fast run bench soak lock clean
+.PHONY: help setup protos lint format test test-fast run bench simulate soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ run: setup $(COMPILED) ## one crash through all four rulebooks on one node, into
 
 bench: setup $(COMPILED) ## measure against the figures to reach
 	$(BIN)/breakwater bench
+
+simulate: setup $(COMPILED) ## whole nodes in one thread under injected faults, seed by seed (SEEDS, SEED, HOURS, OUT)
+	$(BIN)/breakwater simulate --seeds $(or $(SEEDS),600) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) \
+		--out $(or $(OUT),runs/simulate)
 
 soak: setup $(COMPILED) ## kill and recover for a long time
 	$(BIN)/python -m pytest -m soak

@@ -53,9 +53,9 @@ class Fleet:
     def _watch(self) -> None:
         """Nodes that are gone leave their machines; where none is left that could serve, another is started."""
         for node in list(self.nodes):
-            if not node.process.alive and not node.is_paused:
+            if not node.process.lives() and not node.is_paused:
                 self.nodes.remove(node)
-            elif node.process.alive and not node.is_up and not node.is_paused:
+            elif node.process.lives() and not node.is_up and not node.is_paused:
                 self._scheduler.after(_LINGERING_MS, node.kill)
         if not any(node.is_up for node in self.nodes):
             self._start_later()

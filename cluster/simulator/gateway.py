@@ -46,7 +46,7 @@ class SimGateway:
             self._node = next((node for node in reversed(self._nodes) if node.serves(_SERVING)), None)
 
     def submit(self, sent: bytes, answer: Callable[[Answer], None]) -> None:
-        """A request as bytes; `answer` is called here when an answer has come, perhaps more than once, perhaps never."""
+        """A request as bytes; `answer` is called when an answer has come, perhaps more than once, perhaps never."""
         batch = commands.CommandBatch.FromString(sent)
         refused = self._door(batch)
         node = self._node

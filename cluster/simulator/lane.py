@@ -31,7 +31,9 @@ class _Work(Future[T]):
 class SimLane:
     """See `cluster.lanes.Lane`. `later` does something in so many milliseconds, in the node's own time."""
 
-    def __init__(self, rng: Random, later: Callable[[int, Callable[[], None]], None], lag_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, rng: Random, later: Callable[[int, Callable[[], None]], None], lag_ms: Callable[[], int]
+    ) -> None:
         self._rng = rng
         self._later = later
         self._lag_ms = lag_ms
@@ -71,7 +73,7 @@ class SimLane:
         queued = self._queue.popleft()
         try:
             done = queued.work()
-        except Exception as error:
+        except BaseException as error:  # a crash as well: whoever waits meets it, the others at their next step
             queued.set_exception(error)
         else:
             queued.set_result(done)

@@ -1,4 +1,4 @@
-"""A simulated node: the real engine, sequencer, gate, archiver, supervisor and recovery, turned by the world's clock."""
+"""A simulated node: the real engine, sequencer, gate, archiver, supervisor, recovery, turned by the world's clock."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
@@ -81,7 +81,8 @@ class SimNode:
             resume_grace_ms=_GRACE_MS,
             notice=lambda text: self._note(f"{name}: {text}"),
         )
-        engine = Engine(settings, recovered, even(swarm.shards), self._transport, lanes, self.now_ms)
+        supervisor = Supervisor(self._transport, settings.notice)
+        engine = Engine(settings, recovered, even(swarm.shards), supervisor, lanes, self.now_ms)
         for claim in recovered.claims:
             self._witness.saw(claim, None)
         engine.validation = _SimValidation(self, recovered.replica.state.height)
@@ -99,7 +100,7 @@ class SimNode:
 
     def enter(self, action: Callable[[], None]) -> None:
         """Does something in the node: at once, or when it runs again; never where it has crashed."""
-        if not self.process.alive:
+        if not self.process.lives():
             return
         if self._busy:
             self._inbox.append(action)
@@ -108,17 +109,20 @@ class SimNode:
         try:
             action()
         except NodeCrashed:
-            self._die()
+            assert not self.process.lives()
         finally:
             self._busy = False
-        while self._inbox and self.process.alive and not self._busy:
+        if not self.process.lives():
+            self._die()
+        while self._inbox and self.process.lives() and not self._busy:
             self.enter(self._inbox.pop(0))
 
     def kill(self) -> None:
         """The process ends, wherever it is; one in the middle of something notices when it would go on."""
-        if self.process.alive:
-            self.process.alive = False
-            self._die()
+        if self.process.lives():
+            self.process.end()
+            if not self._busy:
+                self._die()
 
     def _die(self) -> None:
         self._note(f"{self.name}: crashed at height {self._engine.height if self._engine else 'of recovery'}")
@@ -129,7 +133,7 @@ class SimNode:
     def close(self) -> None:
         """An orderly end, as when an operator stops the node."""
         self.enter(self._close)
-        self.process.alive = False
+        self.process.end()
 
     def _close(self) -> None:
         self.engine.finish()
@@ -151,7 +155,7 @@ class SimNode:
 
     def _turn(self) -> None:
         self.enter(self._turn_engine)
-        if self.process.alive and not self.engine.stopped_because:
+        if self.process.lives() and not self.engine.stopped_because:
             self._scheduler.after(self._rng.randint(*self._swarm.block_ms), self._turn)
 
     def _turn_engine(self) -> None:
@@ -164,7 +168,9 @@ class SimNode:
             self.engine.turn()
         except Exception as error:
             self.engine.stop(error)
-            self._complain(f"{self.name} stopped making blocks at height {self.engine.height}: {self.engine.stopped_because}")
+            self._complain(
+                f"{self.name} stopped making blocks at height {self.engine.height}: {self.engine.stopped_because}"
+            )
 
     # --- what others ask of it ---
 
@@ -177,16 +183,16 @@ class SimNode:
     @property
     def is_up(self) -> bool:
         """Whether it has booted, lives and makes blocks, or means to."""
-        return self.process.alive and self._engine is not None and not self._engine.stopped_because
+        return self.process.lives() and self._engine is not None and not self._engine.stopped_because
 
     @property
     def is_paused(self) -> bool:
         """Whether it stands still in the middle of something."""
-        return self.process.alive and self._busy
+        return self.process.lives() and self._busy
 
     def describe(self) -> str:
         """How it is, in a few words."""
-        if self._engine is None or not self.process.alive:
+        if self._engine is None or not self.process.lives():
             return "is gone"
         state, reasons = self._engine.node_state()
         return f"is {admin.NodeState.Name(state)} {'; '.join(reasons)}" + (" and paused" if self._busy else "")
@@ -204,6 +210,8 @@ class SimNode:
 
         def done(_: object) -> None:
             error = answer.exception()
+            if not self.process.lives():
+                return
             if isinstance(error, Refused):
                 back(error)
             elif error is None:

@@ -15,24 +15,30 @@ class Process:
     `run_world` lets the world go on for so many milliseconds; `takeover` brings a successor.
     """
 
-    def __init__(
-        self, name: str, chaos: Chaos, run_world: Callable[[int], None], takeover: Callable[[], None]
-    ) -> None:
+    def __init__(self, name: str, chaos: Chaos, run_world: Callable[[int], None], takeover: Callable[[], None]) -> None:
         self.name = name
-        self.alive = True
+        self._alive = True
         self.chaos = chaos
         self._run_world = run_world
         self._takeover = takeover
 
+    def lives(self) -> bool:
+        """Whether anything in it still runs, or will when it is woken."""
+        return self._alive
+
+    def end(self) -> None:
+        """It is killed."""
+        self._alive = False
+
     def crash_point(self, fault: Fault) -> None:
         """The process dies here where the fault strikes."""
-        if self.alive and self.chaos.strikes(fault, self.name):
-            self.alive = False
+        if self.lives() and self.chaos.strikes(fault, self.name):
+            self.end()
         self.live()
 
     def live(self) -> None:
         """Raises NodeCrashed in a process that was killed: nothing in it runs any further."""
-        if not self.alive:
+        if not self.lives():
             raise NodeCrashed(self.name)
 
     def pause_point(self) -> None:

@@ -63,7 +63,7 @@ class Swarm:
     def save(self) -> str:
         """As JSON; names instead of numbers where there are names."""
         plain: dict[str, Any] = asdict(self)
-        plain["rulebooks"] = [common.Rulebook.Name(rulebook) for rulebook in self.rulebooks]  # type: ignore[arg-type]
+        plain["rulebooks"] = [common.Rulebook.Name(rulebook) for rulebook in self.rulebooks]
         plain["rates"] = {fault.value: rate for fault, rate in self.rates.items()}
         return json.dumps(plain, indent=1)
 

@@ -51,7 +51,9 @@ class Witness:
         """A block as a node has it; `view` shows the node's actors at its end, where they still are there."""
         known = self._seen.setdefault(claim.height, (claim.frame_hash, claim.header))
         if known[0] != claim.frame_hash:
-            self._complain(f"height {claim.height}: two blocks, frames {known[0].hex()[:12]}, {claim.frame_hash.hex()[:12]}")
+            self._complain(
+                f"height {claim.height}: two blocks, frames {known[0].hex()[:12]}, {claim.frame_hash.hex()[:12]}"
+            )
         elif known[1] != claim.header:
             self._complain(f"height {claim.height}: the same frame came to two headers")
         if claim.height == self.height + 1:
@@ -71,9 +73,7 @@ class Witness:
         for fault in self._faults(claim, block, result, view):
             self._complain(f"height {claim.height}: {fault}")
 
-    def _faults(
-        self, claim: Claim, block: commands.BlockInput, result: BlockResult, view: Replica | None
-    ) -> list[str]:
+    def _faults(self, claim: Claim, block: commands.BlockInput, result: BlockResult, view: Replica | None) -> list[str]:
         state = self._shadow.state
         claimed = blocks.BlockHeader.FromString(claim.header)
         faults = judge(claimed, result.header, result.events, state.venues, state.markets)

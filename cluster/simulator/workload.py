@@ -14,8 +14,8 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from cluster.commit import BlockResult
 from cluster.journal import ReadableJournal
-from cluster.replica import Replica
 from cluster.refused import Refused
+from cluster.replica import Replica
 
 
 @dataclass(frozen=True, eq=False)

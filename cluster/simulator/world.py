@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from breakwater.v1 import answers_pb2 as answers
+from breakwater.v1 import common_pb2 as common
 from cluster.history import Attempt, Recorder, check, journal_blocks
 from cluster.replica import Replica
 from cluster.simulator.customer import Customer
@@ -42,13 +43,19 @@ class Outcome:
     violations: list[str] = field(default_factory=list)
     blocks: int = 0
     simulated_ms: int = 0
-    incarnations: int = 0
+    starts: int = 0
     endings: Counter[str] = field(default_factory=Counter)
     faults: Counter[Fault] = field(default_factory=Counter)
     timeline: list[str] = field(default_factory=list)
     history: list[Attempt] = field(default_factory=list)
     journal: bytes = b""
     state_root: str = ""
+
+    @property
+    def rulebooks(self) -> list[str]:
+        """Names of those that live in this world."""
+        names = (common.Rulebook.Name(rulebook) for rulebook in self.swarm.rulebooks)
+        return [name.removeprefix("RULEBOOK_").lower().replace("_", " ") for name in names]
 
 
 class WorldEnded(Exception):
@@ -152,7 +159,7 @@ class World:
         outcome.endings = Counter(attempt.ending.value for attempt in outcome.history)
         outcome.blocks = self._witness.height
         outcome.simulated_ms = self._scheduler.now_ms - START_MS
-        outcome.incarnations = self._fleet.started
+        outcome.starts = self._fleet.started
         outcome.faults = self._chaos.struck
         outcome.journal = self._depot.disk.read(LOG)
         outcome.state_root = self._witness.last_root.hex()

@@ -14,6 +14,7 @@ from node.cli import (
     publishing,
     replaying,
     serving,
+    simulating,
     statements,
     subaccounts,
     takeovers,
@@ -75,4 +76,5 @@ app.command()(checking.receipt)
 app.command()(checking.verify)
 app.add_typer(keys, name="keys")
 app.command()(serving.warm)
+app.command()(simulating.simulate)
 app.command()(benchmarking.bench)

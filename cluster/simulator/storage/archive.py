@@ -79,11 +79,6 @@ class SimArchive:
         block = self._blocks[place]
         self._blocks[place] = block._replace(header=block.header._replace(signature=signature))
 
-    def truncate_after(self, height: int) -> None:
-        """See `Archive`."""
-        del self._blocks[max(0, height - self._first() + 1) :]
-        self._outcomes = {key: found for key, found in self._outcomes.items() if found.height <= height}
-
     def tip(self) -> int | None:
         """See `Archive`."""
         return self._blocks[-1].header.height if self._blocks else None

@@ -209,7 +209,7 @@ class SimJournal:
 
     def close(self) -> None:
         """See `ReadableJournal`; an orderly end gives the lease back."""
-        if self._process.alive and self._epoch and not self._store.is_down:
+        if self._process.lives() and self._epoch and not self._store.is_down:
             with suppress(JournalError):  # fenced, or no room: whoever comes next takes the lease all the same
                 self._note(replace(self._own_lease(), holder="", anchor=self._tip))
         self.abandon()
