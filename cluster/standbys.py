@@ -13,13 +13,12 @@ from typing import Any, Protocol
 
 from cluster.backoff import Backoff, Clock, SystemClock
 from cluster.call_log import CallLog, Stretch
-from cluster.replica import parts_for
 from cluster.topology import is_shard
 from cluster.transport.transport import ActorLost
 
 KINDS = ("none", "shards", "all")
 # A new standby waits for so long: whoever has just started, or taken over, has the processors first.
-_SETTLE_S = 1.0
+SETTLE_S = 1.0
 # The calls of one block reach the standby together.
 _GATHER_S = 0.005
 _HAND_OVER_S = 10.0
@@ -54,12 +53,20 @@ class Crew(Protocol):
 class Standbys:
     """The standbys of a node. `kind` says of which actors: `shards`, or `all` that have a process of their own."""
 
-    def __init__(self, kind: str, crew: Crew, notice: Callable[[str], None], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        crew: Crew,
+        notice: Callable[[str], None],
+        clock: Clock | None = None,
+        settle_s: float = SETTLE_S,
+    ) -> None:
         assert kind in KINDS, f"standbys are {', '.join(KINDS)}, not {kind}"
         self._kind = kind
         self._crew = crew
         self._notice = notice
         self._backoff = Backoff(clock or SystemClock())
+        self._settle_s = settle_s
         self._standbys: dict[str, _Standby] = {}
         self.log = CallLog()
 
@@ -70,7 +77,7 @@ class Standbys:
             self._begin(actor)
 
     def _begin(self, actor: str) -> None:
-        self._standbys[actor] = _Standby(actor, self._crew, self.log, self._backoff, self._notice)
+        self._standbys[actor] = _Standby(actor, self._crew, self.log, self._backoff, self._notice, self._settle_s)
 
     def promote(self, actor: str) -> bool:
         """Brings the standby up to the last answered call and puts it in the actor's place; False where it cannot.
@@ -103,13 +110,16 @@ class Standbys:
 class _Standby:
     """One standby, and the thread that makes and feeds it until it is handed over or closed."""
 
-    def __init__(self, actor: str, crew: Crew, log: CallLog, backoff: Backoff, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, actor: str, crew: Crew, log: CallLog, backoff: Backoff, notice: Callable[[str], None], settle_s: float
+    ) -> None:
         self._actor = actor
         self._crew = crew
         self._log = log
         self._changed = log.changed(actor)
         self._backoff = backoff
         self._notice = notice
+        self._settle_s = settle_s
         self._follower: Any = None
         self._wanted = self._given = self._closing = False
         self.is_following = False
@@ -139,9 +149,9 @@ class _Standby:
             self._follower.end()
 
     def _run(self) -> None:
-        pause_s = _SETTLE_S
+        pause_s = self._settle_s
         while not self._is_over(pause_s):
-            pause_s = _SETTLE_S
+            pause_s = self._settle_s
             try:
                 self._follow()
             except Exception as error:  # whatever it is, the actor itself goes on
@@ -166,8 +176,8 @@ class _Standby:
     def _follow(self) -> None:
         """From the newest cut along the log, until the log breaks off or the standby is handed over or closed."""
         with self._changed:
-            place = _Place(self._log.now)
-            parts = parts_for(self._actor, place.stretch.parts)
+            place = _Place(self._log.now, self._actor)
+            parts = self._log.base(self._actor)
         if not parts:
             self._let_go()  # only a new one is empty for certain
         if self._follower is None:
@@ -181,10 +191,10 @@ class _Standby:
         """The next calls, waiting for them; None where it ends."""
         with self._changed:
             while not self._closing:
-                if place.is_broken(self._actor):
+                if place.is_broken():
                     self.is_following = False
                     return None
-                if calls := place.calls(self._actor):
+                if calls := place.calls():
                     return calls
                 if not place.is_last():
                     continue
@@ -201,24 +211,28 @@ class _Standby:
 class _Place:
     """How far a standby has come along the log."""
 
-    def __init__(self, stretch: Stretch) -> None:
+    def __init__(self, stretch: Stretch, actor: str) -> None:
         self.stretch = stretch
+        self._actor = actor
+        self._rebased = stretch.rebased[actor]
         self._count = 0
 
-    def is_broken(self, actor: str) -> bool:
+    def is_broken(self) -> bool:
         """What comes next does not continue what the standby has, or is too far away."""
+        if self.stretch.rebased[self._actor] != self._rebased:
+            return True
         following = self.stretch.next
-        return following is not None and (actor in following.fresh or following.next is not None)
+        return following is not None and (self._actor in following.fresh or following.next is not None)
 
     def is_last(self) -> bool:
         """Whether this is the newest stretch; goes on to the next where it is not."""
         if self.stretch.next is None:
             return True
-        self.stretch, self._count = self.stretch.next, 0
+        self.stretch, self._count, self._rebased = self.stretch.next, 0, 0
         return False
 
-    def calls(self, actor: str) -> list[bytes]:
+    def calls(self) -> list[bytes]:
         """Calls of this stretch that were not given yet."""
-        calls = self.stretch.calls.get(actor, [])[self._count :]
+        calls = self.stretch.calls.get(self._actor, [])[self._count :]
         self._count += len(calls)
         return calls

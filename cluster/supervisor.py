@@ -110,6 +110,20 @@ class Supervisor:
                 self._clock.sleep(self._backoff.failed(actor))
                 self._transport.make(actor)
 
+    def rebase(self, states: Mapping[str, Sequence[bytes]]) -> None:
+        """Gives these actors another state, which they are rebuilt from; the others keep what they are rebuilt from.
+
+        One that dies meanwhile is replaced before anybody is asked anything.
+        """
+        self._log.rebase(states)
+        for actor, parts in states.items():
+            if actor not in self._made:
+                self.make(actor)
+            try:
+                self._transport.restore(actor, parts)
+            except ActorLost as lost:
+                self._gone[actor] = lost.how
+
     def _persist(self, attempt: Callable[[], list[bytes]]) -> list[bytes]:
         """Tries until it is done; whoever is lost is replaced before the next try."""
         deaths: Counter[str] = Counter()
@@ -129,11 +143,11 @@ class Supervisor:
 
     def _replace_all(self) -> None:
         """Standbys take over; the others start side by side and get their state one after the other."""
-        cold = [actor for actor in self._gone if not self._promoted(actor)]
+        cold = [actor for actor in list(self._gone) if not self._promoted(actor)]
         for actor in cold:
             self._make_again(actor)
         for actor in cold:
-            parts = parts_for(actor, self._log.parts)
+            parts = self._log.base(actor)
             if parts:
                 self._transport.restore(actor, parts)
             self._transport.replay(actor, self._log.calls(actor))

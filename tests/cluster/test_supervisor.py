@@ -1,109 +1,15 @@
 """Supervision: actors may die before, during and after any call; the results are those of actors that never did."""
 
-import random
-from collections.abc import Sequence
-
 import pytest
-from blake3 import blake3
 
+from cluster.backoff import QUIET_S
 from cluster.chain_state import ChainState
-from cluster.commit import BlockResult
-from cluster.pipeline import run_block
-from cluster.placement import Owners, even
-from cluster.replica import Replica, drive, read_accounts, read_pool, take_cut
+from cluster.placement import even
+from cluster.replica import CARRY, Replica, read_accounts, read_pool, take_cut
 from cluster.supervisor import DEATHS_A_CALL, Supervisor
-from cluster.topology import standing_actors
-from cluster.transport.inline import InlineTransport
-from cluster.transport.transport import ActorCrashed, ActorLost, Call
+from cluster.transport.transport import ActorCrashed
+from tests.cluster.deadly import Clockwork, Deadly, Mortal, play, play_upto
 from tests.cluster.story import story
-
-
-class Clockwork:
-    """Time that passes when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-        self._now_s = 0.0
-
-    def now_s(self) -> float:
-        return self._now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self._now_s += seconds
-
-
-class Deadly:
-    """A transport whose actors die by chance: before a call reaches them, or after it, with the answer."""
-
-    def __init__(self, shards: int, seed: int, chance: float) -> None:
-        self._inner = InlineTransport(shards)
-        self._draw = random.Random(seed)
-        self._chance = chance
-        self._dead: set[str] = set()
-        self.deaths = 0
-
-    def place(self, owners: Owners) -> None:
-        self._inner.place(owners)
-
-    def make(self, actor: str) -> None:
-        self._inner.make(actor)
-        self._dead.discard(actor)
-
-    def has(self, actor: str) -> bool:
-        return self._inner.has(actor)
-
-    def _dies(self, actor: str) -> bool:
-        if actor not in self._dead and self._draw.random() < self._chance:
-            self._dead.add(actor)
-            self.deaths += 1
-        return actor in self._dead
-
-    def _each(self, actors: Sequence[str], ask: Sequence[object]) -> list[bytes]:
-        answers, lost = [], ""
-        for actor, question in zip(actors, ask, strict=True):
-            if not self._dies(actor):
-                answers.append(question() if callable(question) else b"")
-            if self._dies(actor):
-                lost = lost or actor
-        if lost:
-            raise ActorLost(lost)
-        return answers
-
-    def call(self, calls: Sequence[Call]) -> list[bytes]:
-        return self._each([call.actor for call in calls], [lambda c=call: self._inner.call([c])[0] for call in calls])
-
-    def query(self, calls: Sequence[Call]) -> list[bytes]:
-        return self._each([call.actor for call in calls], [lambda c=call: self._inner.query([c])[0] for call in calls])
-
-    def snapshot(self, actors: Sequence[str]) -> list[bytes]:
-        return self._each(actors, [lambda a=actor: self._inner.snapshot([a])[0] for actor in actors])
-
-    def restore(self, actor: str, parts: Sequence[bytes]) -> None:
-        self._each([actor], [lambda: self._inner.restore(actor, parts)])
-
-    def replay(self, actor: str, payloads: Sequence[bytes]) -> None:
-        self._each([actor] * len(payloads), [lambda p=each: self._inner.replay(actor, [p]) for each in payloads])
-
-    def pids(self) -> dict[str, int]:
-        return self._inner.pids()
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-def play(supervisor: Supervisor, shards: int, cut_every: int) -> tuple[ChainState, list[BlockResult]]:
-    """The story on a supervised transport, with a cut now and then."""
-    state, results = ChainState(even(shards)), []
-    for actor in standing_actors(shards):
-        supervisor.make(actor)
-    for block in story().blocks:
-        name = blake3(block.SerializeToString(deterministic=True)).digest()
-        results.append(drive(run_block(state, block, name, 0), supervisor))
-        if cut_every and block.height % cut_every == 0:
-            supervisor.take_cut(take_cut(state, supervisor))
-            assert supervisor.logged_bytes == 0
-    return state, results
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -147,3 +53,65 @@ def test_a_cut_taken_from_dying_actors_is_the_cut_of_healthy_ones() -> None:
     moved = Replica(3)
     moved.restore(parts)
     assert moved.accounts(1, range(1, 9)) == healthy.accounts(1, range(1, 9))
+
+
+def test_an_actor_that_dies_in_call_after_call_is_waited_for_longer_and_longer() -> None:
+    transport, clock = Mortal(1), Clockwork()
+    supervisor = Supervisor(transport, lambda text: None, clock=clock)
+    state = play_upto(supervisor, 1, 1)
+    for height in range(2, 10):
+        transport.dead.add("shard/0")
+        state = play_upto(supervisor, 1, height, state)
+    assert clock.slept == [0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
+    clock.sleep(QUIET_S)
+    transport.dead.add("shard/0")
+    assert read_accounts(supervisor, state, 1, [2]).accounts
+    assert clock.slept[-1] == 0.0, "a quiet minute forgets"
+
+
+def test_several_that_die_together_are_all_replaced_before_anybody_is_asked_again() -> None:
+    transport, noticed = Mortal(3), []
+    supervisor = Supervisor(transport, noticed.append, clock=Clockwork())
+    state = play_upto(supervisor, 3, 1)
+    for height in range(2, len(story().blocks) + 1):
+        transport.dead.update(("shard/0", "shard/1", "shard/2"))
+        state = play_upto(supervisor, 3, height, state)
+    assert supervisor.rebuilds == len(noticed) == 3 * (len(story().blocks) - 1)
+    assert supervisor.degraded() == []
+
+
+def test_whoever_is_being_replaced_is_named_meanwhile() -> None:
+    transport, said = Mortal(1), []
+    supervisor = Supervisor(transport, lambda text: said.append(supervisor.degraded()), clock=Clockwork())
+    play_upto(supervisor, 1, 3)
+    transport.dead.add("shard/0")
+    assert read_pool(supervisor, 1, [])
+    assert not said
+    supervisor.snapshot(["shard/0"])
+    assert said == [["actor shard/0 is gone and is being made again"]]
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_rollback_gives_every_actor_the_state_before_the_block(shards: int) -> None:
+    supervisor = Supervisor(Mortal(shards), lambda text: None, clock=Clockwork())
+    state = play_upto(supervisor, shards, 9)
+    before = take_cut(state, supervisor)
+    state = play_upto(supervisor, shards, 12, state)
+    assert take_cut(state, supervisor) != before
+    supervisor.reset(before)
+    state = ChainState.load(before[CARRY], even(shards))
+    assert take_cut(state, supervisor) == before
+    assert supervisor.logged_bytes == 0
+    state = play_upto(supervisor, shards, len(story().blocks), state)
+    assert state.events_root == story().results[-1].events_root
+    replica = Replica(1)
+    for block in story().blocks:
+        replica.apply(block)
+    assert read_accounts(supervisor, state, 1, range(1, 9)) == replica.accounts(1, range(1, 9))
+
+
+def test_a_rollback_to_the_beginning_leaves_empty_actors() -> None:
+    supervisor = Supervisor(Mortal(2), lambda text: None, clock=Clockwork())
+    play_upto(supervisor, 2, 4)
+    supervisor.reset({})
+    play_upto(supervisor, 2, 4)
