@@ -20,6 +20,10 @@ from cluster.void import recover_past_poison
 _LOOK_S = 0.1
 
 
+class GaveUp(Exception):
+    """Standing by was ended from outside."""
+
+
 class Follower:
     """A replica at, or shortly behind, the tip of a journal that somebody else writes."""
 
@@ -101,9 +105,17 @@ class Follower:
 
 
 def stand_by(
-    stores: Stores, shards: int, snapshot_every: int, notice: Callable[[str], None], stop: Event
-) -> Recovered | None:
-    """Follows until the journal is free, and takes it; None where `stop` came first. Raises as `replay` does."""
+    stores: Stores,
+    shards: int,
+    snapshot_every: int,
+    notice: Callable[[str], None],
+    stop: Event,
+    followed: Callable[[int], None] = lambda height: None,
+) -> Recovered:
+    """Follows until the journal is free, and takes it; `followed` hears how far it is.
+
+    Raises GaveUp where `stop` came first, and as `replay` does.
+    """
     follower: Follower | None = None
     silent = False
     try:
@@ -115,6 +127,7 @@ def stand_by(
                     follower.reconnect()
                 silent = False
                 follower.follow()
+                followed(follower.height)
                 recovered = follower.take_over()
             except LeaseHeld:
                 continue
@@ -125,7 +138,7 @@ def stand_by(
                 continue
             follower = None
             return recovered
-        return None
+        raise GaveUp
     finally:
         if follower is not None:
             follower.close()

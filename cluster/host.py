@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, cast
 
 from actors.sealing.batches import key_digest as outcome_key
@@ -20,8 +20,10 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from cluster.archive import Archive
 from cluster.archiver import CommittedBlock
+from cluster.backup import Backup, back_up
 from cluster.engine import Engine
 from cluster.engine_settings import EngineSettings
+from cluster.follower import stand_by
 from cluster.lanes import Lanes
 from cluster.placement import load
 from cluster.poison import LocalTrial, Trial
@@ -68,13 +70,21 @@ class HostConfig(EngineSettings):
     validator: bool = True
     validator_shards: int = 1
     # Which actors have a standby (`cluster.standbys.KINDS`); when one that does nothing is given up, 0: 5 block times.
-    standby: str = "none"
+    actor_standbys: str = "none"
     stall_ms: int = 0
 
     @property
     def stall_s(self) -> float:
         """How long an actor may do nothing while an answer is waited for."""
         return (self.stall_ms or STALL_BLOCKS * self.heartbeat_ms) / 1_000
+
+
+@dataclass(frozen=True)
+class Following:
+    """A start that waits for another node to be gone: how to end the wait, and who hears of its progress."""
+
+    stop: Event
+    followed: Callable[[int], None]
 
 
 class Host:
@@ -101,23 +111,26 @@ class Host:
         self._thread.start()
 
     @classmethod
-    def open(cls, config: HostConfig) -> "Host":
-        """Start is recovery. Raises JournalCorrupted, LeaseHeld, ReplayMismatch."""
+    def open(cls, config: HostConfig, following: Following | None = None) -> "Host":
+        """Start is recovery; with `following` it is what comes after another node is gone.
+
+        Raises JournalCorrupted, LeaseHeld, ReplayMismatch, GaveUp.
+        """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recovery") as thread:
             # Ray takes seconds to start, most of them waiting: the journal is replayed meanwhile.
-            recovering = thread.submit(_recover, config)
+            recovering = thread.submit(_recover, config, following)
+            transport: Carrier | None = None
             try:
                 transport = _make_transport(config)
+                return cls(config, recovering.result(), transport)
             except BaseException:
+                if following is not None:
+                    following.stop.set()
                 _let_go(recovering)
+                if transport is not None:
+                    _end_transport(config, transport)
                 raise
-        try:
-            return cls(config, recovering.result(), transport)
-        except BaseException:
-            _let_go(recovering)
-            _end_transport(config, transport)
-            raise
 
     def _make_validator(self, recovered: Recovered) -> ValidatorRunner:
         config = self.config
@@ -294,6 +307,14 @@ class Host:
         """Writes a snapshot between two blocks; the future gives its height."""
         return self._between(self._engine.take_snapshot)
 
+    def back_up(self, directory: Path, private: Sequence[str]) -> Backup:
+        """Copies journal, snapshot, archive, keys and the files named into a directory, while blocks go on.
+
+        Raises BackupError, JournalError, OSError (`cluster.backup`).
+        """
+        snapshots = stores_of(self.config).snapshots
+        return back_up(self._engine.journal, snapshots, self.config.data_dir, directory, private)
+
     def close(self) -> None:
         """Finishes the block under way, takes a snapshot, lets everything go."""
         self._stopping = True
@@ -310,8 +331,11 @@ def stores_of(config: HostConfig) -> Stores:
     return DirectoryStores(config.data_dir, f"pid {os.getpid()} on {socket.gethostname()}", config.notice)
 
 
-def _recover(config: HostConfig) -> Recovered:
+def _recover(config: HostConfig, following: Following | None) -> Recovered:
     stores = stores_of(config)
+    if following is not None:
+        settings = (config.shards, config.snapshot_every, config.notice)
+        return stand_by(stores, *settings, following.stop, following.followed)
     if not config.void_poison:
         return recover(stores, config.shards)
     return recover_past_poison(stores, config.shards, LocalTrial, config.notice)
@@ -331,11 +355,11 @@ def _trials(config: HostConfig) -> Callable[[], Trial]:
 
 
 def _make_standbys(config: HostConfig, transport: Carrier) -> Standbys | None:
-    if config.standby not in KINDS:
-        raise ValueError(f"standby is one of {', '.join(KINDS)}, not {config.standby!r}")
-    if config.standby == "none" or config.transport != "ray":
+    if config.actor_standbys not in KINDS:
+        raise ValueError(f"actor_standbys is one of {', '.join(KINDS)}, not {config.actor_standbys!r}")
+    if config.actor_standbys == "none" or config.transport != "ray":
         return None
-    return Standbys(config.standby, cast(Crew, transport), config.notice)
+    return Standbys(config.actor_standbys, cast(Crew, transport), config.notice)
 
 
 def _make_transport(config: HostConfig) -> Carrier:

@@ -27,6 +27,8 @@ class NodeConfig:
     shards: int = 2
     transport: str = "ray"
     ray_address: str | None = None
+    # Stand by: follow the journal of another node, and take over when that one is gone.
+    follow: bool = False
     driver_mode: bool = False
     dev: bool = False
     validator: bool = True
@@ -36,7 +38,7 @@ class NodeConfig:
     heartbeat_ms: int = 1_000
     max_queue_batches: int = 10_000
     # Which actors have a standby: none, shards, all; and when an actor that does nothing is given up, 0: 5 block times.
-    standby: str = "none"
+    actor_standbys: str = "none"
     stall_ms: int = 0
     # What a new node lists itself, by preset; further venues come over the API.
     rules: str = DEFAULT_RULES
@@ -65,7 +67,7 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
     config = filled(config, settings, "")
     if config.transport not in ("ray", "inline"):
         raise ConfigError(f"transport is ray or inline, not {config.transport!r}")
-    for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS), ("standby", STANDBYS)):
+    for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS), ("actor_standbys", STANDBYS)):
         if getattr(config, name) not in presets:
             raise ConfigError(f"{name} is one of {', '.join(presets)}, not {getattr(config, name)!r}")
     listed = [_assets(config, name) for name in ("margin_trade", "spin", "perennial")]

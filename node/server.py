@@ -6,17 +6,17 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import grpc
 import orjson
 from grpc_reflection.v1alpha import reflection
 
-from cluster.host import Host, HostConfig
+from cluster.host import Following, Host, HostConfig
 from node.config import NodeConfig
 from node.feeds.block_feed import BlockFeed
 from node.feeds.standings import StandingsFeed
@@ -34,6 +34,7 @@ from node.services.health import SERVICE_NAME as HEALTH_NAME
 from node.services.health import HealthKeeper
 from node.services.registration import SERVICE_NAMES, add_services
 from node.shortfall_gauges import UnrealisedShortfall
+from node.standby_door import StandbyDoor
 
 NODE_FILE: Final = "node.json"
 _OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
@@ -41,6 +42,7 @@ _GRACE_S: Final = 1.0
 _START_TIMEOUT_S: Final = 60.0
 
 _log = logger("server")
+T = TypeVar("T")
 
 
 class NodeServer:
@@ -58,6 +60,8 @@ class NodeServer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="door", daemon=True)
         self._stopping = threading.Lock()
         self._stopped = threading.Event()
+        self._giving_up = threading.Event()
+        self._port = config.port
         self._server: grpc.aio.Server
         self._feed: BlockFeed
         self._standings: StandingsFeed
@@ -73,17 +77,17 @@ class NodeServer:
         """
         config = self.config
         config.data_dir.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
         try:
-            self.host = Host.open(_host_config(config))
+            self.host = self._stand_by() if config.follow else Host.open(_host_config(config))
         except BaseException:
-            self._loop.close()
+            self._end_loop()
             raise
         try:
             if config.dev:
                 self.dev_keys = ensure_dev_keys(config.data_dir)
             if not config.driver_mode:
                 create_venues(self.host, config.venues, time.time_ns() // 1_000_000 + config.limits.key_life_ms)
-            self._thread.start()
             self._run(self._serve())
             if config.metrics_port is not None:
                 self.metrics_address, self._stop_metrics = self.metrics.serve(config.metrics_port)
@@ -93,6 +97,10 @@ class NodeServer:
         content = {"address": self.address, "pid": os.getpid()}
         write_private(config.data_dir / NODE_FILE, orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE))
         _log.info("serving", address=self.address, height=self.host.height(), dev=config.dev)
+
+    def give_up(self) -> None:
+        """Ends the wait of a node that stands by: `start` raises GaveUp."""
+        self._giving_up.set()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits until the node was stopped; False when the time ran out before."""
@@ -109,13 +117,27 @@ class NodeServer:
         (self.config.data_dir / NODE_FILE).unlink(missing_ok=True)
         if self._stop_metrics is not None:
             self._stop_metrics()
-        if self._thread.is_alive():
-            self._run(self._close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._loop.close()
+        self._run(self._close())
+        self._end_loop()
         self.host.close()
         _log.info("stopped", address=self.address)
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _stand_by(self) -> Host:
+        """Waits, its port open, for the node it follows to be gone. Raises GaveUp."""
+        config = self.config
+        door = StandbyDoor(node_version())
+        self._port = self._run(door.open(f"{config.host}:{config.port}"))
+        self.address = f"{config.host}:{self._port}"
+        _log.info("standing by", address=self.address)
+        try:
+            return Host.open(_host_config(config), Following(self._giving_up, door.followed))
+        finally:
+            self._run(door.close())
 
     async def _serve(self) -> None:
         config, limits = self.config, self.config.limits
@@ -142,7 +164,7 @@ class NodeServer:
         if config.dev:
             names = (*SERVICE_NAMES, HEALTH_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
-        port = self._server.add_insecure_port(f"{config.host}:{config.port}")
+        port = self._server.add_insecure_port(f"{config.host}:{self._port}")
         self.address = f"{config.host}:{port}"
         await self._server.start()
         await self._health.start()
@@ -164,9 +186,9 @@ class NodeServer:
             # What ended streams leave behind: orders to be cancelled on disconnect.
             await self._door.close()
 
-    def _run(self, work: Any) -> None:
-        done: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        done.result(_START_TIMEOUT_S)
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        done: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return done.result(_START_TIMEOUT_S)
 
 
 def node_version() -> str:
@@ -205,6 +227,6 @@ def _host_config(config: NodeConfig) -> HostConfig:
         heartbeat_ms=config.heartbeat_ms,
         snapshot_every=config.snapshot_every,
         max_queue_batches=config.max_queue_batches,
-        standby=config.standby,
+        actor_standbys=config.actor_standbys,
         stall_ms=config.stall_ms,
     )

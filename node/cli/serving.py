@@ -28,9 +28,12 @@ def up(
     driver: Annotated[bool, typer.Option("--driver", help="Seal no block; a driver does (replays).")] = False,
     dev: Annotated[bool, typer.Option("--dev", help="Make keys and print them, faucet, reflection.")] = False,
     metrics_port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Serve Prometheus metrics.")] = None,
-    standby: Annotated[
+    actor_standbys: Annotated[
         str | None, typer.Option(help="Actors with a standby that takes over at once: none (default), shards or all.")
     ] = None,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Follow the journal of another node; take over when that one is gone.")
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="TOML file; options override it.")] = None,
     house_bot: Annotated[
         bool,
@@ -60,7 +63,8 @@ def up(
         driver_mode=driver or None,
         dev=dev or None,
         metrics_port=metrics_port,
-        standby=standby,
+        actor_standbys=actor_standbys,
+        follow=standby or None,
     )
     accounts = _house_accounts(house_bot_account or [])
     server = NodeServer(settings)

@@ -1,0 +1,78 @@
+"""A node that stands by: not serving until the one it follows is gone, then on the same port with all there was."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from breakwater.v1 import admin_pb2, admin_pb2_grpc
+from node.client import Client
+from node.server import NodeServer
+from tests.api.conftest import TIMEOUT_S, config_of
+from tests.api.refusing import refusal_of
+from tests.api.scene import funded_account
+
+PATIENCE_S = 60.0
+
+
+@contextmanager
+def starting(server: NodeServer) -> Iterator[threading.Thread]:
+    """Starts a node that stands by; ends it however far it came."""
+    thread = threading.Thread(target=server.start, daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        server.give_up()
+        thread.join(PATIENCE_S)
+        if hasattr(server, "host"):
+            server.stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def health(address: str) -> int:
+    """What the port says; UNKNOWN for the moment in which one server makes room for the other."""
+    with grpc.insecure_channel(address) as channel:
+        try:
+            return health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S).status
+        except grpc.RpcError:
+            return health_pb2.HealthCheckResponse.UNKNOWN
+
+
+def status(address: str) -> admin_pb2.GetStatusResponse:
+    with grpc.insecure_channel(address) as channel:
+        return admin_pb2_grpc.AdminServiceStub(channel).GetStatus(admin_pb2.GetStatusRequest(), timeout=TIMEOUT_S)
+
+
+def test_a_standby_of_an_embedded_journal_waits_until_it_is_let_go(tmp_path: Path) -> None:
+    primary = NodeServer(config_of(tmp_path))
+    primary.start()
+    try:
+        key = primary.dev_keys["dev"]
+        with Client(primary.address, key, TIMEOUT_S) as client:
+            account = funded_account(client, 1_000_000)
+        standby = NodeServer(config_of(tmp_path, follow=True))
+        with starting(standby):
+            until(lambda: bool(standby.address))
+            assert health(standby.address) == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert status(standby.address).state == admin_pb2.NODE_STATE_STANDBY
+            with Client(standby.address, key, 0.5) as client:
+                assert refusal_of(client.venues).name == "UNAVAILABLE"
+            address = standby.address
+            primary.stop()
+            until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
+            with Client(address, key, TIMEOUT_S) as client:
+                assert client.status().epoch == 2
+                assert client.account(account).free_atoms == 1_000_000
+    finally:
+        primary.stop()
