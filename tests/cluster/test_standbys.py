@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from threading import Event
 
 import pytest
 
@@ -22,12 +23,13 @@ SHARDS = 2
 class Second:
     """A follower in this process; `dies_at` counts the messages it survives."""
 
-    def __init__(self, actor: str, dies_at: int) -> None:
+    def __init__(self, actor: str, dies_at: int, gate: Event) -> None:
         self.name = actor
         self.actor: Actor = build(actor, even(SHARDS))
         self.ended = False
-        self.replayed = 0
+        self.restored = 0
         self._left = dies_at
+        self._gate = gate
 
     def _survive(self) -> None:
         self._left -= 1
@@ -38,12 +40,13 @@ class Second:
         self._survive()
         self.actor = build(self.name, even(SHARDS))
         self.actor.restore(parts)
+        self.restored += 1
 
     def replay(self, payloads: Sequence[bytes]) -> None:
+        assert self._gate.wait(PATIENCE_S)
         for payload in payloads:
             self._survive()
             self.actor.apply(payload)
-            self.replayed += 1
 
     def end(self) -> None:
         self.ended = True
@@ -57,12 +60,14 @@ class Crewed(Mortal):
         self._dies_at = dies_at
         self.made: list[Second] = []
         self.promoted: list[str] = []
+        self.gate = Event()
+        self.gate.set()
 
     def can_stand_by(self, actor: str) -> bool:
         return actor not in (REGISTRY, ORACLE)
 
     def follower(self, actor: str) -> Second:
-        self.made.append(Second(actor, self._dies_at()))
+        self.made.append(Second(actor, self._dies_at(), self.gate))
         return self.made[-1]
 
     def promote(self, actor: str, follower: Second) -> None:
@@ -180,11 +185,14 @@ def test_one_that_dies_is_made_again_and_nobody_else_notices(opened: Callable[..
 
 def test_one_that_is_far_behind_starts_from_the_newest_cut(opened: Callable[..., Node]) -> None:
     node = opened("shards")
+    node.await_standbys("shard/0", "shard/1")
+    node.crew.gate.clear()
     for height in range(2, 12):
         node.play(height)
         node.take_cut()
+    node.crew.gate.set()
+    wait(lambda: all(second.restored for second in node.crew.made), lambda: "they went through every cut")
     node.await_standbys("shard/0", "shard/1")
-    assert all(second.replayed == 0 for second in node.crew.made[-2:])
     node.crew.dead.add("shard/0")
     node.play(len(story().blocks))
     assert node.crew.promoted == ["shard/0"]
