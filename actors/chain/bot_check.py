@@ -7,6 +7,7 @@ What needs more than the event says (the account's other markets, its pending or
 from collections.abc import Mapping
 
 from actors.rulebooks import perennial, spin
+from actors.rulebooks.versions import reward_is_cut
 from actors.units import E9, div_ceil
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -28,7 +29,7 @@ def bot_liquidation_fault(
     if (venue.venue, market.venue, market.market) != (event.venue, event.venue, event.market):
         return "the parameters are not those of the event's market"
     if kind == "position_locked":
-        return _lock_fault(event, venue.perennial, market.perennial)
+        return _lock_fault(event, venue.perennial, market.perennial) or _cut_fault(event.position_locked, venue)
     mark = marks.get((event.venue, event.market))
     if mark is None:
         return "the header has no mark for the market"
@@ -146,6 +147,17 @@ def _lock_fault(
     limit = fee if venue.v2_exact else min(fee, max(body.collateral_atoms, 0))
     if not 0 <= body.reward_atoms <= body.reward_limit_atoms <= limit:
         return "the reward is above its limit (PE-09)"
+    return None
+
+
+def _cut_fault(body: events.PositionLocked, venue: parameters.VenueParameters) -> str | None:
+    """A reward is cut where the logic in force says so, to the limit, and only if more was asked."""
+    if not body.reward_asked_atoms:
+        return None
+    if not reward_is_cut(venue):
+        return "no reward is cut under the venue's version of the rulebook (PE-09)"
+    if not body.reward_asked_atoms > body.reward_limit_atoms == body.reward_atoms:
+        return "the reward was cut, but not to its limit (PE-09)"
     return None
 
 

@@ -125,8 +125,9 @@ def nearby(moment: Moment) -> Iterator[Line]:
             )
         elif event.HasField("position_locked"):
             closed: events.PositionLocked = event.position_locked
+            asked = f", {count(closed.reward_asked_atoms)} asked" if closed.reward_asked_atoms else ""
             yield (
                 "liquidated another (PE-07, PE-09)",
                 f"account {event.account}, {count(closed.lots)} lots at version {utc(closed.version_ms)} "
-                f"for {count(closed.reward_atoms)} of at most {count(closed.reward_limit_atoms)} atoms",
+                f"for {count(closed.reward_atoms)} of at most {count(closed.reward_limit_atoms)} atoms{asked}",
             )

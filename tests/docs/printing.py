@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from actors.risk import ladder
+from actors.rulebooks import versions
 from node.config import Limits, NodeConfig
 from node.guards import roles
 from node.guards.refusals import STATUS_OF
@@ -81,6 +82,7 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "perennial-venue": bot_parameters.of_perennial_venue,
     "perennial-market": bot_parameters.of_perennial_market,
     "oracle": parameters.of_oracle,
+    "logic-versions": versions.as_markdown,
 }
 
 

@@ -117,11 +117,17 @@ def test_the_example_of_an_operator_runs(around: None, capsys: pytest.CaptureFix
     assert closed == "market 2 is at version 2"
 
 
+def test_the_example_of_an_upgrade_runs(around: None, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(0, "logic-versions.md", 1)
+    assert capsys.readouterr().out == "perennial lives under version 2\n"
+
+
 def test_every_runnable_fence_is_run_somewhere() -> None:
     marked = {
         (page.name, match["language"]) for page in PAGES for match in _FENCE.finditer(page.read_text()) if match["mark"]
     }
-    assert marked == {("README.md", "console"), ("api.md", "python"), ("operating.md", "python")}
+    pages = ("api.md", "operating.md", "logic-versions.md")
+    assert marked == {("README.md", "console"), *((page, "python") for page in pages)}
 
 
 def test_commands_named_in_passing_exist() -> None:

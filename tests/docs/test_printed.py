@@ -14,6 +14,7 @@ HOMES = {
     "perennial-venue": "operating.md",
     "perennial-market": "operating.md",
     "oracle": "operating.md",
+    "logic-versions": "logic-versions.md",
     "refusals": "api.md",
 }
 

@@ -286,3 +286,31 @@ def test_the_reward_is_all_the_caller_asked_for_and_may_be_less() -> None:
     verdict = checked(LOCK, "position_locked", body("reward_atoms", 0))
     assert verdict.ok, verdict.reason
     assert f"account {LONGER} had collateral" in verdict.facts[1]
+
+
+@pytest.mark.parametrize(
+    ("version", "asked_more", "reward_less", "reason"),
+    [
+        (2, 1, 0, ""),
+        (0, 1, 0, "no reward is cut under the venue's version"),
+        (2, 0, 0, "cut, but not to its limit"),
+        (2, 1, 1, "cut, but not to its limit"),
+    ],
+    ids=["cut", "first-version", "asked-no-more", "less-than-limit"],
+)
+def test_a_cut_reward_is_the_limit_where_more_was_asked_and_the_version_cuts(
+    version: int, asked_more: int, reward_less: int, reason: str
+) -> None:
+    def change(event: events.Event) -> None:
+        locked = event.position_locked
+        locked.reward_asked_atoms = locked.reward_limit_atoms + asked_more
+        locked.reward_atoms = locked.reward_limit_atoms - reward_less
+
+    header, numbered, index = forged(LOCK, "position_locked", change)
+    (venue, market), raised = terms(LOCK), parameters.VenueParameters()
+    raised.CopyFrom(venue)
+    raised.logic_version = version
+    made = make_receipt(numbered, index, sign(serialise_header(header)), raised, market)
+    verdict = check_receipt(made, PUBLIC, verify)
+    assert verdict.ok == (not reason)
+    assert reason in verdict.reason
