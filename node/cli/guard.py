@@ -28,6 +28,7 @@ _SPOKEN = {
     ("cluster.recovery", "BlockFailed"): EXIT_NO,
     ("cluster.void", "NothingToVoid"): EXIT_NO,
     ("cluster.archive", "ArchiveMismatch"): EXIT_NO,
+    ("cluster.backup", "BackupError"): EXIT_NO,
 }
 _AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 

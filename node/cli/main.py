@@ -3,6 +3,7 @@
 import typer
 
 from node.cli import (
+    backing_up,
     benchmarking,
     books,
     botting,
@@ -44,6 +45,9 @@ app.command()(checking.conformance)
 app.command()(checking.audit)
 app.command()(explaining.explain)
 app.command()(voiding.void)
+app.command()(backing_up.backup)
+app.command()(backing_up.restore)
+app.command("verify-backup")(backing_up.verify_backup)
 app.command()(publishing.publish)
 app.command()(trading.deposit)
 app.command("open")(trading.open_)

@@ -12,6 +12,8 @@ from node.guards.roles import Role
 
 DEV_KEYS_NAME: Final = "dev_keys.json"
 DEV: Final = "dev"
+# What the door keeps in a data directory.
+PRIVATE_FILES: Final = (KEYS_NAME, DEV_KEYS_NAME)
 # Roles whose work is with accounts of others; the rest is bound to the accounts it opens.
 _EVERY_ACCOUNT: Final = frozenset({Role.MARKET_OPERATOR, Role.CUSTODIAN, Role.ADMIN, Role.AUDITOR})
 

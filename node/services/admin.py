@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
+
+import grpc
 
 from actors.rulebooks.versions import name_newest
 from breakwater.v1 import admin_pb2, admin_pb2_grpc, commands_pb2, refusals_pb2
+from cluster.backup import BackupError
+from cluster.journal import JournalError
 from node.guards import numbers
 from node.guards.auth import current_caller
 from node.guards.batches import check_rights, rows_of
+from node.guards.dev_keys import PRIVATE_FILES
 from node.guards.refusals import Refused
 from node.logs import logger
 from node.services.door import WITH_BOOKS, Door
@@ -92,6 +98,20 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         """Writes a snapshot now."""
         height: int = await asyncio.wrap_future(self._door.host.take_snapshot())
         return admin_pb2.TakeSnapshotResponse(height=height)
+
+    async def Backup(self, request: admin_pb2.BackupRequest, context: Any) -> admin_pb2.BackupResponse:
+        """Copies the node into a directory of its machine, named from the root; FAILED_PRECONDITION says why not."""
+        directory = Path(request.directory)
+        if not directory.is_absolute():
+            raise Refused(refusals_pb2.REFUSAL_MALFORMED, field="directory")
+        try:
+            made = await asyncio.to_thread(self._door.host.back_up, directory, PRIVATE_FILES)
+        except (BackupError, JournalError, OSError) as error:
+            _log.error("backup", directory=str(directory), failed=str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"no backup was made: {error}")
+            raise AssertionError("abort does not return") from error
+        _log.info("backup", directory=str(directory), height=made.height, by=current_caller().name)
+        return admin_pb2.BackupResponse(height=made.height, snapshot_height=made.snapshot_height, bytes=made.bytes)
 
     async def SealBlock(self, request: admin_pb2.SealBlockRequest, context: Any) -> admin_pb2.SealBlockResponse:
         """Seals a block of the driver's batches at the driver's time; raises WRONG_MODE outside driver mode."""
