@@ -17,7 +17,6 @@ from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archiver import Answered, Archiver, split_outcomes
 from cluster.block_maker import BlockMaker, Made
 from cluster.chain_state import ChainState
-from cluster.commit import BlockResult
 from cluster.crash_points import reached
 from cluster.engine_settings import EngineSettings, Validation
 from cluster.gate import ResumingGate
@@ -338,7 +337,7 @@ class Engine:
         """What happens behind the acknowledgement."""
         result = made.result
         self.height, self.block_time_ms = result.height, result.block_time_ms
-        self._note_prices(result)
+        self._note_prices(made)
         self.archiver.submit(result, answered)
         if self.validation is not None:
             self.validation.submit(made.claim)
@@ -348,10 +347,12 @@ class Engine:
         if (every and result.height % every == 0) or self.supervisor.logged_bytes > _LOG_BYTES_BOUND:
             self._behind_blocks()
 
-    def _note_prices(self, result: BlockResult) -> None:
-        """A mark of a version that was not there before opens the gate."""
-        versions = {(mark.venue, mark.market): mark.version for mark in result.marks}
-        if any(version != self._mark_versions.get(key, 0) for key, version in versions.items()):
+    def _note_prices(self, made: Made) -> None:
+        """A mark of a version that was not there before opens the gate; where all markets are halted, any price."""
+        versions = {(mark.venue, mark.market): mark.version for mark in made.result.marks}
+        is_fresh = any(version != self._mark_versions.get(key, 0) for key, version in versions.items())
+        all_halted = all(market.halted for market in self.state.markets.values())
+        if is_fresh or (all_halted and any(batch.HasField("ticks") for batch in made.block.batches)):
             self.gate.fresh_price()
         self._mark_versions = versions
 

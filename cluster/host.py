@@ -1,15 +1,12 @@
 """A node's engine with its threads: opened, it recovers, makes blocks until `close`, and answers reads in between."""
 
-import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any, cast
+from threading import Thread
+from typing import Any
 
 from actors.sealing.batches import key_digest as outcome_key
 from breakwater.v1 import admin_pb2 as admin
@@ -22,12 +19,20 @@ from cluster.archive import Archive
 from cluster.archiver import CommittedBlock
 from cluster.backup import Backup, back_up
 from cluster.engine import Engine
-from cluster.engine_settings import EngineSettings
-from cluster.follower import stand_by
+from cluster.host_parts import (
+    Following,
+    HostConfig,
+    end_transport,
+    let_go,
+    make_standbys,
+    make_transport,
+    recover_for,
+    stores_of,
+    trials,
+)
 from cluster.lanes import Lanes
 from cluster.placement import load
-from cluster.poison import LocalTrial, Trial
-from cluster.recovery import Recovered, recover
+from cluster.recovery import Recovered
 from cluster.refused import Refused
 from cluster.replica import (
     read_accounts,
@@ -40,51 +45,15 @@ from cluster.replica import (
     read_versions,
 )
 from cluster.sequencer import Chore
-from cluster.standbys import KINDS, Crew, Standbys
-from cluster.stores import DirectoryStores, Stores
 from cluster.supervisor import Supervisor
-from cluster.transport.inline import InlineTransport
-from cluster.transport.transport import Carrier, Transport
+from cluster.transport.transport import Carrier
 from cluster.validation import LocalValidator, ValidatorHost, ValidatorRunner, load_or_make_key
-from cluster.void import recover_past_poison
 
-__all__ = ["CommittedBlock", "Host", "HostConfig", "Refused", "outcome_key"]
-
-Notice = Callable[[str], None]
+__all__ = ["CommittedBlock", "Following", "Host", "HostConfig", "Refused", "outcome_key"]
 
 # The pipeline thread wakes several times a block; with the default of 5 ms a busy archiver or door would keep it
 # waiting each time.
 SWITCH_INTERVAL_S = 0.0005
-# Longest times between two blocks after which an actor that does nothing is given up.
-STALL_BLOCKS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class HostConfig(EngineSettings):
-    """How a node's engine is run, and where. None of it is part of the state."""
-
-    data_dir: Path
-    shards: int = 2
-    transport: str = "ray"
-    ray_address: str | None = None
-    validator: bool = True
-    validator_shards: int = 1
-    # Which actors have a standby (`cluster.standbys.KINDS`); when one that does nothing is given up, 0: 5 block times.
-    actor_standbys: str = "none"
-    stall_ms: int = 0
-
-    @property
-    def stall_s(self) -> float:
-        """How long an actor may do nothing while an answer is waited for."""
-        return (self.stall_ms or STALL_BLOCKS * self.heartbeat_ms) / 1_000
-
-
-@dataclass(frozen=True)
-class Following:
-    """A start that waits for another node to be gone: how to end the wait, and who hears of its progress."""
-
-    stop: Event
-    followed: Callable[[int], None]
 
 
 class Host:
@@ -99,10 +68,10 @@ class Host:
             config,
             recovered,
             load(config.data_dir, config.shards),
-            Supervisor(transport, config.notice, _make_standbys(config, transport)),
+            Supervisor(transport, config.notice, make_standbys(config, transport)),
             Lanes.threads(),
             _now_ms,
-            _trials(config),
+            trials(config),
         )
         self._validator = self._make_validator(recovered) if config.validator else None
         engine.validation = self._validator
@@ -119,17 +88,17 @@ class Host:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recovery") as thread:
             # Ray takes seconds to start, most of them waiting: the journal is replayed meanwhile.
-            recovering = thread.submit(_recover, config, following)
+            recovering = thread.submit(recover_for, config, following)
             transport: Carrier | None = None
             try:
-                transport = _make_transport(config)
+                transport = make_transport(config)
                 return cls(config, recovering.result(), transport)
             except BaseException:
                 if following is not None:
                     following.stop.set()
-                _let_go(recovering)
+                let_go(recovering)
                 if transport is not None:
-                    _end_transport(config, transport)
+                    end_transport(config, transport)
                 raise
 
     def _make_validator(self, recovered: Recovered) -> ValidatorRunner:
@@ -323,69 +292,8 @@ class Host:
         if self._validator:
             self._validator.close()
         self._engine.close()
-        _end_transport(self.config, self._engine.supervisor)
-
-
-def stores_of(config: HostConfig) -> Stores:
-    """Where a node of this configuration keeps what outlives it."""
-    return DirectoryStores(config.data_dir, f"pid {os.getpid()} on {socket.gethostname()}", config.notice)
-
-
-def _recover(config: HostConfig, following: Following | None) -> Recovered:
-    stores = stores_of(config)
-    if following is not None:
-        settings = (config.shards, config.snapshot_every, config.notice)
-        return stand_by(stores, *settings, following.stop, following.followed)
-    if not config.void_poison:
-        return recover(stores, config.shards)
-    return recover_past_poison(stores, config.shards, LocalTrial, config.notice)
+        end_transport(self.config, self._engine.supervisor)
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _trials(config: HostConfig) -> Callable[[], Trial]:
-    """Where commands are tried that may take a process with them."""
-    if config.transport != "ray":
-        return LocalTrial
-    from cluster.transport.ray import RayTrial
-
-    return lambda: RayTrial(1, config.stall_s)
-
-
-def _make_standbys(config: HostConfig, transport: Carrier) -> Standbys | None:
-    if config.actor_standbys not in KINDS:
-        raise ValueError(f"actor_standbys is one of {', '.join(KINDS)}, not {config.actor_standbys!r}")
-    if config.actor_standbys == "none" or config.transport != "ray":
-        return None
-    return Standbys(config.actor_standbys, cast(Crew, transport), config.notice)
-
-
-def _make_transport(config: HostConfig) -> Carrier:
-    if config.transport == "inline":
-        return InlineTransport(config.shards)
-    if config.transport != "ray":
-        raise ValueError(f"no transport is called {config.transport}")
-    from cluster.launch import start_ray
-
-    start_ray(config.ray_address)
-    from cluster.transport.ray import RayTransport
-
-    return RayTransport(config.shards, stall_s=config.stall_s)
-
-
-def _end_transport(config: HostConfig, transport: Transport) -> None:
-    transport.close()
-    if config.transport == "ray":
-        from cluster.launch import stop_ray
-
-        stop_ray()
-
-
-def _let_go(recovering: "Future[Recovered]") -> None:
-    """Closes what a recovery opened, where it came to its end."""
-    if recovering.exception() is None:
-        recovered = recovering.result()
-        recovered.archive.close()
-        recovered.journal.close()

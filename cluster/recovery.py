@@ -124,8 +124,8 @@ class Recovered:
     claims: list[Claim]
 
 
-def recover(stores: Stores, shards: int) -> Recovered:
-    """Opens what is stored, takes the lease, and brings a replica to the journal's tip.
+def recover(stores: Stores, shards: int, force: bool = False) -> Recovered:
+    """Opens what is stored, takes the lease (`force`: from whoever has it), and brings a replica to the tip.
 
     Raises LeaseHeld, JournalCorrupted, ReplayMismatch, BlockFailed.
     """
@@ -134,7 +134,7 @@ def recover(stores: Stores, shards: int) -> Recovered:
     journal = stores.open_journal(verify_after)
     archive: Archive | None = None
     try:
-        journal.take_lease()
+        journal.take_lease(force=force)
         archive = stores.open_archive()
         snapshot = _usable_snapshot(stores.snapshots, snapshot, archive, journal)
         replica = Replica(shards)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cluster.archive import Archive
-from cluster.journal import Journal, SqliteJournal, Tip
+from cluster.journal import Journal, Tip, open_journal
 from cluster.snapshots import Snapshot, SnapshotStore
 
 SNAPSHOTS = "snapshots"
@@ -46,16 +46,28 @@ class Stores(Protocol):
 class DirectoryStores:
     """The stores of a data directory."""
 
-    def __init__(self, data_dir: Path, holder: str, notice: Callable[[str], None]) -> None:
-        """`holder` names this process to whoever finds the journal in use."""
+    def __init__(
+        self, data_dir: Path, holder: str, notice: Callable[[str], None], *, journal_url: str | None = None
+    ) -> None:
+        """`holder` names this process to whoever finds the journal in use.
+
+        Without `journal_url` the journal is a file of the directory (docs/stores.md).
+        """
+        self._journal_url = journal_url
         self._data_dir = data_dir
         self._holder = holder
         self._notice = notice
         self.snapshots = SnapshotStore(data_dir / SNAPSHOTS, notice=notice)
 
     def open_journal(self, verify_after: Tip) -> Journal:
-        """Raises LeaseHeld, JournalCorrupted."""
-        return SqliteJournal.open(self._data_dir, holder=self._holder, verify_after=verify_after, notice=self._notice)
+        """Raises BadJournalUrl, LeaseHeld, StoreFailed, JournalCorrupted, FramesPruned."""
+        return open_journal(
+            self._journal_url,
+            self._data_dir,
+            holder=self._holder,
+            verify_after=verify_after,
+            notice=self._notice,
+        )
 
     def open_archive(self) -> Archive:
         """See `Stores`."""

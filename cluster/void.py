@@ -29,7 +29,11 @@ def void_command(stores: Stores, height: int, index: int) -> int:
 
 
 def recover_past_poison(
-    stores: Stores, shards: int, make_trial: Callable[[], Trial], notice: Callable[[str], None]
+    stores: Stores,
+    shards: int,
+    make_trial: Callable[[], Trial],
+    notice: Callable[[str], None],
+    force: bool = False,
 ) -> Recovered:
     """`recover`; where the last block cannot be executed, without the commands that are to blame.
 
@@ -37,7 +41,7 @@ def recover_past_poison(
     Raises BlockFailed where no command is to blame, and all that `recover` raises.
     """
     try:
-        return recover(stores, shards)
+        return recover(stores, shards, force)
     except BlockFailed as failed:
         notice(f"{failed}; looking for why")
         parts, frame = state_before(stores, failed.height)

@@ -29,6 +29,9 @@ class NodeConfig:
     ray_address: str | None = None
     # Stand by: follow the journal of another node, and take over when that one is gone.
     follow: bool = False
+    # Where the journal is, a URL; none: a file of the data directory. Whether to take it from a holder that lives.
+    journal: str | None = None
+    take_over: bool = False
     driver_mode: bool = False
     dev: bool = False
     validator: bool = True

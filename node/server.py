@@ -217,6 +217,8 @@ def _admission(keys: KeyRing, calls: CallLimits) -> Callable[[str, Any, bool], A
 def _host_config(config: NodeConfig) -> HostConfig:
     return HostConfig(
         data_dir=config.data_dir,
+        journal=config.journal,
+        take_over=config.take_over,
         shards=config.shards,
         transport=config.transport,
         ray_address=config.ray_address,

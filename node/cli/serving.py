@@ -31,6 +31,13 @@ def up(
     actor_standbys: Annotated[
         str | None, typer.Option(help="Actors with a standby that takes over at once: none (default), shards or all.")
     ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(envvar="BREAKWATER_JOURNAL", help="postgresql://... of the journal; default: a file of --data."),
+    ] = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take the journal from a node that holds it and lives; it is fenced.")
+    ] = False,
     standby: Annotated[
         bool, typer.Option("--standby", help="Follow the journal of another node; take over when that one is gone.")
     ] = False,
@@ -65,6 +72,8 @@ def up(
         metrics_port=metrics_port,
         actor_standbys=actor_standbys,
         follow=standby or None,
+        journal=journal,
+        take_over=take_over or None,
     )
     accounts = _house_accounts(house_bot_account or [])
     server = NodeServer(settings)

@@ -1,0 +1,127 @@
+"""How a host is put together from its settings: stores, transport, standbys, trials, and the start that recovers."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import cast
+
+from cluster.engine_settings import EngineSettings
+from cluster.follower import stand_by
+from cluster.journal import LeaseHeld
+from cluster.poison import LocalTrial, Trial
+from cluster.recovery import Recovered, recover
+from cluster.standbys import KINDS, Crew, Standbys
+from cluster.stores import DirectoryStores, Stores
+from cluster.transport.inline import InlineTransport
+from cluster.transport.transport import Carrier, Transport
+from cluster.void import recover_past_poison
+
+# How long a start waits for the lease of a node that died without letting go.
+_LEASE_PATIENCE_S = 6.0
+# Longest times between two blocks after which an actor that does nothing is given up.
+STALL_BLOCKS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostConfig(EngineSettings):
+    """How a node's engine is run, and where. None of it is part of the state."""
+
+    data_dir: Path
+    # Where the journal is, by URL; none: a file of the directory. Whether to take it from a holder that lives.
+    journal: str | None = None
+    take_over: bool = False
+    shards: int = 2
+    transport: str = "ray"
+    ray_address: str | None = None
+    validator: bool = True
+    validator_shards: int = 1
+    # Which actors have a standby (`cluster.standbys.KINDS`); when one that does nothing is given up, 0: 5 block times.
+    actor_standbys: str = "none"
+    stall_ms: int = 0
+
+    @property
+    def stall_s(self) -> float:
+        """How long an actor may do nothing while an answer is waited for."""
+        return (self.stall_ms or STALL_BLOCKS * self.heartbeat_ms) / 1_000
+
+
+@dataclass(frozen=True)
+class Following:
+    """A start that waits for another node to be gone: how to end the wait, and who hears of its progress."""
+
+    stop: Event
+    followed: Callable[[int], None]
+
+
+def stores_of(config: HostConfig) -> Stores:
+    """Where a node of this configuration keeps what outlives it."""
+    holder = f"pid {os.getpid()} on {socket.gethostname()}"
+    return DirectoryStores(config.data_dir, holder, config.notice, journal_url=config.journal)
+
+
+def recover_for(config: HostConfig, following: Following | None) -> Recovered:
+    stores, give_up_at = stores_of(config), time.monotonic() + _LEASE_PATIENCE_S
+    if following is not None:
+        settings = (config.shards, config.snapshot_every, config.notice)
+        return stand_by(stores, *settings, following.stop, following.followed)
+    while True:
+        try:
+            if not config.void_poison:
+                return recover(stores, config.shards, config.take_over)
+            return recover_past_poison(stores, config.shards, LocalTrial, config.notice, config.take_over)
+        except LeaseHeld as held:
+            # Whoever died without letting go is forgotten in a few seconds; who is alive is seen again meanwhile.
+            if held.free_in_ms is None or time.monotonic() > give_up_at:
+                raise
+            time.sleep(min(held.free_in_ms / 1_000 + 0.05, 1.0))
+
+
+def trials(config: HostConfig) -> Callable[[], Trial]:
+    """Where commands are tried that may take a process with them."""
+    if config.transport != "ray":
+        return LocalTrial
+    from cluster.transport.ray import RayTrial
+
+    return lambda: RayTrial(1, config.stall_s)
+
+
+def make_standbys(config: HostConfig, transport: Carrier) -> Standbys | None:
+    if config.actor_standbys not in KINDS:
+        raise ValueError(f"actor_standbys is one of {', '.join(KINDS)}, not {config.actor_standbys!r}")
+    if config.actor_standbys == "none" or config.transport != "ray":
+        return None
+    return Standbys(config.actor_standbys, cast(Crew, transport), config.notice)
+
+
+def make_transport(config: HostConfig) -> Carrier:
+    if config.transport == "inline":
+        return InlineTransport(config.shards)
+    if config.transport != "ray":
+        raise ValueError(f"no transport is called {config.transport}")
+    from cluster.launch import start_ray
+
+    start_ray(config.ray_address)
+    from cluster.transport.ray import RayTransport
+
+    return RayTransport(config.shards, stall_s=config.stall_s)
+
+
+def end_transport(config: HostConfig, transport: Transport) -> None:
+    transport.close()
+    if config.transport == "ray":
+        from cluster.launch import stop_ray
+
+        stop_ray()
+
+
+def let_go(recovering: "Future[Recovered]") -> None:
+    """Closes what a recovery opened, where it came to its end."""
+    if recovering.exception() is None:
+        recovered = recovering.result()
+        recovered.archive.close()
+        recovered.journal.close()
