@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
+from typing import TypeVar
 
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
-from cluster.chain_state import ChainState
 from cluster.engine import Engine
 from cluster.engine_settings import EngineSettings
 from cluster.lanes import Lanes
@@ -16,7 +16,7 @@ from cluster.refused import Refused
 from cluster.replica import read_accounts, read_book, read_standings, read_versions
 from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.lane import SimLane
-from cluster.simulator.process import NodeCrashed, Process
+from cluster.simulator.process import NodeCrashed, Process, ProcessClock
 from cluster.simulator.scheduler import Scheduler
 from cluster.simulator.storage.depot import Depot, SimStores
 from cluster.simulator.swarm import Swarm
@@ -24,6 +24,8 @@ from cluster.simulator.transport import SimTransport
 from cluster.simulator.witness import Witness, look_at
 from cluster.supervisor import Supervisor
 from cluster.validation import Claim
+
+Seen = TypeVar("Seen")
 
 _HEARTBEAT_MS = 1_000
 _GRACE_MS = 500
@@ -81,7 +83,8 @@ class SimNode:
             resume_grace_ms=_GRACE_MS,
             notice=lambda text: self._note(f"{name}: {text}"),
         )
-        supervisor = Supervisor(self._transport, settings.notice)
+        clock = ProcessClock(self.process, self._scheduler)
+        supervisor = Supervisor(self._transport, settings.notice, clock=clock)
         engine = Engine(settings, recovered, even(swarm.shards), supervisor, lanes, self.now_ms)
         for claim in recovered.claims:
             self._witness.saw(claim, None)
@@ -237,26 +240,26 @@ class SimNode:
     # --- reads between blocks ---
 
     def read_accounts(self, venue: int, accounts: Sequence[int]) -> batches.AccountViews | None:
-        """None while it is unknown how the last block ended."""
-        return read_accounts(*self._reading(), venue, accounts) if self._is_settled() else None
+        """None while nobody can say: it is unknown how the last block ended, or the node died over the question."""
+        return self._read(lambda: read_accounts(self.engine.supervisor, self.engine.state, venue, accounts))
 
     def read_standings(self, venue: int) -> batches.StandingsView | None:
         """See `read_accounts`."""
-        return read_standings(*self._reading(), venue) if self._is_settled() else None
+        return self._read(lambda: read_standings(self.engine.supervisor, self.engine.state, venue))
 
     def read_book(self, venue: int, market: int, levels: int) -> batches.BookView | None:
         """See `read_accounts`."""
-        return read_book(*self._reading(), venue, market, levels) if self._is_settled() else None
+        return self._read(lambda: read_book(self.engine.supervisor, self.engine.state, venue, market, levels))
 
     def read_versions(self, venue: int, market: int) -> batches.VersionView | None:
         """See `read_accounts`."""
-        return read_versions(self.engine.supervisor, venue, market, (), True) if self._is_settled() else None
+        return self._read(lambda: read_versions(self.engine.supervisor, venue, market, (), True))
 
-    def _reading(self) -> tuple[Supervisor, ChainState]:
-        return self.engine.supervisor, self.engine.state
-
-    def _is_settled(self) -> bool:
-        return self.engine.height == self.engine.state.height
+    def _read(self, read: Callable[[], Seen]) -> Seen | None:
+        told: list[Seen] = []
+        if self.engine.height == self.engine.state.height and not self._busy:
+            self.enter(lambda: told.append(read()))
+        return told[0] if told else None
 
 
 class _SimValidation:

@@ -3,10 +3,27 @@
 from collections.abc import Callable
 
 from cluster.simulator.faults import Chaos, Fault
+from cluster.simulator.scheduler import Scheduler
 
 
 class NodeCrashed(BaseException):
     """The process ends here. No Exception, so that nothing in the node takes it for a failure it could mend."""
+
+
+class ProcessClock:
+    """Time as a process waits for it (`cluster.backoff.Clock`)."""
+
+    def __init__(self, process: "Process", scheduler: Scheduler) -> None:
+        self._process = process
+        self._scheduler = scheduler
+
+    def now_s(self) -> float:
+        """Since the world began; never goes back."""
+        return self._scheduler.now_ms / 1_000
+
+    def sleep(self, seconds: float) -> None:
+        """The world goes on meanwhile."""
+        self._process.stand_still(int(seconds * 1_000))
 
 
 class Process:

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from actors.validator import judge
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import commands_pb2 as commands
+from cluster.archiver import split_outcomes
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
 from cluster.conservation import InvariantBroken
+from cluster.history import JournaledBlock
 from cluster.invariants import check_after_block
+from cluster.journal import ReadableJournal
 from cluster.replica import Replica
 from cluster.simulator.workload import Auditor
 from cluster.transport.inline import InlineTransport
@@ -37,14 +40,14 @@ def look_at(shards: int, transport: InlineTransport, state: ChainState) -> Repli
 
 
 class Witness:
-    """`complain` hears of everything that may not be. `auditor` is the independent model."""
+    """`complain` hears of what may not be. `auditor` is the independent model; it checks the invariants too."""
 
     def __init__(self, shards: int, auditor: Auditor | None, complain: Callable[[str], None]) -> None:
         self._shadow = Replica(shards)
         self._auditor = auditor
         self._complain = complain
         self._seen: dict[int, tuple[bytes, bytes]] = {}
-        self.height = 0
+        self.blocks: list[JournaledBlock] = []
         self.last_root = b""
 
     def saw(self, claim: Claim, view: Replica | None) -> None:
@@ -61,6 +64,22 @@ class Witness:
         elif claim.height > self.height:
             self._complain(f"height {claim.height} was shown after height {self.height}")
 
+    @property
+    def height(self) -> int:
+        """The last block that was shown."""
+        return len(self.blocks)
+
+    def differences(self, journal: ReadableJournal) -> list[str]:
+        """What of the stored journal is not the chain of blocks that was shown, frame by frame."""
+        faults, height = [], 0
+        for frame in journal.frames():
+            height = frame.height
+            if height in self._seen and self._seen[height][0] != frame.hash:
+                faults.append(f"height {height}: the journal has another frame than the one that was executed")
+        if height != self.height:
+            faults.append(f"the journal ends at height {height}, blocks were shown up to {self.height}")
+        return faults
+
     def _follow(self, claim: Claim, view: Replica | None) -> None:
         block = commands.BlockInput.FromString(claim.payload)
         try:
@@ -68,7 +87,7 @@ class Witness:
         except (InvariantBroken, AssertionError) as error:
             self._complain(f"height {claim.height}: executed again: {type(error).__name__}: {error}")
             raise
-        self.height = claim.height
+        self.blocks.append(JournaledBlock(claim.height, list(block.batches), split_outcomes(result)))
         self.last_root = result.state_root or self.last_root
         for fault in self._faults(claim, block, result, view):
             self._complain(f"height {claim.height}: {fault}")
@@ -78,7 +97,6 @@ class Witness:
         claimed = blocks.BlockHeader.FromString(claim.header)
         faults = judge(claimed, result.header, result.events, state.venues, state.markets)
         seen = view or self._shadow
-        faults += check_after_block(seen, result)
-        if self._auditor is not None:
-            faults += self._auditor.block(seen, block, result)
-        return faults
+        if self._auditor is None:
+            return faults + check_after_block(seen, result)
+        return faults + self._auditor.block(seen, block, result)

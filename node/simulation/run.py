@@ -2,6 +2,7 @@
 
 from cluster.simulator.swarm import Swarm
 from cluster.simulator.world import START_MS, Outcome, World
+from node.simulation.auditor import WatchfulAuditor
 from node.simulation.workload import Swarming
 
 
@@ -10,6 +11,6 @@ def simulate(seed: int, safety_ms: int | None = None) -> Outcome:
     world = World(
         Swarm.draw(seed, safety_ms),
         lambda swarm, chaos: Swarming(swarm.seed, swarm.rulebooks, chaos, START_MS),
-        lambda: None,
+        WatchfulAuditor,
     )
     return world.run()
