@@ -94,11 +94,11 @@ class Standbys:
 
     def ready(self) -> list[str]:
         """Actors whose standby could take over now."""
-        return sorted(actor for actor, standby in list(self._standbys.items()) if standby.is_following)
+        return sorted(actor for actor, standby in list(self._standbys.items()) if standby.could_take_over())
 
     def missing(self) -> list[str]:
         """A sentence for every standby that could not."""
-        waiting = [actor for actor, standby in list(self._standbys.items()) if not standby.is_following]
+        waiting = [actor for actor, standby in list(self._standbys.items()) if not standby.could_take_over()]
         return [f"the standby of {actor} is being made" for actor in sorted(waiting)]
 
     def close(self) -> None:
@@ -122,18 +122,23 @@ class _Standby:
         self._settle_s = settle_s
         self._follower: Any = None
         self._wanted = self._given = self._closing = False
-        self.is_following = False
+        self._following: _Place | None = None
         self._thread = Thread(target=self._run, name=f"standby of {actor}", daemon=True)
         self._thread.start()
+
+    def could_take_over(self) -> bool:
+        """Whether it has the state of a moment that leads to now."""
+        place = self._following
+        return place is not None and not place.is_broken()
 
     def hand_over(self) -> Any:
         """The follower, caught up, for the thread that makes blocks; None where there is none to be had soon."""
         with self._changed:
-            if not self.is_following:
+            if not self.could_take_over():
                 return None
             self._wanted = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._given or not self.is_following, _HAND_OVER_S)
+            self._changed.wait_for(lambda: self._given or self._following is None, _HAND_OVER_S)
             if not self._given:
                 self._wanted = False
                 return None
@@ -167,7 +172,7 @@ class _Standby:
 
     def _let_go(self) -> None:
         with self._changed:
-            self.is_following = False
+            self._following = None
             self._changed.notify_all()
         follower, self._follower = self._follower, None
         if follower is not None:
@@ -192,13 +197,14 @@ class _Standby:
         with self._changed:
             while not self._closing:
                 if place.is_broken():
-                    self.is_following = False
+                    self._following = None
+                    self._changed.notify_all()
                     return None
                 if calls := place.calls():
                     return calls
                 if not place.is_last():
                     continue
-                self.is_following = True
+                self._following = place
                 if self._wanted:
                     self._given = True
                     self._changed.notify_all()
