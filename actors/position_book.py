@@ -173,7 +173,7 @@ class PositionBook(Actor):
         return self._versioned.get(venue)
 
     def query(self, query: bytes) -> bytes:
-        """ShardQuery -> AccountViews (accounts of other shards are left out), DeleverageRankView or StandingsView."""
+        """ShardQuery -> the view it asks for; of accounts, those of other shards are left out."""
         request = batches.ShardQuery.FromString(query)
         if request.WhichOneof("body") == "deleverage_rank":
             view = batches.DeleverageRankView(height=self.height)
@@ -181,9 +181,18 @@ class PositionBook(Actor):
             if book:
                 view.before, view.positions = cross_views.deleverage_rank(book, request.deleverage_rank)
             return view.SerializeToString()
+        if request.WhichOneof("body") == "size":
+            return self._size().SerializeToString()
         if request.WhichOneof("body") == "standings":
             return self._standings(request.standings.venue).SerializeToString()
         return self._account_views(request.accounts).SerializeToString()
+
+    def _size(self) -> batches.ShardSizeView:
+        books = self._books().values()
+        return batches.ShardSizeView(
+            accounts=sum(len(book.accounts.table) for book in books),
+            row_bytes=sum(book.dumped_bytes() for book in books),
+        )
 
     def _standings(self, venue: int) -> batches.StandingsView:
         view = batches.StandingsView(height=self.height)

@@ -4,8 +4,11 @@ The log is a chain of stretches, one a cut. Whoever follows it (a standby) holds
 and goes on with the next; a stretch nobody reads any more is forgotten.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Condition, Lock
+
+from cluster.replica import parts_for
 
 
 class Stretch:
@@ -15,7 +18,14 @@ class Stretch:
         self.parts = parts
         self.fresh = fresh
         self.calls: dict[str, list[bytes]] = {}
+        # Who was given another state since the cut, how often, and the parts of the last one.
+        self.rebased: Counter[str] = Counter()
+        self.bases: dict[str, Sequence[bytes]] = {}
         self.next: Stretch | None = None
+
+    def base(self, actor: str) -> Sequence[bytes]:
+        """The parts the calls to an actor follow on; none where it began empty."""
+        return self.bases[actor] if actor in self.bases else parts_for(actor, self.parts)
 
 
 class CallLog:
@@ -44,15 +54,24 @@ class CallLog:
         """From here on actors are made again from this cut."""
         with self._lock:
             before, self.now = self.now, Stretch(parts, frozenset(fresh))
-            before.next, before.parts = self.now, {}
+            before.next, before.parts, before.bases = self.now, {}, {}
             self.bytes = 0
             for condition in self._followed.values():
                 condition.notify_all()
 
-    @property
-    def parts(self) -> Mapping[str, bytes]:
-        """The last cut."""
-        return self.now.parts
+    def rebase(self, states: Mapping[str, Sequence[bytes]]) -> None:
+        """From here on these actors are made again from these parts; the others from the cut, as before."""
+        with self._lock:
+            for actor, parts in states.items():
+                self.now.rebased[actor] += 1
+                self.now.bases[actor] = parts
+                self.bytes -= sum(map(len, self.now.calls.pop(actor, [])))
+                if actor in self._followed:
+                    self._followed[actor].notify_all()
+
+    def base(self, actor: str) -> Sequence[bytes]:
+        """What an actor is made again from, before the calls since."""
+        return self.now.base(actor)
 
     def calls(self, actor: str) -> list[bytes]:
         """The calls since the cut; for the thread that writes."""

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +16,31 @@ from pathlib import Path
 import numpy as np
 
 from actors.columns import BUCKETS
+from breakwater.v1 import refusals_pb2 as refusals
 
 NAME = "placement.json"
 MAX_SHARDS = BUCKETS
+_OUT_OF_BOUNDS = refusals.REFUSAL_PARAMETER_OUT_OF_BOUNDS
 _RUN = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6})(?:/([0-9]{1,6}))?)?")
 
 
 class PlacementError(Exception):
-    """A placement, or a change of one, that cannot be; the message says what is wrong with which number."""
+    """A placement, or a change of one, that cannot be; the message says what is wrong with which number.
+
+    The refusal is what a client is told, with the field and the numbers it concerns.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        refusal: "refusals.Refusal" = refusals.REFUSAL_MALFORMED,
+        field: str = "",
+        numbers: tuple[int, int] = (0, 0),
+    ) -> None:
+        super().__init__(text)
+        self.refusal = refusal
+        self.field = field
+        self.required, self.actual = numbers
 
 
 @dataclass(frozen=True)
@@ -63,42 +80,57 @@ def even(shards: int) -> Owners:
 def moved(owners: Owners, buckets: Sequence[int], to: int) -> Owners:
     """The placement with these buckets at another shard. Raises PlacementError unless every one of them moves."""
     if not buckets:
-        raise PlacementError("no bucket was named")
-    if not 0 <= to < owners.shards:
-        raise PlacementError(f"there is no shard {to}: they are numbered 0 to {owners.shards - 1}")
+        raise PlacementError("no bucket was named", field="buckets")
+    last = owners.shards - 1
+    if not 0 <= to <= last:
+        text = f"there is no shard {to}: they are numbered 0 to {last}"
+        raise PlacementError(text, _OUT_OF_BOUNDS, "to_shard", (last, to))
     for bucket, times in sorted(Counter(buckets).items()):
         if not 0 <= bucket < BUCKETS:
-            raise PlacementError(f"there is no bucket {bucket}: they are numbered 0 to {BUCKETS - 1}")
+            text = f"there is no bucket {bucket}: they are numbered 0 to {BUCKETS - 1}"
+            raise PlacementError(text, _OUT_OF_BOUNDS, "buckets", (BUCKETS - 1, bucket))
         if times > 1:
-            raise PlacementError(f"bucket {bucket} is named {times} times")
+            raise PlacementError(
+                f"bucket {bucket} is named {times} times", field=f"bucket {bucket}", numbers=(1, times)
+            )
         if owners.of_bucket[bucket] == to:
-            raise PlacementError(f"bucket {bucket} is at shard {to} already")
+            text = f"bucket {bucket} is at shard {to} already"
+            raise PlacementError(text, refusals.REFUSAL_NAME_TAKEN, f"bucket {bucket}", (0, to))
     return _with(owners, owners.shards, dict.fromkeys(buckets, to))
 
 
 def with_more(owners: Owners, count: int, empty: bool) -> Owners:
     """The placement with `count` more shards, behind those there are. Raises PlacementError.
 
-    Unless they are to stay empty, the new ones get one bucket at a time from whoever owns most (of several the last),
-    its highest first, until they own no less or their part of all: no bucket moves between two shards that were there.
+    Unless they are to stay empty, whoever owns most (of several the last) gives one bucket after the other until the
+    new ones own no less, or their part of all. What a shard gives is spread over what it has; no bucket moves between
+    two shards that were there.
     """
     shards = owners.shards + count
     if count < 1:
-        raise PlacementError(f"at least one shard is added, not {count}")
+        raise PlacementError(f"at least one shard is added, not {count}", _OUT_OF_BOUNDS, "count", (1, count))
     if shards > MAX_SHARDS:
-        raise PlacementError(
-            f"{owners.shards} shards and {count:,} more are more than there are buckets, {MAX_SHARDS:,}"
-        )
-    if empty:
-        return _with(owners, shards, {})
-    held = [list(owners.buckets(shard)) for shard in range(owners.shards)]
-    taken: dict[int, int] = {}
-    for nth in range(count * -(-BUCKETS // shards)):
-        richest = max(range(owners.shards), key=lambda one: (len(held[one]), one))
-        if len(held[richest]) <= nth // count + 1:
+        text = f"{owners.shards} shards and {count:,} more are more than there are buckets, {MAX_SHARDS:,}"
+        raise PlacementError(text, _OUT_OF_BOUNDS, "count", (MAX_SHARDS - owners.shards, count))
+    given = [] if empty else sorted(_given(owners, count))
+    return _with(owners, shards, {bucket: owners.shards + place % count for place, bucket in enumerate(given)})
+
+
+def _given(owners: Owners, count: int) -> Iterator[int]:
+    """What those that are there give to so many new ones."""
+    held = [owners.buckets(shard) for shard in range(owners.shards)]
+    left = [len(buckets) for buckets in held]
+    for place in range(count * -(-BUCKETS // (owners.shards + count))):
+        richest = max(range(owners.shards), key=lambda one: (left[one], one))
+        if left[richest] <= place // count + 1:
             break
-        taken[held[richest].pop()] = owners.shards + nth % count
-    return _with(owners, shards, taken)
+        left[richest] -= 1
+    for buckets, stays in zip(held, left, strict=True):
+        gives = len(buckets) - stays
+        places = range(len(buckets))
+        yield from (
+            buckets[place] for place in places if (place + 1) * gives // len(buckets) > place * gives // len(buckets)
+        )
 
 
 def _with(owners: Owners, shards: int, changes: dict[int, int]) -> Owners:

@@ -156,6 +156,11 @@ class CrossBook(OrderedBook):
             (self.ladder, [account] if account in self.ladder else [], None),
         ]
 
+    def dumped_bytes(self) -> int:
+        """How long `dump` is, in all."""
+        kept = (self.accounts, self.positions, self.orders, self.ladder)
+        return sum(table.dumped_bytes() for table in kept)
+
     def dump(self) -> list[bytes]:
         """Tables of rows: accounts, withdrawals, positions, orders, ladder."""
         return [*self.accounts.dump(), self.positions.dump(), self.orders.dump(), self.ladder.dump()]

@@ -124,6 +124,10 @@ class Accounts:
     def _add_to_sum(self, name: str, delta: int) -> None:
         setattr(self.sums, name, getattr(self.sums, name) + delta)
 
+    def dumped_bytes(self) -> int:
+        """How long `dump` is, in all."""
+        return self.table.dumped_bytes() + self.withdrawals.dumped_bytes()
+
     def dump(self) -> list[bytes]:
         """Accounts, then withdrawals."""
         return [self.table.dump(), self.withdrawals.dump()]

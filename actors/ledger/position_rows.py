@@ -167,6 +167,10 @@ class PositionRows(Generic[R]):
             self._log.note(self._touched, account)
         self._touched(account)
 
+    def dumped_bytes(self) -> int:
+        """How long `dump` is."""
+        return self.table.dumped_bytes(self._kept_columns)
+
     def dump(self) -> bytes:
         """What a snapshot keeps of all rows."""
         return self.table.dump(self._kept_columns)

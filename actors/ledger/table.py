@@ -177,6 +177,10 @@ class Table:
         self.put(key, name, value)
         return value
 
+    def dumped_bytes(self, columns: int | None = None) -> int:
+        """How long `dump` is."""
+        return 8 * len(self) * (1 + (len(self.columns) if columns is None else columns))
+
     def dump(self, columns: int | None = None) -> bytes:
         """Keys and the first `columns` columns (None: all) as one little-endian matrix, rows by key.
 

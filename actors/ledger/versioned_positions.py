@@ -163,6 +163,10 @@ class VersionedPositions:
         else:
             self._dust.insert(key, bucket, market, dust_e6)
 
+    def dumped_bytes(self) -> int:
+        """How long `dump` is, in all."""
+        return self.table.dumped_bytes() + self._dust.dumped_bytes()
+
     def dump(self) -> list[bytes]:
         """Rows, then dust by bucket and market."""
         return [self.table.dump(), self._dust.dump()]

@@ -116,6 +116,11 @@ class RatioBook(OrderedBook):
             (self.reservations.table, self.reservations.of_account(account), None),
         ]
 
+    def dumped_bytes(self) -> int:
+        """How long `dump` is, in all."""
+        kept = (self.accounts, self.positions, self.orders, self.reservations.table)
+        return sum(table.dumped_bytes() for table in kept)
+
     def dump(self) -> list[bytes]:
         """Tables of rows: accounts, withdrawals, positions, orders, reservations."""
         return [*self.accounts.dump(), self.positions.dump(), self.orders.dump(), self.reservations.dump()]

@@ -110,6 +110,10 @@ class VersionedBook:
         parts = (*divmod(unsettled_e6, PPM), *divmod(self.dust_e6.get(market, 0), PPM))
         return (self.venue, market, held.collateral_atoms, *parts, *held.lots)
 
+    def dumped_bytes(self) -> int:
+        """How long `dump` is, in all."""
+        return self.accounts.dumped_bytes() + self.positions.dumped_bytes()
+
     def dump(self) -> list[bytes]:
         """Tables of rows: accounts, withdrawals, positions, dust by bucket."""
         return [*self.accounts.dump(), *self.positions.dump()]
