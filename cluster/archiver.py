@@ -90,8 +90,10 @@ class Archiver:
         self._notice = notice
         self._pending: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
         self._waiting: deque[tuple[BlockResult, Sequence[Answered]]] = deque()
+        self._signatures: dict[int, bytes] = {}  # of blocks that wait
         self._answered_keys = KeyFilter(archive.request_keys())
         self._guard = Lock()
+        self._signed_listeners: list[Callable[[int, bytes], None]] = []
         self._listeners: list[Callable[[CommittedBlock], None]] = []
 
     def submit(self, result: BlockResult, answered: Sequence[Answered]) -> None:
@@ -107,6 +109,15 @@ class Archiver:
     def behind(self) -> int:
         """Blocks the archive does not have yet."""
         return len(self._waiting)
+
+    def sign(self, height: int, signature: bytes) -> None:
+        """The validator signed a block; whoever subscribed is told once the archive has block and signature."""
+        self.run_in_order(lambda: self._take_signature(height, signature))
+
+    def subscribe_signed(self, listener: Callable[[int, bytes], None]) -> Callable[[], None]:
+        """Calls the listener with every (height, signature); call the result to take it off."""
+        self._signed_listeners.append(listener)
+        return lambda: self._signed_listeners.remove(listener)
 
     def run_in_order(self, work: Callable[[], None]) -> None:
         """Does something in the lane, after everything submitted so far."""
@@ -140,8 +151,19 @@ class Archiver:
         try:
             work()
         except Exception as error:
-            self.failure = str(error)
-            self._notice(f"archive: {error}")
+            self.failure = f"{type(error).__name__}: {error}"
+            self._notice(f"archive: {self.failure}")
+
+    def _take_signature(self, height: int, signature: bytes) -> None:
+        if self._waiting and height >= self._waiting[0][0].height:
+            self._signatures[height] = signature
+        else:
+            self._sign(height, signature)
+
+    def _sign(self, height: int, signature: bytes) -> None:
+        self.archive.sign(height, signature)
+        for listener in list(self._signed_listeners):
+            listener(height, signature)
 
     def _write(self) -> None:
         """All blocks that wait, in their order."""
@@ -154,6 +176,9 @@ class Archiver:
                 for key, _, _ in answered:
                     self._pending.pop(key, None)
             self._tell(result)
+            signature = self._signatures.pop(result.height, None)
+            if signature is not None:
+                self._sign(result.height, signature)
 
     def _tell(self, result: BlockResult) -> None:
         block = CommittedBlock(

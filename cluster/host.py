@@ -63,7 +63,6 @@ class Host:
         self.config = config
         self.archive: Archive = recovered.archive
         self.validator_public_key = load_or_make_key(config.data_dir).public_key
-        self._signed_listeners: list[Callable[[int, bytes], None]] = []
         self._engine = engine = Engine(
             config,
             recovered,
@@ -114,7 +113,9 @@ class Host:
             validator.ask("yield_cpu")
             return validator
 
-        runner = ValidatorRunner(make, recovered.base_parts, recovered.base_height, self._block_signed, config.notice)
+        runner = ValidatorRunner(
+            make, recovered.base_parts, recovered.base_height, self._engine.archiver.sign, config.notice
+        )
         for claim in recovered.claims:
             runner.submit(claim)
         return runner
@@ -219,16 +220,7 @@ class Host:
 
     def subscribe_signed(self, listener: Callable[[int, bytes], None]) -> Callable[[], None]:
         """Calls the listener with every (height, signature)."""
-        self._signed_listeners.append(listener)
-        return lambda: self._signed_listeners.remove(listener)
-
-    def _block_signed(self, height: int, signature: bytes) -> None:
-        def work() -> None:
-            self.archive.sign(height, signature)
-            for listener in list(self._signed_listeners):
-                listener(height, signature)
-
-        self._engine.archiver.run_in_order(work)
+        return self._engine.archiver.subscribe_signed(listener)
 
     def status(self) -> admin.GetStatusResponse:
         """What the node is doing; `version` is the door's to fill in."""
