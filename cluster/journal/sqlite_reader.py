@@ -17,7 +17,7 @@ PAGE_BYTES = 16384
 
 _SQL = statements(SQLITE)
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"
-# The store does not answer; every other error while reading is taken for damage.
+# Every other error of a statement is taken for damage, and of those of the disk the unreadable ones.
 _NO_ANSWER = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -29,6 +29,7 @@ _NO_ANSWER = frozenset(
         sqlite3.SQLITE_PERM,
     }
 )
+_UNREADABLE = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS})
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -51,7 +52,7 @@ class SqliteStore(SqlReader):
             except sqlite3.ProgrammingError:
                 raise  # the connection is closed: a mistake of the caller, no word about the store
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                if primary_code(error) in _NO_ANSWER:
+                if _is_silence(error):
                     raise StoreFailed(f"the journal's store {self._path} does not answer: {error}") from error
                 raise JournalCorrupted(at_height, f"the store cannot be read ({error})") from error
 
@@ -98,6 +99,14 @@ def open_read_only(directory: Path, *, stream: str = "main") -> SqliteReader:
     except BaseException:
         lock.release()
         raise
+
+
+def _is_silence(error: Exception) -> bool:
+    """Whether an error says nothing of the stored bytes: the store could not be asked, or did not take a change."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return primary_code(error) in _NO_ANSWER or (
+        primary_code(error) == sqlite3.SQLITE_IOERR and code not in _UNREADABLE
+    )
 
 
 def primary_code(error: Exception) -> int:

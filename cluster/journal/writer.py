@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 from threading import BoundedSemaphore
 
+from cluster.crash_points import reached
 from cluster.journal.frame import Frame
-from cluster.journal.journal import Journal
+from cluster.journal.journal import Journal, StoreFailed
 from cluster.lanes import Lane, ThreadLane
 
+_log = logging.getLogger(__name__)
+
 DEFAULT_CHECKPOINT_BYTES = 8 << 20
+# What a frame costs a store beside its payload: two pages of SQLite's log, however small the frame is.
+FRAME_OVERHEAD_BYTES = 32 << 10
 
 
 class JournalWriter:
@@ -26,7 +32,7 @@ class JournalWriter:
         checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES,
         most_pending: int = 8,
     ) -> None:
-        """Checkpoint after every `checkpoint_bytes` of payload; with `most_pending` frames waiting, submit waits."""
+        """Checkpoint after every `checkpoint_bytes` written; with `most_pending` frames waiting, submit waits."""
         self._journal = journal
         self._checkpoint_bytes = checkpoint_bytes
         self._bytes_since_checkpoint = 0
@@ -64,7 +70,7 @@ class JournalWriter:
             if self._failure is not None:
                 raise self._failure
             self._journal.append(frame)
-            self._bytes_since_checkpoint += len(frame.payload)
+            self._bytes_since_checkpoint += len(frame.payload) + FRAME_OVERHEAD_BYTES
         except BaseException as error:
             self._failure = error
             raise
@@ -74,9 +80,12 @@ class JournalWriter:
     def _checkpoint_when_due(self) -> None:
         if self._failure is not None or self._bytes_since_checkpoint < self._checkpoint_bytes:
             return
+        self._bytes_since_checkpoint = 0
         try:
             self._journal.checkpoint()
+        except StoreFailed as error:  # no room, say: every frame is durable where it is, and the next one tells
+            _log.warning("journal: no checkpoint, tried again later (%s)", error)
         except Exception as error:
             self._failure = error
-            return
-        self._bytes_since_checkpoint = 0
+        else:
+            reached("node:checkpointed")

@@ -202,6 +202,46 @@ def test_the_writer_acknowledges_in_order_and_keeps_the_log_short(journal: Sqlit
     assert journal.wal_bytes() < 4 << 20
 
 
+def test_small_frames_are_checkpointed_for_what_they_cost(journal: SqliteJournal) -> None:
+    writer, tip = JournalWriter(journal, checkpoint_bytes=1 << 20), journal.tip()
+    for _ in range(200):
+        frame = tip.next_frame(journal.epoch, b"a quiet block")
+        writer.submit(frame).result(timeout=60)
+        tip = frame.tip
+    writer.close()
+    assert journal.wal_bytes() < 2 << 20
+
+
+def test_a_checkpoint_that_finds_no_room_is_tried_again(journal: SqliteJournal) -> None:
+    writer = JournalWriter(journal, checkpoint_bytes=1)
+    inner = journal._connection
+    frames = []
+    for refuses in (False, True, False):
+        journal._connection = NoRoomToMove(inner) if refuses else inner  # type: ignore[assignment]
+        frame = journal.tip().next_frame(1, bytes(1 << 16))
+        writer.submit(frame).result(timeout=60)
+        frames.append(frame)
+        writer._lane.flush()
+        assert writer.failure is None
+        assert (journal.anchor().height == frame.height) is not refuses
+    writer.close()
+    assert list(journal.frames()) == frames
+
+
+class NoRoomToMove:
+    """A connection that finds the disk full whenever the lease row is changed."""
+
+    def __init__(self, inner: sqlite3.Connection) -> None:
+        self._inner = inner
+
+    def execute(self, sql: str, values: dict[str, object]) -> sqlite3.Cursor:
+        if sql.startswith("UPDATE lease"):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return self._inner.execute(sql, values)
+
+
 def test_after_a_failure_the_writer_appends_nothing_more(journal: SqliteJournal) -> None:
     writer = JournalWriter(journal)
     first = journal.tip().next_frame(1, b"first")
