@@ -31,7 +31,7 @@ from cluster.host_parts import (
     trials,
 )
 from cluster.lanes import Lanes
-from cluster.placement import load
+from cluster.placement import Owners, load, save
 from cluster.recovery import Recovered
 from cluster.refused import Refused
 from cluster.replica import (
@@ -44,8 +44,10 @@ from cluster.replica import (
     read_standings,
     read_versions,
 )
+from cluster.resharding import Resharded, ShardSize, add_shards, move_buckets, sizes, start_shards
 from cluster.sequencer import Chore
 from cluster.supervisor import Supervisor
+from cluster.topology import is_shard
 from cluster.transport.transport import Carrier
 from cluster.validation import LocalValidator, ValidatorHost, ValidatorRunner, load_or_make_key
 
@@ -66,7 +68,7 @@ class Host:
         self._engine = engine = Engine(
             config,
             recovered,
-            load(config.data_dir, config.shards),
+            load(config.data_dir, config.shards, config.notice),
             Supervisor(transport, config.notice, make_standbys(config, transport)),
             Lanes.threads(),
             _now_ms,
@@ -267,6 +269,32 @@ class Host:
     def take_snapshot(self) -> "Future[int]":
         """Writes a snapshot between two blocks; the future gives its height."""
         return self._between(self._engine.take_snapshot)
+
+    def shards(self) -> "Future[list[ShardSize]]":
+        """What every shard holds, at the end of a block."""
+        return self._between(lambda: sizes(self._engine.state, self._engine.supervisor))
+
+    def shard_places(self) -> dict[str, tuple[int, str]]:
+        """Of every shard by name its process and its Ray node (none: empty)."""
+        pids, nodes = self._engine.supervisor.pids(), self._engine.supervisor.nodes()
+        return {actor: (pid, nodes.get(actor, "")) for actor, pid in pids.items() if is_shard(actor)}
+
+    def move_buckets(self, buckets: Sequence[int], to: int) -> "Future[Resharded]":
+        """Gives these buckets to a shard between two blocks. The future raises PlacementError, OSError, Refused."""
+        engine = self._engine
+        return self._between(lambda: move_buckets(engine.state, engine.supervisor, self._keep, buckets, to))
+
+    def add_shards(self, count: int, empty: bool) -> Resharded:
+        """Starts so many more while blocks go on, then gives them their part between two. As `move_buckets`; waits."""
+        engine = self._engine
+        self._between(lambda: start_shards(engine.state, engine.supervisor, count)).result()
+        engine.supervisor.pids()  # answers when their processes are up
+        adding = self._between(lambda: add_shards(engine.state, engine.supervisor, self._keep, count, empty))
+        done: Resharded = adding.result()
+        return done
+
+    def _keep(self, owners: Owners) -> None:
+        save(owners, self.config.data_dir)
 
     def back_up(self, directory: Path, private: Sequence[str]) -> Backup:
         """Copies journal, snapshot, archive, keys and the files named into a directory, while blocks go on.
