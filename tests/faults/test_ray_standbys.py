@@ -1,0 +1,101 @@
+"""Standbys and stalled processes on Ray: what tests/cluster/test_standbys.py shows in one process, with real ones."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cluster.host import Host
+from tests.cluster.story import PATIENCE_S, config, seal, story
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+STALL_MS = 1_500
+ACTORS = {"coordinator", "pool/1", "shard/0", "shard/1"}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, list[str]]]:
+    """One node with a standby for everybody, for all tests of this file, which play the story's blocks in turn."""
+    noticed: list[str] = []
+    directory = tmp_path_factory.mktemp("ray")
+    settings = config(
+        directory, transport="ray", actor_standbys="all", stall_ms=STALL_MS, snapshot_every=5, notice=noticed.append
+    )
+    with closing(Host.open(settings)) as host:
+        yield host, noticed
+
+
+def step(host: Host) -> None:
+    """The next block of the story, with its roots."""
+    block = story().blocks[host.height()]
+    response = seal(host, block)
+    assert (response.header.events_root, response.header.state_root) == story().roots[block.height - 1]
+
+
+def wait(until: Callable[[], bool], say: Callable[[], object]) -> None:
+    """With patience."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not until():
+        assert time.monotonic() < deadline, say()
+        time.sleep(0.02)
+
+
+def await_standbys(host: Host) -> None:
+    """Until everybody could be replaced at once."""
+    supervisor = host._engine.supervisor
+    wait(lambda: set(supervisor.standby_names()) == ACTORS, supervisor.degraded)
+
+
+def strike(host: Host, actor: str, how: signal.Signals) -> int:
+    """A signal to the actor's process, which is returned."""
+    pid = host._engine.supervisor.pids()[actor]
+    assert pid != os.getpid()
+    os.kill(pid, how)
+    return pid
+
+
+def test_whoever_is_killed_its_standby_takes_over(node: tuple[Host, list[str]]) -> None:
+    host, noticed = node
+    for _ in range(3):
+        step(host)
+    for actor in ("shard/0", "pool/1", "shard/1"):
+        await_standbys(host)
+        strike(host, actor, signal.SIGKILL)
+        step(host)
+        assert f"actor {actor} is gone; its standby has taken over" in noticed
+    assert not any("rebuilding" in line for line in noticed)
+
+
+def test_a_stopped_process_is_ended_and_its_standby_takes_over(node: tuple[Host, list[str]]) -> None:
+    host, noticed = node
+    await_standbys(host)
+    pid = strike(host, "shard/0", signal.SIGSTOP)
+    step(host)
+    assert "actor shard/0 has not answered for 1.5 s and does nothing; its standby has taken over" in noticed
+    wait(lambda: not Path(f"/proc/{pid}").exists(), lambda: f"{pid} is still there")
+
+
+def test_without_a_standby_a_stopped_process_is_made_again(node: tuple[Host, list[str]]) -> None:
+    host, noticed = node
+    supervisor = host._engine.supervisor
+    await_standbys(host)
+    for actor in ("shard/1", "coordinator"):
+        strike(host, actor, signal.SIGKILL)
+    step(host)
+    assert "shard/1" not in supervisor.standby_names()
+    strike(host, "shard/1", signal.SIGSTOP)
+    step(host)
+    assert any("shard/1 has not answered for 1.5 s and does nothing; rebuilding it" in line for line in noticed)
+
+
+def test_the_rest_of_the_story_and_the_roots_are_as_if_nothing_had_happened(node: tuple[Host, list[str]]) -> None:
+    host, _ = node
+    while host.height() < len(story().blocks):
+        step(host)
+    await_standbys(host)
+    assert host._engine.supervisor.degraded() == []
