@@ -126,6 +126,10 @@ class SimTransport:
         """See `Transport`; numbers that mean nothing."""
         return dict.fromkeys(self.inline.pids(), 1)
 
+    def nodes(self) -> dict[str, str]:
+        """See `Carrier`."""
+        return self.inline.nodes()
+
     def close(self) -> None:
         """See `Transport`."""
         self.inline.close()

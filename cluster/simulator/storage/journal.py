@@ -22,7 +22,7 @@ from cluster.journal import (
 from cluster.journal.journal import Kind
 from cluster.journal.tail import chain_error, checked, content_error, settle_tail
 from cluster.simulator.faults import Fault
-from cluster.simulator.process import Process
+from cluster.simulator.process import NodeCrashed, Process
 from cluster.simulator.storage.journal_store import LEASE_MS, LOG, JournalStore, Lease
 
 # How a server that fails in the middle of an append has taken it.
@@ -145,11 +145,12 @@ class SimJournal:
             return
         try:
             self._process.crash_point(Fault.CRASH_IN_APPEND)
-        except BaseException:
+        except NodeCrashed:
             if self._store.is_server and self._store.chaos.between(Fault.CRASH_IN_APPEND, 0, 1):
-                self._store.insert(frame)
+                self._store.insert_unseen(frame)
             elif not self._store.is_server:
-                self._store.write(frame)
+                with suppress(OSError):
+                    self._store.write(frame)
             raise
 
     def _fail_half_way(self, frame: Frame) -> None:
@@ -158,7 +159,7 @@ class SimJournal:
         if not store.is_down:
             how = chaos.between(Fault.STORE_DOWN, _LOST, _ARRIVES_LATE)
             if how == _TAKEN:
-                store.insert(frame)
+                store.insert_unseen(frame)
             if how == _ARRIVES_LATE:
                 store.scheduler.after(chaos.between(Fault.STORE_DOWN, 1, 3_000), lambda: self._arrive(frame))
             store.go_down(chaos.between(Fault.STORE_DOWN, 1, 4_000))
@@ -167,7 +168,7 @@ class SimJournal:
     def _arrive(self, frame: Frame) -> None:
         """A statement that was on its way all the time; the fence and the primary key look at it now."""
         if not self._store.is_down and self.tip().hash == frame.prev_hash:
-            self._store.insert(frame)
+            self._store.insert_unseen(frame)
 
     def resume(self) -> Tip:
         """See `Journal`."""

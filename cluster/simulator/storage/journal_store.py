@@ -7,10 +7,11 @@ the epoch of the lease, and may go down in the middle of an append.
 import json
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cluster.journal import GENESIS_TIP, Frame, Tip
-from cluster.simulator.faults import Chaos, Fault
+from cluster.simulator.faults import Chaos
 from cluster.simulator.scheduler import Scheduler
 from cluster.simulator.storage.disk import SimDisk
 
@@ -89,6 +90,11 @@ class JournalStore:
         self.disk.sync(LOG)
         return True
 
+    def insert_unseen(self, frame: Frame) -> None:
+        """An append nobody hears the outcome of."""
+        with suppress(OSError):
+            self.insert(frame)
+
     def write(self, frame: Frame) -> None:
         """The first half of an insert: in the log, not durable."""
         size = self.disk.size(LOG)
@@ -100,7 +106,6 @@ class JournalStore:
 
     def go_down(self, for_ms: int) -> None:
         """The server loses its power; what it had synced stays."""
-        self.chaos.note(Fault.STORE_DOWN, f"for {for_ms} ms")
         self.down_until_ms = self.scheduler.now_ms + for_ms
         self.disk.lose_power()
 
