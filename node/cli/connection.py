@@ -65,7 +65,7 @@ def connected(address: str | None, api_key: str | None, data: Path) -> Iterator[
 
 def endpoint(address: str | None, api_key: str | None, data: Path) -> tuple[str, str]:
     """Address and key of the node that is meant; raises Refusal where neither options nor data directory say which."""
-    return address or _address_of(data), api_key or _dev_key_of(data)
+    return address or address_of(data), api_key or _dev_key_of(data)
 
 
 def addresses(text: str) -> list[str]:
@@ -97,7 +97,8 @@ def _timeout_s() -> float:
         raise Refusal(f"{TIMEOUT_NAME} is not a number of seconds: {text!r}", EXIT_USAGE) from None
 
 
-def _address_of(data: Path) -> str:
+def address_of(data: Path) -> str:
+    """Where the node of a data directory says that it serves; raises Refusal."""
     content = _read(data / "node.json")
     if content is None:
         raise Refusal(f"no node runs on {data}: start one with `breakwater up`, or give --address", EXIT_AWAY)

@@ -10,11 +10,13 @@ from node.cli import (
     checking,
     explaining,
     gatewaying,
+    health,
     margins,
     ordering,
     publishing,
     replaying,
     serving,
+    sharding,
     simulating,
     statements,
     subaccounts,
@@ -40,6 +42,7 @@ app = typer.Typer(
 app.command()(serving.up)
 app.command()(serving.status)
 app.command()(gatewaying.gateway)
+app.command()(health.health)
 app.command()(replaying.replay)
 app.command()(checking.conformance)
 app.command()(checking.audit)
@@ -79,6 +82,7 @@ app.command()(watching.watch)
 app.command()(checking.receipt)
 app.command()(checking.verify)
 app.add_typer(keys, name="keys")
+app.add_typer(sharding.shards, name="shards")
 app.command()(serving.warm)
 app.command()(simulating.simulate)
 app.command()(benchmarking.bench)

@@ -1,5 +1,6 @@
 """A replay without a node: the same driver on a replica in this process, for tests and to compile every kernel."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,9 +115,12 @@ def forget_compiled() -> int:
     """Delete what Numba cached of the kernels; answers how many files.
 
     Its cache knows the file a kernel is in, not the files of what the kernel calls: after a change there it would go
-    on with the old code.
+    on with the old code. It lies beside the kernels, or in the directory Numba is told of where that cannot be written.
     """
-    cached = [path for kind in ("nbi", "nbc") for path in Path(actors.__file__).parent.rglob(f"__pycache__/*.{kind}")]
+    places = [Path(actors.__file__).parent]
+    if elsewhere := os.environ.get("NUMBA_CACHE_DIR"):
+        places.append(Path(elsewhere))
+    cached = [path for place in places for kind in ("nbi", "nbc") for path in place.rglob(f"*.{kind}")]
     for path in cached:
         path.unlink(missing_ok=True)
     return len(cached)
