@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -162,7 +162,7 @@ def save(owners: Owners, data_dir: Path) -> None:
         os.close(directory)
 
 
-def load(data_dir: Path, shards: int) -> Owners:
+def load(data_dir: Path, shards: int, notice: Callable[[str], None] = lambda text: None) -> Owners:
     """The saved placement where it is one of so many shards, else an even one. Raises PlacementError.
 
     The command line decides how many shards there are: `--shards` with another number is a new, even placement.
@@ -173,7 +173,10 @@ def load(data_dir: Path, shards: int) -> Owners:
     except FileNotFoundError:
         return even(shards)
     owners = _parsed(text, path)
-    return owners if owners.shards == shards else even(shards)
+    if owners.shards == shards:
+        return owners
+    notice(f"{NAME} is of {owners.shards} shards and the node has {shards}: buckets are spread evenly")
+    return even(shards)
 
 
 def _parsed(text: str, path: Path) -> Owners:

@@ -180,6 +180,10 @@ class Supervisor:
         """The process of every actor."""
         return self._transport.pids()
 
+    def nodes(self) -> dict[str, str]:
+        """The Ray node of every actor that is on one."""
+        return self._transport.nodes()
+
     def close(self) -> None:
         """Ends the actors."""
         if self._standbys:

@@ -109,13 +109,20 @@ class SimTransport:
 
     def snapshot(self, actors: Sequence[str]) -> list[bytes]:
         """See `Transport`."""
+        self._process.crash_point(Fault.CRASH_IN_CALL)
         self._require(*actors)
+        for actor in actors:
+            if self._process.chaos.strikes(Fault.ACTOR_LOST_BEFORE, actor):
+                self._lose(actor)
         return self.inline.snapshot(actors)
 
     def restore(self, actor: str, parts: Sequence[bytes]) -> None:
         """See `Transport`."""
+        self._process.crash_point(Fault.CRASH_IN_CALL)
         self._require(actor)
         self.inline.restore(actor, parts)
+        if self._process.chaos.strikes(Fault.ACTOR_LOST_AFTER, actor):
+            self._lose(actor)
 
     def replay(self, actor: str, payloads: Sequence[bytes]) -> None:
         """See `Transport`."""

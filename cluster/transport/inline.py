@@ -59,6 +59,10 @@ class InlineTransport:
         """This process, for all of them."""
         return dict.fromkeys(self._actors, os.getpid())
 
+    def nodes(self) -> dict[str, str]:
+        """None of them is on a Ray node."""
+        return {}
+
     def close(self) -> None:
         """Forgets the objects."""
         self._actors.clear()

@@ -23,7 +23,7 @@ from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayE
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.placement import Owners, even
-from cluster.topology import ORACLE, REGISTRY, is_insurance
+from cluster.topology import stays
 from cluster.transport import processes
 from cluster.transport.actor_host import ActorHost
 from cluster.transport.inline import InlineTransport
@@ -36,18 +36,12 @@ _PATIENCE = 12
 # Payloads of a replay that travel together; larger messages go through the object store.
 _REPLAY_BYTES = 16 << 20
 _LOOK_S = 2.0
-_LOCAL = frozenset((REGISTRY, ORACLE))
 _LOST = (RayActorError, ObjectLostError)
 
 
 def no_resources(actor: str) -> Mapping[str, float]:
     """Every actor may run anywhere."""
     return {}
-
-
-def stays(actor: str) -> bool:
-    """Whether an actor lives in the node's own process."""
-    return actor in _LOCAL or is_insurance(actor)
 
 
 def _where(host: object) -> tuple[str, int]:
@@ -266,12 +260,15 @@ class RayTransport:
 
     def pids(self) -> dict[str, int]:
         """The process of every actor; one that is being made again has none."""
-        found = self._local.pids()
-        for actor, process in list(self._processes.items()):
-            where = process.where(self._stall_s)
-            if where:
-                found[actor] = where[1]
-        return found
+        return self._local.pids() | {actor: pid for actor, (_, pid) in self._places().items()}
+
+    def nodes(self) -> dict[str, str]:
+        """The Ray node of every actor that has a process of its own."""
+        return {actor: node for actor, (node, _) in self._places().items()}
+
+    def _places(self) -> dict[str, tuple[str, int]]:
+        places = {actor: process.where(self._stall_s) for actor, process in list(self._processes.items())}
+        return {actor: where for actor, where in places.items() if where}
 
     def _end(self, actor: str) -> None:
         process = self._processes.pop(actor, None)

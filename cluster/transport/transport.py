@@ -68,5 +68,8 @@ class Transport(Protocol):
 class Carrier(Transport, Protocol):
     """A transport that actors are rebuilt on, as a supervisor needs it."""
 
+    def nodes(self) -> dict[str, str]:
+        """The Ray node of every actor that is on one."""
+
     def replay(self, actor: str, payloads: Sequence[bytes]) -> None:
         """Applies calls that were answered before, in their order; the answers are known."""

@@ -26,6 +26,7 @@ _SPOKEN = {
     ("cluster.journal", "LeaseHeld"): EXIT_NO,
     ("cluster.recovery", "ReplayMismatch"): EXIT_NO,
     ("cluster.recovery", "BlockFailed"): EXIT_NO,
+    ("cluster.placement", "PlacementError"): EXIT_USAGE,
     ("cluster.void", "NothingToVoid"): EXIT_NO,
     ("cluster.archive", "ArchiveMismatch"): EXIT_NO,
     ("cluster.backup", "BackupError"): EXIT_NO,

@@ -238,6 +238,23 @@ class AsyncClient(AsyncBotRun):
         response: admin_pb2.SealBlockResponse = await self._call(self.admin.SealBlock, request)
         return response
 
+    async def shards(self) -> admin_pb2.ListShardsResponse:
+        """Which shard owns which buckets, and how much each holds."""
+        response: admin_pb2.ListShardsResponse = await self._call(self.admin.ListShards, admin_pb2.ListShardsRequest())
+        return response
+
+    async def move_buckets(self, buckets: Iterable[int], to: int) -> admin_pb2.MoveBucketsResponse:
+        """Gives buckets to a shard between two blocks."""
+        request = admin_pb2.MoveBucketsRequest(buckets=buckets, to_shard=to)
+        response: admin_pb2.MoveBucketsResponse = await self._call(self.admin.MoveBuckets, request)
+        return response
+
+    async def add_shards(self, count: int = 1, empty: bool = False) -> admin_pb2.AddShardsResponse:
+        """Starts more shards, with an even part of everybody's buckets or with none."""
+        request = admin_pb2.AddShardsRequest(count=count, empty=empty)
+        response: admin_pb2.AddShardsResponse = await self._call(self.admin.AddShards, request)
+        return response
+
     async def status(self) -> admin_pb2.GetStatusResponse:
         """What the node is doing."""
         response: admin_pb2.GetStatusResponse = await self._call(self.admin.GetStatus, admin_pb2.GetStatusRequest())

@@ -19,11 +19,12 @@ from node.guards.dev_keys import PRIVATE_FILES
 from node.guards.refusals import Refused
 from node.logs import logger
 from node.services.door import WITH_BOOKS, Door
+from node.services.sharding import ShardAdministration
 
 _log = logger("admin")
 
 
-class AdminService(admin_pb2_grpc.AdminServiceServicer):
+class AdminService(ShardAdministration, admin_pb2_grpc.AdminServiceServicer):
     """See admin.proto."""
 
     def __init__(self, door: Door) -> None:

@@ -97,6 +97,9 @@ class Deadly:
     def pids(self) -> dict[str, int]:
         return self.inner.pids()
 
+    def nodes(self) -> dict[str, str]:
+        return self.inner.nodes()
+
     def close(self) -> None:
         self.inner.close()
 
