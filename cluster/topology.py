@@ -89,6 +89,11 @@ def is_insurance(name: str) -> bool:
     return name.startswith(_INSURANCE)
 
 
+def stays(name: str) -> bool:
+    """Whether the actor lives in the node's own process, beside the sequencer, where others have one of their own."""
+    return name in (REGISTRY, ORACLE) or is_insurance(name)
+
+
 def standing_actors(shards: int) -> list[str]:
     """Actors there are from the first block on; desks come with their venues and markets."""
     return [REGISTRY, ORACLE, COORDINATOR, *(shard_name(shard) for shard in range(shards))]
