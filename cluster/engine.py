@@ -350,11 +350,14 @@ class Engine:
     def _note_prices(self, made: Made) -> None:
         """A mark of a version that was not there before opens the gate; where all markets are halted, any price."""
         versions = {(mark.venue, mark.market): mark.version for mark in made.result.marks}
-        is_fresh = any(version != self._mark_versions.get(key, 0) for key, version in versions.items())
-        all_halted = all(market.halted for market in self.state.markets.values())
-        if is_fresh or (all_halted and any(batch.HasField("ticks") for batch in made.block.batches)):
+        if any(version != self._mark_versions.get(key, 0) for key, version in versions.items()):
+            self.gate.fresh_price()
+        elif any(batch.HasField("ticks") for batch in made.block.batches) and self._all_halted():
             self.gate.fresh_price()
         self._mark_versions = versions
+
+    def _all_halted(self) -> bool:
+        return all(market.halted for market in self.state.markets.values())
 
     def _behind_blocks(self) -> None:
         self.archiver.flush()  # a start replays from the newest snapshot the archive reaches up to

@@ -120,6 +120,16 @@ class _Gauges(Collector):
             "breakwater_snapshot_age_blocks", "Blocks since the last snapshot", status.height - status.snapshot_height
         )
         yield GaugeMetricFamily("breakwater_block_time_ms", "Block time of the last block", status.block_time_ms)
+        states = GaugeMetricFamily("breakwater_state", "1 for the state the node is in", labels=["state"])
+        for name, number in admin_pb2.NodeState.items():
+            if number:
+                states.add_metric([name.removeprefix("NODE_STATE_").lower()], float(status.state == number))
+        yield states
+        yield GaugeMetricFamily("breakwater_rebuilds", "Actors made again since the start", status.rebuilds)
+        yield GaugeMetricFamily(
+            "breakwater_voided_commands", "Commands no block could be made with", status.voided_commands
+        )
+        yield GaugeMetricFamily("breakwater_epoch", "Epoch of the journal's lease", status.epoch)
         yield GaugeMetricFamily("breakwater_serving", "1 while blocks are taken", float(status.state in TAKING))
         for name, value in self._door().items():
             yield GaugeMetricFamily(f"breakwater_door_{name}", f"Door: {name.replace('_', ' ')}", value)
