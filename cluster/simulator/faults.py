@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Fault(Enum):
-    """Everything that is injected; the value is how a summary names it."""
+    """Everything that is injected, what operators do at bad moments too; the value is how a summary names it."""
 
     MESSAGE_LOST = "message lost"
     MESSAGE_DUPLICATED = "message duplicated"
@@ -38,6 +38,8 @@ class Fault(Enum):
     CALL_DELAYED = "call delayed"
     SHARD_SLOW = "slow shard"
     REPLY_OF_ZOMBIE = "reply of a replaced actor"
+    BUCKETS_MOVED = "buckets moved between shards"
+    SHARDS_ADDED = "shards added"
     WRITE_TORN = "write torn"
     WRITE_LOST = "write lost"
     DISK_FULL = "disk full"
@@ -87,6 +89,8 @@ ODDS: dict[Fault, Odds] = {
     Fault.CALL_DELAYED: Odds(0.4, 0.01, 0.1),
     Fault.SHARD_SLOW: Odds(0.25, 0.01, 0.05),
     Fault.REPLY_OF_ZOMBIE: Odds(0.4, 0.1, 0.5),
+    Fault.BUCKETS_MOVED: Odds(0.3, 0.02, 0.15),
+    Fault.SHARDS_ADDED: Odds(0.2, 0.01, 0.04),
     Fault.WRITE_TORN: Odds(0.5, 0.1, 0.9),
     Fault.WRITE_LOST: Odds(0.5, 0.1, 0.9),
     Fault.DISK_FULL: Odds(0.25, 0.01, 0.05),

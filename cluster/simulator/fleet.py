@@ -77,11 +77,12 @@ class Fleet:
         free = [machine for machine in self._depot.archives if machine not in taken]
         if not free:
             return
-        flipped = self._flip_bits()
+        machine = self._rng.choice(free)
+        flipped = self._flip_bits(machine)
         self.started += 1
         node = SimNode(
             f"node-{self.started}",
-            self._rng.choice(free),
+            machine,
             self._swarm,
             self._scheduler,
             self._chaos,
@@ -94,14 +95,13 @@ class Fleet:
         self.nodes.append(node)
         self._boot(node, flipped)
 
-    def _flip_bits(self) -> bool:
+    def _flip_bits(self, machine: str) -> bool:
         """Before a start: bits of the newest snapshot, which is passed over, and of the journal, which is refused."""
         self._depot.flip_a_snapshot()
         store = self._depot.journal
         if store.is_server and (store.is_down or self.nodes):
             return False
-        newest = self._depot.newest_whole_snapshot()
-        return self._depot.flip_a_frame(newest)
+        return self._depot.flip_a_frame(machine)
 
     def _boot(self, node: SimNode, flipped: bool) -> None:
         try:

@@ -10,10 +10,11 @@ from breakwater.v1 import commands_pb2 as commands
 from cluster.engine import Engine
 from cluster.engine_settings import EngineSettings
 from cluster.lanes import Lanes
-from cluster.placement import even
+from cluster.placement import Owners
 from cluster.recovery import recover
 from cluster.refused import Refused
 from cluster.replica import read_accounts, read_book, read_standings, read_versions
+from cluster.resharding import add_shards, move_buckets
 from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.lane import SimLane
 from cluster.simulator.process import NodeCrashed, Process, ProcessClock
@@ -30,6 +31,9 @@ Seen = TypeVar("Seen")
 _HEARTBEAT_MS = 1_000
 _GRACE_MS = 500
 _MOST_LAG_MS = 800
+# Accounts there are, about; shards there may come to be.
+_MOST_ACCOUNTS = 40
+_MOST_SHARDS = 6
 
 
 class SimNode:
@@ -74,9 +78,9 @@ class SimNode:
 
     def _boot(self) -> None:
         swarm, name = self._swarm, self.name
-        recovered = recover(self._stores, swarm.shards)
+        recovered, owners = recover(self._stores, swarm.shards), self._depot.owners[self.machine]
         lanes = Lanes(self._lane("journal", lambda: 0), self._lane("archive", self._archive_lag_ms))
-        self._transport = SimTransport(swarm.shards, self.process, str(swarm.seed), self._complain)
+        self._transport = SimTransport(owners.shards, self.process, str(swarm.seed), self._complain)
         settings = EngineSettings(
             heartbeat_ms=_HEARTBEAT_MS,
             snapshot_every=swarm.snapshot_every,
@@ -85,7 +89,7 @@ class SimNode:
         )
         clock = ProcessClock(self.process, self._scheduler)
         supervisor = Supervisor(self._transport, settings.notice, clock=clock)
-        engine = Engine(settings, recovered, even(swarm.shards), supervisor, lanes, self.now_ms)
+        engine = Engine(settings, recovered, owners, supervisor, lanes, self.now_ms)
         for claim in recovered.claims:
             self._witness.saw(claim, None)
         engine.validation = _SimValidation(self, recovered.replica.state.height)
@@ -168,12 +172,31 @@ class SimNode:
         if self._chaos.strikes(Fault.CLOCK_BACK, self.name):
             self._clock_off_ms = -self._chaos.between(Fault.CLOCK_BACK, 100, 8_000)
         try:
+            self._reshard()
             self.engine.turn()
         except Exception as error:
             self.engine.stop(error)
             self._complain(
                 f"{self.name} stopped making blocks at height {self.engine.height}: {self.engine.stopped_because}"
             )
+
+    def _reshard(self) -> None:
+        """An operator moves buckets, or adds a shard, between two blocks."""
+        engine, chaos = self.engine, self._chaos
+        if engine.height != engine.state.height or engine.stopped_because:
+            return
+        if chaos.strikes(Fault.BUCKETS_MOVED, self.name):
+            to = chaos.between(Fault.BUCKETS_MOVED, 0, engine.state.shards - 1)
+            drawn = {chaos.between(Fault.BUCKETS_MOVED, 0, _MOST_ACCOUNTS) for _ in range(8)}
+            buckets = sorted(bucket for bucket in drawn if engine.state.owners.of_bucket[bucket] != to)
+            if buckets:
+                move_buckets(engine.state, engine.supervisor, self._keep, buckets, to)
+        if engine.state.shards < _MOST_SHARDS and chaos.strikes(Fault.SHARDS_ADDED, self.name):
+            empty = chaos.between(Fault.SHARDS_ADDED, 0, 1) == 1
+            add_shards(engine.state, engine.supervisor, self._keep, 1, empty)
+
+    def _keep(self, owners: Owners) -> None:
+        self._depot.owners[self.machine] = owners
 
     # --- what others ask of it ---
 
@@ -230,7 +253,7 @@ class SimNode:
         state = self.engine.state
         view = None
         if state.height == claim.height:
-            view = look_at(self._swarm.shards, self._transport.inline, state)
+            view = look_at(self._transport.inline, state)
         self._witness.saw(claim, view)
 
     def later(self, delay_ms: int, action: Callable[[], None]) -> None:

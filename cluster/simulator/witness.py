@@ -32,9 +32,9 @@ class _Window(InlineTransport):
         """They are there."""
 
 
-def look_at(shards: int, transport: InlineTransport, state: ChainState) -> Replica:
+def look_at(transport: InlineTransport, state: ChainState) -> Replica:
     """A view of a node's actors between two blocks."""
-    view = Replica(shards, transport=_Window(shards, transport))
+    view = Replica(state.shards, transport=_Window(state.shards, transport))
     view.state = state
     return view
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import common_pb2 as common
 from cluster.history import Attempt, Recorder, check
+from cluster.placement import even
 from cluster.simulator.customer import Customer
 from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.fleet import Fleet
@@ -76,7 +77,7 @@ class World:
         self._auditor = make_auditor()
         self._witness = Witness(swarm.shadow_shards, self._auditor, self._complain)
         machines = ["machine-1", "machine-2"] if swarm.is_server else ["machine-1"]
-        self._depot = Depot(self._scheduler, self._chaos, swarm.is_server, machines)
+        self._depot = Depot(self._scheduler, self._chaos, swarm.is_server, machines, even(swarm.shards))
         self._fleet = Fleet(swarm, self._scheduler, self._chaos, self._depot, self._witness, self._note, self._complain)
         self._workload = make_workload(swarm, self._chaos)
         network = Network(self._scheduler, self._chaos, swarm.seed, swarm.hop_ms)

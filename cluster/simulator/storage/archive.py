@@ -26,6 +26,11 @@ class ArchiveFile:
         self.blocks: list[_Block] = []
         self._chaos = chaos
 
+    @property
+    def tip(self) -> int:
+        """The last height, 0 where there is none."""
+        return self.blocks[-1].header.height if self.blocks else 0
+
     def lose_power(self) -> None:
         """The last blocks may be gone: the archive is synced behind the journal. Or the whole file is."""
         if self._chaos.strikes(Fault.ARCHIVE_LOST):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from cluster.archive import Archive
 from cluster.journal import Journal, Tip
+from cluster.placement import Owners
 from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.process import Process
 from cluster.simulator.scheduler import Scheduler
@@ -15,15 +16,18 @@ from cluster.simulator.storage.snapshots import SimSnapshots, newest_whole
 
 
 class Depot:
-    """The journal's store, the snapshots' disk, and an archive a machine."""
+    """The journal's store, the snapshots' disk, and an archive and a placement a machine."""
 
-    def __init__(self, scheduler: Scheduler, chaos: Chaos, is_server: bool, machines: list[str]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, chaos: Chaos, is_server: bool, machines: list[str], owners: Owners
+    ) -> None:
         self._scheduler = scheduler
         self._chaos = chaos
         self._full_until_ms = 0
         self.disk = SimDisk(chaos, self._is_full)
         self.journal = JournalStore(self.disk, scheduler, chaos, is_server)
         self.archives = {machine: ArchiveFile(chaos) for machine in machines}
+        self.owners = dict.fromkeys(machines, owners)
         self._flipped: tuple[str, int] | None = None
 
     def _is_full(self) -> bool:
@@ -43,11 +47,6 @@ class Depot:
         self._full_until_ms = self.journal.down_until_ms = 0
         self.mend()
 
-    def newest_whole_snapshot(self) -> int:
-        """The height a start begins at; 0 where it begins with the first block."""
-        newest = newest_whole(self.disk, None, lambda text: None)
-        return newest.height if newest else 0
-
     def flip_a_snapshot(self) -> None:
         """One bit of the newest snapshot, for good: it is passed over."""
         names = self.disk.names("snapshots/")
@@ -55,18 +54,21 @@ class Depot:
             bits = 8 * self.disk.size(names[-1])
             self.disk.flip(names[-1], self._chaos.between(Fault.BIT_FLIP_SNAPSHOT, 0, bits - 1))
 
-    def flip_a_frame(self, verified_to: int) -> bool:
-        """One bit of a frame that a start must look at; whether there was one. `mend` turns it back.
+    def flip_a_frame(self, machine: str) -> bool:
+        """One bit of a frame that a start on this machine must look at; whether there was one. `mend` turns it back.
 
-        A flip in the very last frame cannot be told from a torn write, unless the frame was noted as durable.
+        A flip in the very last frame cannot be told from a torn write, unless something else knows of the frame: the
+        lease, a snapshot or the archive.
         """
         records = list(self.journal.records())
-        anchor = self.journal.lease().anchor.height
+        newest = newest_whole(self.disk, None, lambda text: None)
+        verified_to = newest.height if newest else 0
+        known_to = max(self.journal.lease().anchor.height, verified_to, self.archives[machine].tip)
         ends = [*(at for at, _ in records), self.disk.size(LOG)][1:]
         suspects = [
             (at, end)
             for (at, frame), end in zip(records, ends, strict=True)
-            if frame.height >= max(1, verified_to) and (end != ends[-1] or frame.height <= anchor)
+            if frame.height >= max(1, verified_to) and (end != ends[-1] or frame.height <= known_to)
         ]
         if not suspects or not self._chaos.strikes(Fault.BIT_FLIP_JOURNAL):
             return False
