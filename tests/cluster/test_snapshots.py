@@ -39,7 +39,7 @@ def test_damage_in_any_file_is_noticed_and_the_one_before_is_used(tmp_path: Path
     notices: list[str] = []
     store = SnapshotStore(tmp_path, notice=notices.append)
     store.write(1, FRAME_HASH, PARTS)
-    newest = store.write(2, FRAME_HASH, PARTS)
+    newest = tmp_path / store.write(2, FRAME_HASH, PARTS)
     files = [path for path in sorted(newest.iterdir()) if path.stat().st_size]
     assert len(files) == 4
     for path in files:
@@ -64,7 +64,7 @@ def test_damage_in_any_file_is_noticed_and_the_one_before_is_used(tmp_path: Path
 
 def test_prune_keeps_the_newest_whole_ones_and_never_removes_a_broken_one(tmp_path: Path) -> None:
     store = SnapshotStore(tmp_path, keep=2, notice=lambda _: None)
-    paths = {height: store.write(height, FRAME_HASH, PARTS) for height in (1, 2, 3, 4, 5)}
+    paths = {height: tmp_path / store.write(height, FRAME_HASH, PARTS) for height in (1, 2, 3, 4, 5)}
     (paths[5] / "part-00000").unlink()
     assert store.prune() == [1, 2]
     assert store.heights() == [3, 4, 5]
@@ -73,18 +73,18 @@ def test_prune_keeps_the_newest_whole_ones_and_never_removes_a_broken_one(tmp_pa
 
 def test_one_height_has_one_snapshot_and_the_same_content_is_not_written_twice(tmp_path: Path) -> None:
     store = SnapshotStore(tmp_path)
-    first = store.write(3, FRAME_HASH, PARTS)
+    first = tmp_path / store.write(3, FRAME_HASH, PARTS)
     inode = first.stat().st_ino
-    assert store.write(3, FRAME_HASH, PARTS) == first
+    assert store.write(3, FRAME_HASH, PARTS) == first.name
     assert first.stat().st_ino == inode
-    second = store.write(3, FRAME_HASH, {"shard/0": b"another layout"})
+    second = tmp_path / store.write(3, FRAME_HASH, {"shard/0": b"another layout"})
     assert [path.name for path in tmp_path.iterdir()] == [second.name]
 
 
 def test_an_incomplete_snapshot_is_replaced_and_half_written_ones_are_swept(tmp_path: Path) -> None:
     notices: list[str] = []
     store = SnapshotStore(tmp_path, notice=notices.append)
-    path = store.write(3, FRAME_HASH, PARTS)
+    path = tmp_path / store.write(3, FRAME_HASH, PARTS)
     (path / "part-00000").unlink()
     (tmp_path / ".writing-of-a-crashed-process").mkdir()
     assert store.heights() == [3]
