@@ -17,7 +17,7 @@ from cluster.pipeline import run_block
 from cluster.placement import Owners
 from cluster.poison import Trial, find_poison_by_trial, void_frame
 from cluster.recovery import BlockFailed, replay
-from cluster.replica import Replica, drive, part_names, parts_for
+from cluster.replica import Replica, drive, part_names
 from cluster.supervisor import Supervisor
 from cluster.validation import Claim
 
@@ -187,15 +187,13 @@ class BlockMaker:
         parts, state, supervisor = replica.cut(), replica.state, self._supervisor
         state.place(owners)
         supervisor.place(owners)
-        names = part_names(state)
-        for actor in sorted({*names, *supervisor.pids()}):
-            supervisor.make(actor)  # a desk of the block that was rolled back stays behind, empty
+        for actor in part_names(state):
+            if not (state.height and supervisor.has(actor)):
+                supervisor.make(actor)
         if state.height:
-            for actor in names:
-                concerned = parts_for(actor, parts)
-                if concerned:  # a book nobody has called yet has no part
-                    supervisor.restore(actor, concerned)
-        supervisor.take_cut(parts if state.height else {})
+            supervisor.reset(parts)  # a desk of the block that was rolled back stays behind, empty
+        else:
+            supervisor.take_cut({})
         return state
 
 

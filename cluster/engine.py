@@ -350,9 +350,8 @@ class Engine:
     def _note_prices(self, made: Made) -> None:
         """A mark of a version that was not there before opens the gate; where all markets are halted, any price."""
         versions = {(mark.venue, mark.market): mark.version for mark in made.result.marks}
-        if any(version != self._mark_versions.get(key, 0) for key, version in versions.items()):
-            self.gate.fresh_price()
-        elif any(batch.HasField("ticks") for batch in made.block.batches) and self._all_halted():
+        is_fresh = any(version != self._mark_versions.get(key, 0) for key, version in versions.items())
+        if is_fresh or (any(batch.HasField("ticks") for batch in made.block.batches) and self._all_halted()):
             self.gate.fresh_price()
         self._mark_versions = versions
 
