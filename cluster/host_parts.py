@@ -34,6 +34,7 @@ class HostConfig(EngineSettings):
     data_dir: Path
     # Where the journal is, by URL; none: a file of the directory. Whether to take it from a holder that lives.
     journal: str | None = None
+    snapshots: str | None = None
     take_over: bool = False
     shards: int = 2
     transport: str = "ray"
@@ -61,7 +62,9 @@ class Following:
 def stores_of(config: HostConfig) -> Stores:
     """Where a node of this configuration keeps what outlives it."""
     holder = f"pid {os.getpid()} on {socket.gethostname()}"
-    return DirectoryStores(config.data_dir, holder, config.notice, journal_url=config.journal)
+    return DirectoryStores(
+        config.data_dir, holder, config.notice, journal_url=config.journal, snapshots_url=config.snapshots
+    )
 
 
 def recover_for(config: HostConfig, following: Following | None) -> Recovered:

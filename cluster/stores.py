@@ -47,17 +47,24 @@ class DirectoryStores:
     """The stores of a data directory."""
 
     def __init__(
-        self, data_dir: Path, holder: str, notice: Callable[[str], None], *, journal_url: str | None = None
+        self,
+        data_dir: Path,
+        holder: str,
+        notice: Callable[[str], None],
+        *,
+        journal_url: str | None = None,
+        snapshots_url: str | None = None,
     ) -> None:
         """`holder` names this process to whoever finds the journal in use.
 
-        Without `journal_url` the journal is a file of the directory (docs/stores.md).
+        Without URLs the journal is a file of the directory and snapshots a folder of it (docs/stores.md). Raises
+        BadSnapshotsUrl.
         """
         self._journal_url = journal_url
         self._data_dir = data_dir
         self._holder = holder
         self._notice = notice
-        self.snapshots = SnapshotStore(data_dir / SNAPSHOTS, notice=notice)
+        self.snapshots = SnapshotStore(snapshots_url or data_dir / SNAPSHOTS, notice=notice)
 
     def open_journal(self, verify_after: Tip) -> Journal:
         """Raises BadJournalUrl, LeaseHeld, StoreFailed, JournalCorrupted, FramesPruned."""

@@ -32,6 +32,8 @@ class NodeConfig:
     # Where the journal is, a URL; none: a file of the data directory. Whether to take it from a holder that lives.
     journal: str | None = None
     take_over: bool = False
+    # Where snapshots are kept, a path or any URL fsspec knows; none: a folder of the data directory.
+    snapshots: str | None = None
     driver_mode: bool = False
     dev: bool = False
     validator: bool = True

@@ -218,6 +218,7 @@ def _host_config(config: NodeConfig) -> HostConfig:
     return HostConfig(
         data_dir=config.data_dir,
         journal=config.journal,
+        snapshots=config.snapshots,
         take_over=config.take_over,
         shards=config.shards,
         transport=config.transport,

@@ -35,6 +35,10 @@ def up(
         str | None,
         typer.Option(envvar="BREAKWATER_JOURNAL", help="postgresql://... of the journal; default: a file of --data."),
     ] = None,
+    snapshots: Annotated[
+        str | None,
+        typer.Option(envvar="BREAKWATER_SNAPSHOTS", help="URL or path of the snapshots; default: a folder of --data."),
+    ] = None,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take the journal from a node that holds it and lives; it is fenced.")
     ] = False,
@@ -73,6 +77,7 @@ def up(
         actor_standbys=actor_standbys,
         follow=standby or None,
         journal=journal,
+        snapshots=snapshots,
         take_over=take_over or None,
     )
     accounts = _house_accounts(house_bot_account or [])
