@@ -15,6 +15,7 @@ from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S, config_of
 from tests.api.refusing import refusal_of
 from tests.api.scene import funded_account
+from tests.postgresql_server import KillableServer
 
 PATIENCE_S = 60.0
 
@@ -73,6 +74,28 @@ def test_a_standby_of_an_embedded_journal_waits_until_it_is_let_go(tmp_path: Pat
             until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
             with Client(address, key, TIMEOUT_S) as client:
                 assert client.status().epoch == 2
+                assert client.account(account).free_atoms == 1_000_000
+    finally:
+        primary.stop()
+
+
+def test_a_standby_follows_a_journal_on_postgresql_and_takes_over(postgresql: KillableServer, tmp_path: Path) -> None:
+    journal = postgresql.new_database()
+    primary = NodeServer(config_of(tmp_path / "primary", journal=journal))
+    primary.start()
+    try:
+        with Client(primary.address, primary.dev_keys["dev"], TIMEOUT_S) as client:
+            account = funded_account(client, 1_000_000)
+            height = client.status().height
+        standby = NodeServer(config_of(tmp_path / "standby", journal=journal, follow=True, shards=3))
+        with starting(standby):
+            until(lambda: bool(standby.address))
+            until(lambda: status(standby.address).height >= height)  # beside its writer, executed already
+            assert status(standby.address).state == admin_pb2.NODE_STATE_STANDBY
+            primary.stop()
+            until(lambda: health(standby.address) == health_pb2.HealthCheckResponse.SERVING)
+            with Client(standby.address, standby.dev_keys["dev"], TIMEOUT_S) as client:
+                assert (client.status().journal, client.status().shards) == ("postgresql", 3)
                 assert client.account(account).free_atoms == 1_000_000
     finally:
         primary.stop()
