@@ -45,7 +45,7 @@ class Witness:
     def __init__(self, shards: int, auditor: Auditor | None, complain: Callable[[str], None]) -> None:
         self._shadow = Replica(shards)
         self._auditor = auditor
-        self._complain = complain
+        self.complain = complain
         self._seen: dict[int, tuple[bytes, bytes]] = {}
         self.blocks: list[JournaledBlock] = []
         self.last_root = b""
@@ -54,15 +54,15 @@ class Witness:
         """A block as a node has it; `view` shows the node's actors at its end, where they still are there."""
         known = self._seen.setdefault(claim.height, (claim.frame_hash, claim.header))
         if known[0] != claim.frame_hash:
-            self._complain(
+            self.complain(
                 f"height {claim.height}: two blocks, frames {known[0].hex()[:12]}, {claim.frame_hash.hex()[:12]}"
             )
         elif known[1] != claim.header:
-            self._complain(f"height {claim.height}: the same frame came to two headers")
+            self.complain(f"height {claim.height}: the same frame came to two headers")
         if claim.height == self.height + 1:
             self._follow(claim, view)
         elif claim.height > self.height:
-            self._complain(f"height {claim.height} was shown after height {self.height}")
+            self.complain(f"height {claim.height} was shown after height {self.height}")
 
     @property
     def height(self) -> int:
@@ -85,12 +85,12 @@ class Witness:
         try:
             result = self._shadow.apply(block, claim.frame_hash, claim.epoch, claim.voided)
         except (InvariantBroken, AssertionError) as error:
-            self._complain(f"height {claim.height}: executed again: {type(error).__name__}: {error}")
+            self.complain(f"height {claim.height}: executed again: {type(error).__name__}: {error}")
             raise
         self.blocks.append(JournaledBlock(claim.height, list(block.batches), split_outcomes(result)))
         self.last_root = result.state_root or self.last_root
         for fault in self._faults(claim, block, result, view):
-            self._complain(f"height {claim.height}: {fault}")
+            self.complain(f"height {claim.height}: {fault}")
 
     def _faults(self, claim: Claim, block: commands.BlockInput, result: BlockResult, view: Replica | None) -> list[str]:
         state = self._shadow.state
