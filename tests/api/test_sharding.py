@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_buckets_move_while_people_trade_and_a_replica_finds_the_same_roots(
     height, root = server.host.height(), client.status().state_root
     server.stop()
     replica, roots = Replica(3), set()
-    with open_read_only(tmp_path) as journal:
+    with closing(open_read_only(tmp_path)) as journal:
         for block in replay(journal, replica, 1):
             roots.add(block.result.state_root)
             assert not check_after_block(replica, block.result)
