@@ -68,6 +68,7 @@ def stores_of(config: HostConfig) -> Stores:
 
 
 def recover_for(config: HostConfig, following: Following | None) -> Recovered:
+    """The state to start from; waits for the lease of whoever died with it. Raises as `recover` and `stand_by` do."""
     stores, give_up_at = stores_of(config), time.monotonic() + _LEASE_PATIENCE_S
     if following is not None:
         settings = (config.shards, config.snapshot_every, config.notice)
@@ -94,6 +95,7 @@ def trials(config: HostConfig) -> Callable[[], Trial]:
 
 
 def make_standbys(config: HostConfig, transport: Carrier) -> Standbys | None:
+    """The standbys of actors on Ray, where any are wanted. Raises ValueError."""
     if config.actor_standbys not in KINDS:
         raise ValueError(f"actor_standbys is one of {', '.join(KINDS)}, not {config.actor_standbys!r}")
     if config.actor_standbys == "none" or config.transport != "ray":
@@ -102,6 +104,7 @@ def make_standbys(config: HostConfig, transport: Carrier) -> Standbys | None:
 
 
 def make_transport(config: HostConfig) -> Carrier:
+    """Where the actors are, Ray started for it. Raises ValueError, ConnectionError."""
     if config.transport == "inline":
         return InlineTransport(config.shards)
     if config.transport != "ray":
@@ -115,6 +118,7 @@ def make_transport(config: HostConfig) -> Carrier:
 
 
 def end_transport(config: HostConfig, transport: Transport) -> None:
+    """Ends the actors, and what `make_transport` started for them."""
     transport.close()
     if config.transport == "ray":
         from cluster.launch import stop_ray
