@@ -12,7 +12,16 @@ from breakwater.v1 import commands_pb2 as commands
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
 from cluster.crash_points import reached
-from cluster.journal import GENESIS_TIP, Frame, FrameNotAppended, Journal, JournalWriter, OutcomeUnknown, Tip
+from cluster.journal import (
+    GENESIS_TIP,
+    Frame,
+    FrameNotAppended,
+    Journal,
+    JournalWriter,
+    OutcomeUnknown,
+    StoreFailed,
+    Tip,
+)
 from cluster.pipeline import run_block
 from cluster.placement import Owners
 from cluster.poison import Trial, find_poison_by_trial, void_frame
@@ -88,10 +97,14 @@ class BlockMaker:
         reached("node:executed")
         try:
             appended.result()
-        except FrameNotAppended:
-            self._writer.resume()
+        except FrameNotAppended as refused:
             if executed.result or executed.failure:
-                self._roll_back(block.height - 1)
+                try:
+                    self._roll_back(block.height - 1)
+                except StoreFailed as error:  # it cannot be read either: `settle` goes back once it can
+                    self._attempt = executed
+                    raise OutcomeUnknown(block.height, str(error)) from refused
+            self._writer.resume()
             raise
         except OutcomeUnknown:
             self._attempt = executed

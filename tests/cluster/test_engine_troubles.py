@@ -99,6 +99,20 @@ def test_an_append_without_an_answer_is_settled_by_the_journal(node: Turned, whe
     again.close()
 
 
+def test_a_store_that_takes_nothing_and_cannot_be_read_is_waited_for(node: Turned) -> None:
+    height = node.engine.height
+    node.journal.full = node.journal.silent = True  # a connection that was lost between two blocks
+    (answer,) = node.send(node.maker.amounts("deposits", a2=5))
+    node.turn(20)
+    assert not answer.done()
+    assert (node.engine.height, node.node_state) == (height, admin.NODE_STATE_READ_ONLY)
+    node.journal.full = node.journal.silent = False
+    node.turn(40)
+    assert answer.result(0).height == height + 1
+    assert node.deposited(2) == 10**8 + 5
+    assert node.node_state == admin.NODE_STATE_READY
+
+
 def test_who_was_overtaken_acknowledges_nothing_any_more(node: Turned, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = node.send(node.maker.amounts("deposits", a2=5))
     # Another process took the lease: on one host only by a broken lock, so the epoch is raised beneath the journal.

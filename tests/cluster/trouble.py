@@ -1,6 +1,6 @@
 """An engine turned by hand over stores that fail when they are told to, in one thread and without a clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,6 +64,11 @@ class TroubledJournal:
         self._inner.append(frame)
         if lost == "in":
             raise OutcomeUnknown(frame.height, "the connection is gone")
+
+    def frames(self, from_height: int | None = None) -> Iterator[Frame]:
+        if self.silent:
+            raise StoreFailed("nobody answers")
+        return self._inner.frames(from_height)
 
     def resume(self) -> Tip:
         if self.silent:
