@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.faults.campaign import full_disks, node_kills, ray_heads
+from tests.faults.campaign import full_disks, gateway_kills, node_kills, postgresql_kills, ray_heads, zombies
 from tests.faults.verdict import Report
 
 # The folder a part may use, and whether its short version is wanted.
@@ -22,6 +22,9 @@ Part = Callable[[Path, bool], Report]
 
 PARTS: Final[dict[str, Part]] = {
     "node-kills": node_kills.run,
+    "gateway-kills": gateway_kills.run,
+    "zombies": zombies.run,
+    "postgresql-kills": postgresql_kills.run,
     "full-disk": full_disks.run,
     "ray-head": ray_heads.run,
 }

@@ -25,7 +25,7 @@ from breakwater.v1 import trading_pb2 as trading
 from cluster.history import Recorder
 from node.client import Client
 from node.client.errors import refused_of
-from tests.faults.live_node import PATIENCE_S, POLL_S, NotInTime
+from tests.faults.live_process import PATIENCE_S, POLL_S, NotInTime
 
 TWILIGHT, MARGIN_TRADE = 1, 2
 BTC_USD = 100_000
@@ -200,9 +200,10 @@ class _Worker:
         deadline_s = time.monotonic() + patience_s
         for attempt in itertools.count(1):
             outcome, is_final = self._attempt(batch)
+            if not is_final:
+                self._door = (self._door + 1) % len(self.load.doors)
             if is_final or attempt == attempts or self.load.stopping.is_set() or time.monotonic() > deadline_s:
                 return outcome
-            self._door = (self._door + 1) % len(self.load.doors)
             self.load.stopping.wait(_PAUSES_S[min(attempt, len(_PAUSES_S)) - 1])
         raise AssertionError("unreachable")
 

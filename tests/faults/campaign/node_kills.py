@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.audit import audit
-from cluster.journal import open_read_only
 from tests.faults.live_load import Load
-from tests.faults.live_node import LiveNode, NodeSettings
+from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
 from tests.faults.verdict import Report, judge, median_and_worst
 
 TITLE = "kill -9 of the node's process"
@@ -58,7 +57,7 @@ def _campaign(
     told = folder / "crash-at"
     with LiveNode(settings, folder / "node.log") as node:
         node.start(BREAKWATER_CRASH_AT=f"@{told}")
-        with Load([node.address], node.key(), 1) as load:
+        with Load([node.address], node.key(), PRINCIPAL) as load:
             for point in deaths:
                 load.acknowledged(20)
                 _die(node, point, told, chance)
@@ -68,7 +67,7 @@ def _campaign(
                 load.acknowledged()
                 times.acknowledging.append(load.acks_since(died_s)[0].at_s - died_s)
         node.stop()
-    verdict = judge(load, open_read_only(settings.data_dir))
+    verdict = judge(load, node.journal())
     report.blame(f"{transport}, {killed}", [*verdict.faults, *audit(settings.data_dir).violations])
     report.row(
         transport,

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from cluster.audit import audit
-from cluster.journal import open_read_only
 from tests.faults.live_load import Load
-from tests.faults.live_node import LiveNode, NodeEnded, NodeSettings, NotInTime
+from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
+from tests.faults.live_process import NotInTime
 from tests.faults.verdict import Report, judge
 
 TITLE = "processes of the embedded Ray are killed"
@@ -34,7 +34,7 @@ def _campaign(folder: Path, report: Report, victims: tuple[str, ...]) -> None:
     settings = NodeSettings(folder / "data", "ray")
     with LiveNode(settings, folder / "node.log") as node:
         node.start()
-        with Load([node.address], node.key(), 1) as load:
+        with Load([node.address], node.key(), PRINCIPAL) as load:
             load.acknowledged(20)
             killed_s = time.monotonic()
             _kill(node, victims)
@@ -49,7 +49,7 @@ def _campaign(folder: Path, report: Report, victims: tuple[str, ...]) -> None:
             load.acknowledged(20)
             again_s = load.acks_since(again_s)[0].at_s - again_s
         node.stop()
-    verdict = judge(load, open_read_only(settings.data_dir))
+    verdict = judge(load, node.journal())
     report.blame(folder.name, [*verdict.faults, *audit(settings.data_dir).violations])
     report.row(
         " and ".join(victims),
@@ -79,7 +79,7 @@ def _watch(node: LiveNode, load: Load) -> str:
                 return "the node ended"
             time.sleep(0.1)
         load.acknowledged(20)
-    except (NodeEnded, NotInTime):
+    except NotInTime:
         return "the node ended" if not node.alive else "the node hangs"
     return "the node goes on"
 

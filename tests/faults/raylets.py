@@ -1,0 +1,161 @@
+"""A Ray cluster of several daemons on this machine, each `ray start --block` in a session of its own, ended by pid.
+
+Never `ray stop`, which would stop every Ray of the machine. Its ports listen everywhere, so it demands a token.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from tests.faults.live_process import LOOPBACK, PATIENCE_S, POLL_S, NotInTime, free_port
+
+# A daemon that does not answer for a second is given up: two looks of half a second, a fifth of a second apart.
+HEALTH_CHECKS = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "200",
+    "RAY_health_check_timeout_ms": "500",
+    "RAY_health_check_failure_threshold": "2",
+}
+_FAREWELL_S = 10.0
+_CPUS = 2
+_STORE_BYTES = 100 << 20
+
+
+@dataclass
+class Raylet:
+    """One daemon with its workers. `log` is what `ray start` said."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def below(self) -> list[psutil.Process]:
+        """The daemon, its agents, its workers, and on the head the control store."""
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.process.pid).children(recursive=True)
+        return []
+
+    def pids(self, name: str) -> list[int]:
+        """Processes of a name: raylet, gcs_server, or ray:: for workers."""
+        return [process.pid for process in self.below() if _name(process).startswith(name)]
+
+    def kill(self) -> None:
+        """kill -9 of the daemon and everything below it, as when the machine loses its power."""
+        everybody = [*self.below(), psutil.Process(self.process.pid)] if self.process.poll() is None else []
+        for process in everybody:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        psutil.wait_procs(everybody, timeout=_FAREWELL_S)
+
+
+class Raylets:
+    """A head and further daemons. `environment` is for nodes that join; leaving the `with` ends all of them."""
+
+    def __init__(self, folder: Path, address: str = LOOPBACK, inside: Sequence[str] = ()) -> None:
+        """`address` is the head's, `inside` a command in front of its start; logs go into the folder."""
+        self._folder = folder
+        # Ray puts sockets below it, whose paths may have 107 bytes at most.
+        self._temp = Path(tempfile.mkdtemp(prefix="bw-"))
+        self.environment = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "RAY_task_events_report_interval_ms": "0",
+            **HEALTH_CHECKS,
+        }
+        self._address = f"{address}:{free_port()}"
+        self._raylets: list[Raylet] = []
+        self._begin_head(address, inside)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for raylet in reversed(self._raylets):
+            raylet.kill()
+        shutil.rmtree(self._temp, ignore_errors=True)
+
+    @property
+    def address(self) -> str:
+        """What `up --address` is given."""
+        return self._address
+
+    @property
+    def head(self) -> Raylet:
+        """The first daemon, with the control store."""
+        return self._raylets[0]
+
+    def _begin_head(self, address: str, inside: Sequence[str]) -> None:
+        port = self._address.rpartition(":")[2]
+        options = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._temp}"]
+        self._start("head", address, inside, options, {"near": 1})
+
+    def join(self, name: str, address: str = LOOPBACK, inside: Sequence[str] = ()) -> Raylet:
+        """A further daemon, which has the custom resource `far`. Raises NotInTime."""
+        return self._start(name, address, inside, [f"--address={self._address}"], {"far": 1})
+
+    def _start(
+        self, name: str, address: str, inside: Sequence[str], options: Sequence[str], resources: dict[str, int]
+    ) -> Raylet:
+        log = self._folder / f"ray-{name}.log"
+        command = [
+            *(*inside, sys.executable, "-c", "from ray.scripts.scripts import main; main()"),
+            *("start", "--block", "--disable-usage-stats", f"--node-ip-address={address}", f"--num-cpus={_CPUS}"),
+            *(f"--resources={json.dumps(resources)}", f"--object-store-memory={_STORE_BYTES}", *options),
+            *(f"--{port}={free_port()}" for port in _PORTS),
+        ]
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                env={**os.environ, **self.environment},
+            )
+        raylet = Raylet(process, log)
+        self._raylets.append(raylet)
+        self._wait_started(raylet)
+        return raylet
+
+    def _wait_started(self, raylet: Raylet) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while "Ray runtime started" not in raylet.log.read_text(errors="replace"):
+            if raylet.process.poll() is not None or time.monotonic() > deadline_s:
+                raise NotInTime(f"Ray did not start: {raylet.log.read_text(errors='replace')[-2_000:]}")
+            time.sleep(POLL_S)
+
+
+_PORTS = (
+    "node-manager-port",
+    "object-manager-port",
+    "dashboard-agent-listen-port",
+    "dashboard-agent-grpc-port",
+    "runtime-env-agent-port",
+    "metrics-export-port",
+)
+
+
+def _name(process: psutil.Process) -> str:
+    """What a process calls itself: workers write their actor's class over their command line."""
+    with suppress(psutil.NoSuchProcess):
+        line = process.cmdline()
+        return line[0] if line and line[0].startswith("ray::") else process.name()
+    return ""
