@@ -3,11 +3,9 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from node.cli import up_options as options
 from node.cli.connection import DEFAULT_DATA, AddressOption, ApiKeyOption, DataOption, connected
 from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, complain, end, put_facts, put_json, put_line
 from node.cli.signals import stop_on_signals
@@ -20,42 +18,23 @@ _LOOK_S = 1.0
 
 def up(
     data: DataOption = DEFAULT_DATA,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="0 (the default) takes a free one.")] = None,
-    shards: Annotated[int | None, typer.Option(min=1, max=1_024, help="Shards of accounts; default 2.")] = None,
-    transport: Annotated[str | None, typer.Option(help="ray (default) or inline.")] = None,
-    address: Annotated[str | None, typer.Option(help="Ray cluster to join; without it Ray is embedded.")] = None,
-    driver: Annotated[bool, typer.Option("--driver", help="Seal no block; a driver does (replays).")] = False,
-    dev: Annotated[bool, typer.Option("--dev", help="Make keys and print them, faucet, reflection.")] = False,
-    metrics_port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Serve Prometheus metrics.")] = None,
-    actor_standbys: Annotated[
-        str | None, typer.Option(help="Actors with a standby that takes over at once: none (default), shards or all.")
-    ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(envvar="BREAKWATER_JOURNAL", help="postgresql://... of the journal; default: a file of --data."),
-    ] = None,
-    snapshots: Annotated[
-        str | None,
-        typer.Option(envvar="BREAKWATER_SNAPSHOTS", help="URL or path of the snapshots; default: a folder of --data."),
-    ] = None,
-    take_over: Annotated[
-        bool, typer.Option("--take-over", help="Take the journal from a node that holds it and lives; it is fenced.")
-    ] = False,
-    standby: Annotated[
-        bool, typer.Option("--standby", help="Follow the journal of another node; take over when that one is gone.")
-    ] = False,
-    config: Annotated[Path | None, typer.Option(help="TOML file; options override it.")] = None,
-    house_bot: Annotated[
-        bool,
-        typer.Option("--house-bot/--no-house-bot", help="Liquidate on venues whose liquidations are left to bots."),
-    ] = True,
-    house_bot_account: Annotated[
-        list[str] | None, typer.Option(help="VENUE=ACCOUNT of the house bot; in dev mode it opens its own.")
-    ] = None,
-    house_bot_key: Annotated[
-        str | None, typer.Option(envvar="BREAKWATER_HOUSE_BOT_KEY", help="Its key; in dev mode the key `dev`.")
-    ] = None,
+    host: options.Host = None,
+    port: options.Port = None,
+    shards: options.Shards = None,
+    transport: options.Transport = None,
+    address: options.Address = None,
+    driver: options.Driver = False,
+    dev: options.Dev = False,
+    metrics_port: options.MetricsPort = None,
+    actor_standbys: options.ActorStandbys = None,
+    journal: options.Journal = None,
+    snapshots: options.Snapshots = None,
+    take_over: options.TakeOver = False,
+    standby: options.Standby = False,
+    config: options.Config = None,
+    house_bot: options.HouseBot = True,
+    house_bot_account: options.HouseBotAccount = None,
+    house_bot_key: options.HouseBotKey = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a node in the foreground until it is interrupted."""
