@@ -7,6 +7,7 @@ event is worked out anew from the rulebooks (tags in the complaints), and accoun
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from breakwater.v1 import batches_pb2, commands_pb2, common_pb2
@@ -15,6 +16,7 @@ from cluster.invariants import check_after_block
 from cluster.journal import ReadableJournal
 from cluster.replica import Replica
 from node.simulation.auditing.chain import ChainBook
+from node.simulation.auditing.margin import MarginBook
 from node.simulation.auditing.money import MoneyBook
 from node.simulation.auditing.seen import Seen
 from node.simulation.auditing.twilight import TwilightBook
@@ -80,4 +82,7 @@ class WatchfulAuditor:
         return faults
 
 
-_BOOKS: Final[dict[int, type[TwilightBook]]] = {common_pb2.RULEBOOK_TWILIGHT: TwilightBook}
+_BOOKS: Final[dict[int, Callable[[int], VenueBook]]] = {
+    common_pb2.RULEBOOK_TWILIGHT: TwilightBook,
+    common_pb2.RULEBOOK_MARGIN_TRADE: MarginBook,
+}

@@ -95,9 +95,7 @@ class Operator(Person):
     def act(self, reader: Reader) -> list[commands_pb2.CommandBatch]:
         """Something now and then; what is halted or frozen is soon let go."""
         if self._halted and self.chance(0.6):
-            market = min(self._halted)
-            self._halted.discard(market)
-            return [self.batch("halt_market", market=market, halted=False, reason="over")]
+            return self.wind_up()
         if self._frozen and self.chance(0.3):
             account = min(self._frozen)
             self._frozen.discard(account)
@@ -122,12 +120,19 @@ class Operator(Person):
                 return [self._market_change()]
 
     def heard(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
-        """How high the chain is."""
+        """How high the chain is, and what it halted."""
         self._height = max(self._height, outcome.height)
+        if batch.HasField("halt_market") and outcome.status[0] != common_pb2.OUTCOME_STATUS_REFUSED:
+            (self._halted.add if batch.halt_market.halted else self._halted.discard)(batch.halt_market.market)
+
+    def wind_up(self) -> list[commands_pb2.CommandBatch]:
+        """Lets every market go: a halted one never has a fresh price, and a node that resumes waits for one."""
+        return (
+            [self.batch("halt_market", market=min(self._halted), halted=False, reason="over")] if self._halted else []
+        )
 
     def _halt(self) -> list[commands_pb2.CommandBatch]:
         market = self.random.choice(sorted(self._markets))
-        self._halted.add(market)
         return [self.batch("halt_market", market=market, halted=True, reason="an exercise")]
 
     def _freeze(self) -> list[commands_pb2.CommandBatch]:

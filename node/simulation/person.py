@@ -56,8 +56,9 @@ class Person:
         due = [request for at_ms, request in self._again if at_ms <= now_ms]
         self._again = [entry for entry in self._again if entry[0] > now_ms]
         sent = [Request(request.batch, self.random.choice(_TIMEOUTS_MS), request) for request in due]
-        if not self._is_finished and self.unanswered() + len(sent) < _MOST_OUT:
-            sent += [Request(batch, self.random.choice(_TIMEOUTS_MS)) for batch in self.act(reader)]
+        if self.unanswered() + len(sent) < _MOST_OUT:
+            batches = self.wind_up() if self._is_finished else self.act(reader)
+            sent += [Request(batch, self.random.choice(_TIMEOUTS_MS)) for batch in batches]
         if not self._is_finished:
             sent += self._mischief()
         self._out.update(sent)
@@ -75,7 +76,7 @@ class Person:
             self.heard(request.batch, answer)
 
     def finish(self) -> None:
-        """Nothing new from here on."""
+        """Nothing new from here on, but for what is to be wound up."""
         self._is_finished = True
 
     def unanswered(self) -> int:
@@ -85,6 +86,10 @@ class Person:
     def act(self, reader: Reader) -> list[commands_pb2.CommandBatch]:
         """What it wants to send now."""
         raise NotImplementedError
+
+    def wind_up(self) -> list[commands_pb2.CommandBatch]:
+        """What it still has to send when everybody finishes."""
+        return []
 
     def heard(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
         """An answer of a block."""
