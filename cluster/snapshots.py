@@ -47,12 +47,12 @@ class Snapshot:
 class SnapshotStore:
     """The snapshots of one node. One process writes; it is the one that holds the journal."""
 
-    def __init__(self, where: Path | str, keep: int = 3, notice: NoticeSink = _log.warning) -> None:
-        """`where` is a directory or a URL. `keep` is how many heights prune leaves; `notice` is told of every damaged
-        snapshot that was passed over. Raises BadSnapshotsUrl."""
+    def __init__(self, where: Path | str | Place, keep: int = 3, notice: NoticeSink = _log.warning) -> None:
+        """`where` is a directory, a URL or a place. `keep` is how many heights prune leaves; `notice` is told of every
+        damaged snapshot that was passed over. Raises BadSnapshotsUrl."""
         if keep < 1:
             raise ValueError(f"keep must be at least 1, not {keep}")
-        self._place = place_of(where)
+        self._place = place_of(where) if isinstance(where, Path | str) else where
         self._keep = keep
         self._notice = notice
 

@@ -114,7 +114,6 @@ class Fleet:
             self._give_up(node, error)
             if not flipped:
                 self._complain(f"{node.name} did not start: {error}")
-            self._depot.mend()
             self._start_later()
         except JournalError as error:
             self._give_up(node, error)
@@ -124,6 +123,7 @@ class Fleet:
         else:
             if flipped and node.is_up:
                 self._complain(f"{node.name} started on a journal with a flipped bit")
+        finally:
             self._depot.mend()
 
     def _give_up(self, node: SimNode, error: Exception) -> None:
@@ -169,5 +169,5 @@ class Fleet:
 
     def read_journal(self) -> ReadableJournal:
         """The journal, when no node has it any more."""
-        reader = Process("reader", self._chaos, lambda for_ms: None, lambda: None)
+        reader = Process("reader", self._chaos)
         return SimJournal.open(self._depot.journal, reader, GENESIS_TIP, self._note)

@@ -32,7 +32,13 @@ class Process:
     `run_world` lets the world go on for so many milliseconds; `takeover` brings a successor.
     """
 
-    def __init__(self, name: str, chaos: Chaos, run_world: Callable[[int], None], takeover: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        chaos: Chaos,
+        run_world: Callable[[int], None] = lambda for_ms: None,
+        takeover: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = name
         self._alive = True
         self.chaos = chaos

@@ -12,7 +12,8 @@ from cluster.simulator.storage.archive import ArchiveFile, SimArchive
 from cluster.simulator.storage.disk import SimDisk
 from cluster.simulator.storage.journal import SimJournal
 from cluster.simulator.storage.journal_store import LOG, JournalStore
-from cluster.simulator.storage.snapshots import SimSnapshots, newest_whole
+from cluster.simulator.storage.snapshots import FOLDER, SimPlace
+from cluster.snapshots import SnapshotStore
 
 
 class Depot:
@@ -28,7 +29,7 @@ class Depot:
         self.journal = JournalStore(self.disk, scheduler, chaos, is_server)
         self.archives = {machine: ArchiveFile(chaos) for machine in machines}
         self.owners = dict.fromkeys(machines, owners)
-        self._flipped: tuple[str, int] | None = None
+        self._backup: bytes | None = None
 
     def _is_full(self) -> bool:
         chaos, now_ms = self._chaos, self._scheduler.now_ms
@@ -43,16 +44,20 @@ class Depot:
         self.archives[machine].lose_power()
 
     def come_right(self) -> None:
-        """Room on the disk, a server that answers, no bit out of place."""
+        """Room on the disk, a server that answers."""
         self._full_until_ms = self.journal.down_until_ms = 0
-        self.mend()
+
+    def snapshots(self, process: Process, notice: Callable[[str], None]) -> SnapshotStore:
+        """The snapshots as a process finds them: a directory beside an embedded journal, else an object store."""
+        return SnapshotStore(SimPlace(self.disk, process, not self.journal.is_server), notice=notice)
 
     def flip_a_snapshot(self) -> None:
         """One bit of the newest snapshot, for good: it is passed over."""
-        names = self.disk.names("snapshots/")
-        if names and self._chaos.strikes(Fault.BIT_FLIP_SNAPSHOT, names[-1]):
-            bits = 8 * self.disk.size(names[-1])
-            self.disk.flip(names[-1], self._chaos.between(Fault.BIT_FLIP_SNAPSHOT, 0, bits - 1))
+        files = self.disk.names(FOLDER)
+        newest = [file for file in files if file.startswith(files[-1].rpartition("/")[0]) and self.disk.size(file)]
+        if newest and self._chaos.strikes(Fault.BIT_FLIP_SNAPSHOT):
+            file = newest[self._chaos.between(Fault.BIT_FLIP_SNAPSHOT, 0, len(newest) - 1)]
+            self.disk.flip(file, self._chaos.between(Fault.BIT_FLIP_SNAPSHOT, 0, 8 * self.disk.size(file) - 1))
 
     def flip_a_frame(self, machine: str) -> bool:
         """One bit of a frame that a start on this machine must look at; whether there was one. `mend` turns it back.
@@ -61,7 +66,7 @@ class Depot:
         lease, a snapshot or the archive.
         """
         records = list(self.journal.records())
-        newest = newest_whole(self.disk, None, lambda text: None)
+        newest = self.snapshots(Process("nobody", self._chaos), lambda text: None).latest()
         verified_to = newest.height if newest else 0
         known_to = max(self.journal.lease().anchor.height, verified_to, self.archives[machine].tip)
         ends = [*(at for at, _ in records), self.disk.size(LOG)][1:]
@@ -73,15 +78,15 @@ class Depot:
         if not suspects or not self._chaos.strikes(Fault.BIT_FLIP_JOURNAL):
             return False
         start, end = suspects[self._chaos.between(Fault.BIT_FLIP_JOURNAL, 0, len(suspects) - 1)]
-        self._flipped = LOG, self._chaos.between(Fault.BIT_FLIP_JOURNAL, 8 * start, 8 * end - 1)
-        self.disk.flip(*self._flipped)
+        self._backup = self.disk.read(LOG)
+        self.disk.flip(LOG, self._chaos.between(Fault.BIT_FLIP_JOURNAL, 8 * start, 8 * end - 1))
         return True
 
     def mend(self) -> None:
-        """An operator puts the journal back as it was."""
-        if self._flipped is not None:
-            self.disk.flip(*self._flipped)
-            self._flipped = None
+        """An operator puts the journal back as it was, all of it: a start may have cut a frame off."""
+        if self._backup is not None:
+            self.disk.put_back(LOG, self._backup)
+            self._backup = None
 
 
 class SimStores:
@@ -92,7 +97,7 @@ class SimStores:
         self._machine = machine
         self._process = process
         self._notice = notice
-        self.snapshots = SimSnapshots(depot.disk, process, notice)
+        self.snapshots = depot.snapshots(process, notice)
         self.opened: SimJournal | None = None
 
     def open_journal(self, verify_after: Tip) -> Journal:

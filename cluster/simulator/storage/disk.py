@@ -38,6 +38,10 @@ class SimDisk:
         """A whole file under this name, old or new whatever happens (written aside, synced, renamed)."""
         if self._is_full():
             raise OSError(errno.ENOSPC, "No space left on device")
+        self.put_back(name, content)
+
+    def put_back(self, name: str, content: bytes) -> None:
+        """A file as it was in a backup."""
         self._files[name] = bytearray(content)
         self._synced[name] = len(content)
 
@@ -82,5 +86,5 @@ class SimDisk:
             self._synced[name] = len(self._files[name])
 
     def flip(self, name: str, bit: int) -> None:
-        """Turns one bit of a file over; again, and it is as before."""
+        """Turns one bit of a file over."""
         self._files[name][bit // 8] ^= 1 << (bit % 8)

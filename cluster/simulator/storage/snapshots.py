@@ -1,87 +1,81 @@
-"""Snapshots on a simulated disk: a file a height, whole by its content hash or passed over."""
+"""A place for snapshots on a simulated disk: the real store (`cluster.snapshots`) writes and verifies there.
 
-import json
-from collections.abc import Callable, Mapping
+A directory, with a temporary name and a rename, or an object store that has none and takes the manifest last.
+"""
 
-from blake3 import blake3
+from collections.abc import Mapping
 
 from cluster.simulator.faults import Fault
 from cluster.simulator.process import Process
 from cluster.simulator.storage.disk import SimDisk
-from cluster.snapshots import Snapshot
+from cluster.snapshot_places import MANIFEST_NAME
 
-_FOLDER, _KEEP, _DIGEST_BYTES = "snapshots/", 3, 32
+FOLDER = "snapshots/"
+_WRITING = ".writing-"
 
 
-class SimSnapshots:
-    """See `cluster.stores.Snapshots`. The process may end half-way through a write."""
+class SimPlace:
+    """See `cluster.snapshot_places.Place`. The process may end between any two files."""
 
-    def __init__(self, disk: SimDisk, process: Process, notice: Callable[[str], None]) -> None:
+    def __init__(self, disk: SimDisk, process: Process, has_renames: bool) -> None:
         self._disk = disk
         self._process = process
-        self._notice = notice
+        self._has_renames = has_renames
 
-    def write(self, height: int, frame_hash: bytes, parts: Mapping[str, bytes]) -> str:
-        """Durable when it returns; under a name of its own until it is whole."""
-        content = _encode(frame_hash, parts)
-        name, half = f"{_FOLDER}{height:020d}-{blake3(content).hexdigest()}", len(content) // 2
-        writing = f"writing/{height}"
-        self._disk.remove(writing)
-        self._disk.append(writing, content[:half])
-        self._process.crash_point(Fault.CRASH_IN_SNAPSHOT)
-        self._disk.append(writing, content[half:])
-        self._disk.sync(writing)
-        for other in self._of_height(height):
-            self._disk.remove(other)
-        self._disk.rename(writing, name)
-        return name
+    def names(self) -> list[str]:
+        """See `Place`."""
+        entries: dict[str, set[str]] = {}
+        for path in self._disk.names(FOLDER):
+            name, file = path.removeprefix(FOLDER).split("/")
+            entries.setdefault(name, set()).add(file)
+        return sorted(name for name, files in entries.items() if self._has_renames or MANIFEST_NAME in files)
 
-    def latest(self, at_most: int | None = None) -> Snapshot | None:
-        """See `newest_whole`."""
-        return newest_whole(self._disk, at_most, self._notice)
+    def read(self, name: str, file: str) -> bytes:
+        """See `Place`."""
+        if not self._disk.has(_path(name, file)):
+            raise FileNotFoundError(2, "No such file or directory", file)
+        return self._disk.read(_path(name, file))
 
-    def heights(self) -> list[int]:
-        """Ascending, whole or damaged."""
-        return sorted({_height(name) for name in self._disk.names(_FOLDER)})
+    def size(self, name: str, file: str) -> int:
+        """See `Place`."""
+        return len(self.read(name, file))
 
-    def prune(self) -> list[int]:
-        """Removes all but the newest few."""
-        old = self.heights()[:-_KEEP]
-        for height in old:
-            for name in self._of_height(height):
-                self._disk.remove(name)
-        return old
+    def put(self, name: str, files: Mapping[str, bytes], manifest: bytes) -> None:
+        """See `Place`."""
+        self.sweep()
+        writing = f"{_WRITING}{name}" if self._has_renames else name
+        if not self._has_renames:
+            self.remove(name)
+        for file, content in [*files.items(), (MANIFEST_NAME, manifest)]:
+            self._write(_path(writing, file), content)
+        if self._has_renames:
+            self.remove(name)
+            for path in self._disk.names(_path(writing)):
+                self._disk.rename(path, path.replace(writing, name))
 
-    def _of_height(self, height: int) -> list[str]:
-        return self._disk.names(f"{_FOLDER}{height:020d}-")
+    def _write(self, path: str, content: bytes) -> None:
+        """An object appears whole; a file is there in part before it is synced."""
+        if self._has_renames:
+            self._disk.append(path, content)
+            self._process.crash_point(Fault.CRASH_IN_SNAPSHOT)
+            self._disk.sync(path)
+        else:
+            self._process.crash_point(Fault.CRASH_IN_SNAPSHOT)
+            self._disk.replace(path, content)
+
+    def remove(self, name: str) -> None:
+        """See `Place`."""
+        self._disk.remove(_path(name, MANIFEST_NAME))
+        for path in self._disk.names(_path(name)):
+            self._disk.remove(path)
+
+    def sweep(self) -> None:
+        """See `Place`."""
+        for path in self._disk.names(FOLDER):
+            name = path.removeprefix(FOLDER).split("/")[0]
+            if name.startswith(_WRITING) or not self._disk.has(_path(name, MANIFEST_NAME)):
+                self._disk.remove(path)
 
 
-def newest_whole(disk: SimDisk, at_most: int | None, notice: Callable[[str], None]) -> Snapshot | None:
-    """The newest that verifies, not above a height; damaged ones are told and passed over."""
-    for name in reversed(disk.names(_FOLDER)):
-        if at_most is not None and _height(name) > at_most:
-            continue
-        content = disk.read(name)
-        if blake3(content).hexdigest() == name[-2 * _DIGEST_BYTES :]:
-            return _decode(_height(name), content)
-        notice(f"snapshot {_height(name)} is damaged and passed over")
-    return None
-
-
-def _height(name: str) -> int:
-    return int(name.removeprefix(_FOLDER)[:20])
-
-
-def _encode(frame_hash: bytes, parts: Mapping[str, bytes]) -> bytes:
-    head = json.dumps([frame_hash.hex(), [[name, len(parts[name])] for name in sorted(parts)]]).encode()
-    return len(head).to_bytes(4, "big") + head + b"".join(parts[name] for name in sorted(parts))
-
-
-def _decode(height: int, content: bytes) -> Snapshot:
-    size = int.from_bytes(content[:4], "big")
-    frame_hash, entries = json.loads(content[4 : 4 + size])
-    parts, at = {}, 4 + size
-    for name, length in entries:
-        parts[name] = content[at : at + length]
-        at += length
-    return Snapshot(height, bytes.fromhex(frame_hash), parts, blake3(content).digest())
+def _path(name: str, file: str = "") -> str:
+    return f"{FOLDER}{name}/{file}"
