@@ -173,7 +173,9 @@ class Engine:
 
     def finish(self) -> None:
         """The end of a node that is well: a snapshot of what there is."""
-        if not self.stopped_because and not self._maker.unsettled and self.state.height > self.snapshot_height:
+        if self.stopped_because:
+            return  # everybody was told why, and whoever still comes is
+        if not self._maker.unsettled and self.state.height > self.snapshot_height:
             self._behind_blocks()
         self._refuse_everybody(Refused(refusals.REFUSAL_UNAVAILABLE))
 

@@ -125,6 +125,9 @@ def test_who_was_overtaken_acknowledges_nothing_any_more(node: Turned, monkeypat
     height = node.engine.height
     node.turn(20)
     assert node.engine.height == height
+    node.engine.finish()  # as the thread that turned it does at its end: the reason stays the same
+    (later,) = node.send(node.maker.amounts("deposits", a2=9))
+    assert refusal(later) == FENCED
 
 
 def test_an_idle_node_hears_that_it_was_overtaken(node: Turned) -> None:
