@@ -31,6 +31,7 @@ from cluster.host_parts import (
     trials,
 )
 from cluster.lanes import Lanes
+from cluster.machines import Places
 from cluster.placement import Owners, load, save
 from cluster.recovery import Recovered
 from cluster.refused import Refused
@@ -111,7 +112,8 @@ class Host:
                 return LocalValidator(*arguments)
             from cluster.transport.ray import RayValidator
 
-            validator = RayValidator(*arguments, stall_s=config.stall_s)
+            resources = Places(config.place).resources_of("validator")
+            validator = RayValidator(*arguments, stall_s=config.stall_s, resources=resources)
             validator.ask("yield_cpu")
             return validator
 

@@ -13,6 +13,7 @@ from typing import cast
 from cluster.engine_settings import EngineSettings
 from cluster.follower import stand_by
 from cluster.journal import LeaseHeld
+from cluster.machines import PlaceError, Places
 from cluster.poison import LocalTrial, Trial
 from cluster.recovery import Recovered, recover
 from cluster.standbys import KINDS, Crew, Standbys
@@ -44,6 +45,8 @@ class HostConfig(EngineSettings):
     # Which actors have a standby (`cluster.standbys.KINDS`); when one that does nothing is given up, 0: 5 block times.
     actor_standbys: str = "none"
     stall_ms: int = 0
+    # Whose machine must offer which custom resource: WHO=RESOURCE (`cluster.machines`).
+    place: tuple[str, ...] = ()
 
     @property
     def stall_s(self) -> float:
@@ -109,12 +112,18 @@ def make_transport(config: HostConfig) -> Carrier:
         return InlineTransport(config.shards)
     if config.transport != "ray":
         raise ValueError(f"no transport is called {config.transport}")
-    from cluster.launch import start_ray
+    from cluster.launch import start_ray, stop_ray
 
+    places = Places(config.place)
     start_ray(config.ray_address)
-    from cluster.transport.ray import RayTransport
+    from cluster.transport.ray import RayTransport, offered_resources
 
-    return RayTransport(config.shards, stall_s=config.stall_s)
+    try:
+        places.check(offered_resources)
+    except PlaceError:
+        stop_ray()
+        raise
+    return RayTransport(config.shards, places.resources_of, config.stall_s)
 
 
 def end_transport(config: HostConfig, transport: Transport) -> None:

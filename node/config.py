@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cluster.machines import PlaceError, Places
 from node.guards.bounds import Limits
 from node.margin_presets import LISTED, SCALES
 from node.perennial_presets import PERENNIAL_LISTED
@@ -45,6 +47,8 @@ class NodeConfig:
     # Which actors have a standby: none, shards, all; and when an actor that does nothing is given up, 0: 5 block times.
     actor_standbys: str = "none"
     stall_ms: int = 0
+    # Which actors run where on a Ray cluster: words WHO=RESOURCE (`cluster.machines`).
+    place: Sequence[str] = ()
     # What a new node lists itself, by preset; further venues come over the API.
     rules: str = DEFAULT_RULES
     oracle: str = DEFAULT_ORACLE
@@ -75,8 +79,22 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
     for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS), ("actor_standbys", STANDBYS)):
         if getattr(config, name) not in presets:
             raise ConfigError(f"{name} is one of {', '.join(presets)}, not {getattr(config, name)!r}")
+    _check_places(config)
     listed = [_assets(config, name) for name in ("margin_trade", "spin", "perennial")]
     return replace(config, venues=default_venues(config.rules, config.oracle, *listed))
+
+
+def _check_places(config: NodeConfig) -> None:
+    """Raises ConfigError."""
+    words = config.place
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        raise ConfigError(f"place is a list of WHO=RESOURCE, not {words!r}")
+    try:
+        Places(words)
+    except PlaceError as error:
+        raise ConfigError(f"place: {error}") from error
+    if words and config.transport != "ray":
+        raise ConfigError(f"place needs the transport ray: {config.transport} keeps all actors in this process")
 
 
 def _assets(config: NodeConfig, name: str) -> list[str]:

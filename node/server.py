@@ -232,4 +232,5 @@ def _host_config(config: NodeConfig) -> HostConfig:
         max_queue_batches=config.max_queue_batches,
         actor_standbys=config.actor_standbys,
         stall_ms=config.stall_ms,
+        place=tuple(config.place),
     )

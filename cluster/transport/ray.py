@@ -281,6 +281,11 @@ class RayTransport:
             self._end(actor)
 
 
+def offered_resources() -> dict[str, float]:
+    """What the machines of the cluster offer, in all."""
+    return dict(ray.cluster_resources())
+
+
 def _another_node(node: str, resources: Mapping[str, float]) -> str:
     """A living Ray node that offers the resources and is not this one; empty where there is none."""
     for other in sorted(ray.nodes(), key=lambda one: str(one["NodeID"])):
@@ -293,9 +298,11 @@ def _another_node(node: str, resources: Mapping[str, float]) -> str:
 class RayValidator:
     """A validator in a process of its own; see `cluster.validation.ValidatorHost`."""
 
-    def __init__(self, host: type, *arguments: Any, stall_s: float = STALL_S) -> None:
+    def __init__(
+        self, host: type, *arguments: Any, stall_s: float = STALL_S, resources: Mapping[str, float] | None = None
+    ) -> None:
         self._stall_s = stall_s
-        handle = ray.remote(host).options(**_OPTIONS).remote(*arguments)
+        handle = ray.remote(host).options(**_OPTIONS, resources=dict(resources or {})).remote(*arguments)
         self._process = RayProcess("validator", handle, stall_s, lambda: even(1))
 
     def ask(self, method: str, *arguments: Any) -> Any:

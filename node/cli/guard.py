@@ -28,6 +28,7 @@ _SPOKEN = {
     ("cluster.recovery", "ReplayMismatch"): EXIT_NO,
     ("cluster.recovery", "BlockFailed"): EXIT_NO,
     ("cluster.placement", "PlacementError"): EXIT_USAGE,
+    ("cluster.machines", "PlaceError"): EXIT_USAGE,
     ("cluster.void", "NothingToVoid"): EXIT_NO,
     ("cluster.archive", "ArchiveMismatch"): EXIT_NO,
     ("cluster.backup", "BackupError"): EXIT_NO,

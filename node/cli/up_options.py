@@ -16,6 +16,12 @@ MetricsPort = Annotated[int | None, typer.Option(min=0, max=65_535, help="Serve 
 ActorStandbys = Annotated[
     str | None, typer.Option(help="Actors with a standby that takes over at once: none (default), shards or all.")
 ]
+Place = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WHO=RESOURCE", help="Run shard, pool, shard/1, ..., or all where Ray offers the resource; repeat."
+    ),
+]
 Journal = Annotated[
     str | None,
     typer.Option(envvar="BREAKWATER_JOURNAL", help="postgresql://... of the journal; default: a file of --data."),
