@@ -18,6 +18,7 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archive import NO_ACCOUNT, Archive
 from cluster.commit import BlockResult
+from cluster.crash_points import reached
 from cluster.key_filter import KeyFilter
 from cluster.lanes import Lane
 from cluster.sequencer import body_hash
@@ -170,6 +171,7 @@ class Archiver:
         while self._waiting:
             result, answered = self._waiting[0]
             write_block(self.archive, result, answered)
+            reached("node:archived")
             self._waiting.popleft()
             self.failure = ""
             with self._guard:
