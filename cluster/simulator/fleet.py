@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from breakwater.v1 import admin_pb2 as admin
-from cluster.journal import GENESIS_TIP, JournalCorrupted, JournalError, LeaseHeld, ReadableJournal
+from cluster.journal import JournalCorrupted, JournalError, LeaseHeld, ReadableJournal
 from cluster.recovery import BlockFailed, ReplayMismatch
 from cluster.simulator.faults import Chaos
 from cluster.simulator.node import SimNode
@@ -170,4 +170,4 @@ class Fleet:
     def read_journal(self) -> ReadableJournal:
         """The journal, when no node has it any more."""
         reader = Process("reader", self._chaos)
-        return SimJournal.open(self._depot.journal, reader, GENESIS_TIP, self._note)
+        return SimJournal.open(self._depot.journal, reader, self._depot.journal.lease().start, self._note)

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 from cluster.journal import (
-    FIRST_HEIGHT,
     Fenced,
     Frame,
     FrameNotAppended,
@@ -243,8 +242,10 @@ class SimJournal:
     def _place_before(self, height: int) -> Tip:
         """The place of the frame below a height, its bytes verified."""
         start = self.start()
-        if height == start.height + 1 or height <= FIRST_HEIGHT:
+        if height == start.height + 1:
             return start
+        if height <= start.height:
+            raise FramesPruned(height, start.height + 1)
         frame = next((frame for _, frame in self._store.records() if frame.height == height - 1), None)
         error = "it is missing" if frame is None else content_error(frame)
         if frame is None or error is not None:

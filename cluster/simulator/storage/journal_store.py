@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from zlib import crc32
 
 from cluster.journal import GENESIS_TIP, Frame, Tip
 from cluster.simulator.faults import Chaos
@@ -20,7 +21,10 @@ LOG, LEASE = "journal/log", "journal/lease"
 LEASE_MS = 2_000
 
 _MAGIC = b"frame\x00\x01\x02"
+# What comes before a payload, and a sum of it: a length that is wrong must not swallow the frames behind it.
 _HEAD = struct.Struct(">8sQQ32s32sI")
+_SUM = struct.Struct(">I")
+_BEFORE_PAYLOAD = _HEAD.size + _SUM.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class JournalStore:
 def encode(frame: Frame) -> bytes:
     """A frame as the log has it."""
     head = _HEAD.pack(_MAGIC, frame.height, frame.epoch, frame.prev_hash, frame.hash, len(frame.payload))
-    return head + frame.payload
+    return head + _SUM.pack(crc32(head)) + frame.payload
 
 
 def decode(raw: bytes) -> Iterator[tuple[int, Frame]]:
@@ -131,12 +135,15 @@ def decode(raw: bytes) -> Iterator[tuple[int, Frame]]:
             yield at, Frame(0, 0, b"", b"", raw[at:end])
         else:
             _, height, epoch, prev_hash, digest, _ = _HEAD.unpack_from(raw, at)
-            yield at, Frame(height, epoch, prev_hash, digest, raw[at + _HEAD.size : end])
+            yield at, Frame(height, epoch, prev_hash, digest, raw[at + _BEFORE_PAYLOAD : end])
         at = end
 
 
 def _end_of_record(raw: bytes, at: int) -> int | None:
-    if len(raw) - at < _HEAD.size or raw[at : at + len(_MAGIC)] != _MAGIC:
+    head = raw[at : at + _HEAD.size]
+    if len(raw) - at < _BEFORE_PAYLOAD or not head.startswith(_MAGIC):
         return None
-    end = at + _HEAD.size + int(_HEAD.unpack_from(raw, at)[5])
+    if _SUM.unpack_from(raw, at + _HEAD.size)[0] != crc32(head):
+        return None
+    end = at + _BEFORE_PAYLOAD + int(_HEAD.unpack(head)[5])
     return end if end <= len(raw) else None
