@@ -35,6 +35,7 @@ class MarginBook(CrossBook):
         self._quotes: dict[int, tuple[int, int]] = {}
         self._partial: dict[int, int] = {}
         self._named: set[int] = set()
+        self._offered: set[int] = set()
         self._owed_to_fund: Counter[int] = Counter()
 
     def read_terms(self, seen: Seen) -> dict[int, Terms]:
@@ -48,7 +49,7 @@ class MarginBook(CrossBook):
 
     def begin(self, seen: Seen) -> list[str]:
         """Everything settled, nothing acted on."""
-        self._named, self._owed_to_fund = set(), Counter()
+        self._named, self._offered, self._owed_to_fund = set(), set(), Counter()
         self._quotes, self._partial = {}, {}
         return []
 
@@ -59,7 +60,6 @@ class MarginBook(CrossBook):
 
     def rule(self, seen: Seen, event: events_pb2.Event) -> list[str]:
         """The ladder, funding, the vault, the fund."""
-        account = self.account(event.account)
         match event.WhichOneof("body"):
             case "funding_paid":
                 return self._fund(seen, event)
@@ -69,6 +69,7 @@ class MarginBook(CrossBook):
                 return self._taken_over(seen, event)
             case "takeover_refused":
                 self._named.add(event.account)
+                self._offered.add(event.account)
                 body = event.takeover_refused
                 return self._stands(seen, event.account, body.equity_atoms, body.maintenance_atoms, rung=2)
             case "ladder_queued":
@@ -77,8 +78,6 @@ class MarginBook(CrossBook):
                 self._named.add(event.account)
                 return self._deleveraging.take(seen, event)
             case "shortfall_recorded":
-                self.shortfall_atoms += event.shortfall_recorded.amount_atoms
-                account.cash_atoms += event.shortfall_recorded.amount_atoms
                 return self._written_off(seen, event)
             case "insurance_moved":
                 return self._insured(event)
@@ -167,14 +166,15 @@ class MarginBook(CrossBook):
         return faults + self.vault.holds_loss_limit(after, self._rules.vault_loss_limit_ppm)
 
     def _written_off(self, seen: Seen, event: events_pb2.Event) -> list[str]:
-        """MT-16: what is written off is a debt, no more, and only after it was offered."""
-        body, equity = event.shortfall_recorded, self.equity_atoms(seen, event.account)
-        faults = []
-        if body.shortfall_atoms != self.shortfall_atoms:
-            faults.append(f"MT-16: the shortfall is {body.shortfall_atoms} atoms, not {self.shortfall_atoms}")
-        if equity != 0:
-            faults.append(f"MT-16: account {event.account} has {equity} atoms after its debt was written off")
-        return faults
+        """MT-16: the debts of accounts nobody took, no more and no less; they stand at zero after it."""
+        body, owed = event.shortfall_recorded, 0
+        for number in sorted(self._offered):
+            debt = max(0, -self.equity_atoms(seen, number))
+            self.account(number).cash_atoms += debt
+            owed += debt
+        self.shortfall_atoms += owed
+        told, ours = (body.amount_atoms, body.shortfall_atoms), (owed, self.shortfall_atoms)
+        return [] if told == ours else [f"MT-16: written off, and in all, are {told} atoms, not {ours}"]
 
     def _insured(self, event: events_pb2.Event) -> list[str]:
         """MT-16a: what the fund is told to get is what accounts paid; a deficit is paid to its account at once."""
