@@ -11,7 +11,7 @@ from cluster.archive import Archive
 from cluster.archiver import archive_replayed
 from cluster.journal import FIRST_HEIGHT, GENESIS_TIP, Journal, LeaseHeld, StoreFailed, Tip
 from cluster.poison import LocalTrial
-from cluster.recovery import BlockFailed, Recovered, replay
+from cluster.recovery import BlockFailed, Recovered, Replayed, replay
 from cluster.replica import Replica
 from cluster.stores import Stores
 from cluster.validation import Claim
@@ -27,12 +27,23 @@ class GaveUp(Exception):
 class Follower:
     """A replica at, or shortly behind, the tip of a journal that somebody else writes."""
 
-    def __init__(self, stores: Stores, shards: int, snapshot_every: int, notice: Callable[[str], None]) -> None:
-        """Raises LeaseHeld where the journal cannot be read beside its holder."""
+    def __init__(
+        self,
+        stores: Stores,
+        shards: int,
+        snapshot_every: int,
+        notice: Callable[[str], None],
+        executed: Callable[[Replayed], None] = lambda replayed: None,
+    ) -> None:
+        """`executed` is shown every block, before a snapshot is taken past it.
+
+        Raises LeaseHeld where the journal cannot be read beside its holder.
+        """
         self._stores = stores
         self._shards = shards
         self._snapshot_every = snapshot_every
         self._notice = notice
+        self._executed = executed
         snapshot = stores.snapshots.latest()
         self._base_parts: Mapping[str, bytes] | None = snapshot.parts if snapshot else None
         self._base_height = snapshot.height if snapshot else 0
@@ -90,6 +101,7 @@ class Follower:
     def _execute(self) -> None:
         for replayed in replay(self._journal, self._replica, self.height + FIRST_HEIGHT):
             archive_replayed(self._archive, replayed.block, replayed.result)
+            self._executed(replayed)
             self._claims.append(replayed.claim)
             if self._snapshot_every and self.height - self._base_height >= self._snapshot_every:
                 self._take_snapshot()
@@ -111,8 +123,9 @@ def stand_by(
     notice: Callable[[str], None],
     stop: Event,
     followed: Callable[[int], None] = lambda height: None,
+    executed: Callable[[Replayed], None] = lambda replayed: None,
 ) -> Recovered:
-    """Follows until the journal is free, and takes it; `followed` hears how far it is.
+    """Follows until the journal is free, and takes it; `followed` hears how far it is, `executed` is shown every block.
 
     Raises GaveUp where `stop` came first, and as `replay` does.
     """
@@ -122,7 +135,7 @@ def stand_by(
         while not stop.wait(_LOOK_S):
             try:
                 if follower is None:
-                    follower = Follower(stores, shards, snapshot_every, notice)
+                    follower = Follower(stores, shards, snapshot_every, notice, executed)
                 elif silent:
                     follower.reconnect()
                 silent = False

@@ -15,7 +15,7 @@ from cluster.follower import stand_by
 from cluster.journal import LeaseHeld
 from cluster.machines import PlaceError, Places
 from cluster.poison import LocalTrial, Trial
-from cluster.recovery import Recovered, recover
+from cluster.recovery import Recovered, Replayed, recover
 from cluster.standbys import KINDS, Crew, Standbys
 from cluster.stores import DirectoryStores, Stores
 from cluster.transport.inline import InlineTransport
@@ -60,6 +60,7 @@ class Following:
 
     stop: Event
     followed: Callable[[int], None]
+    executed: Callable[[Replayed], None] = lambda replayed: None
 
 
 def stores_of(config: HostConfig) -> Stores:
@@ -75,7 +76,7 @@ def recover_for(config: HostConfig, following: Following | None) -> Recovered:
     stores, give_up_at = stores_of(config), time.monotonic() + _LEASE_PATIENCE_S
     if following is not None:
         settings = (config.shards, config.snapshot_every, config.notice)
-        return stand_by(stores, *settings, following.stop, following.followed)
+        return stand_by(stores, *settings, following.stop, following.followed, following.executed)
     while True:
         try:
             if not config.void_poison:

@@ -27,6 +27,7 @@ from node.guards.dev_keys import ensure_dev_keys
 from node.guards.errors import ErrorGuard
 from node.guards.key_file import write_private
 from node.guards.limits import CallLimits
+from node.guards.opened import keeping_up
 from node.logs import logger
 from node.metrics import Metrics
 from node.services.door import Door
@@ -135,7 +136,8 @@ class NodeServer:
         self.address = f"{config.host}:{self._port}"
         _log.info("standing by", address=self.address)
         try:
-            return Host.open(_host_config(config), Following(self._giving_up, door.followed))
+            following = Following(self._giving_up, door.followed, keeping_up(config.data_dir))
+            return Host.open(_host_config(config), following)
         finally:
             self._run(door.close())
 

@@ -20,6 +20,7 @@ from node.feeds.standings import StandingsFeed
 from node.guards import numbers
 from node.guards.auth import KeyRing, current_caller
 from node.guards.batches import check_rights, check_shape
+from node.guards.opened import OPENING
 from node.guards.refusals import BATCH_REFUSALS, Refused, clamped
 from node.metrics import Metrics
 
@@ -28,7 +29,6 @@ WITH_BOOKS: Final = (common_pb2.RULEBOOK_MARGIN_TRADE, common_pb2.RULEBOOK_SPIN)
 WITH_BOTS: Final = (common_pb2.RULEBOOK_PERENNIAL, common_pb2.RULEBOOK_SPIN)
 
 _REFUSED = common_pb2.OUTCOME_STATUS_REFUSED
-_OPENING: Final = ("open_accounts", "open_subaccounts")
 _FINISH_S: Final = 5.0
 
 Result = TypeVar("Result")
@@ -83,7 +83,7 @@ class Door:
 
     async def bind_opened(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
         """Binds accounts that a batch opened to the key it came with, also when it is asked again after a crash."""
-        if batch.WhichOneof("body") not in _OPENING:
+        if batch.WhichOneof("body") not in OPENING:
             return
         caller = current_caller()
         opened = [

@@ -1,5 +1,6 @@
 """A node that stands by: not serving until the one it follows is gone, then on the same port with all there was."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from breakwater.v1 import admin_pb2, admin_pb2_grpc
 from node.client import Client
+from node.guards.dev_keys import DEV_KEYS_NAME
+from node.guards.key_file import KEYS_NAME
 from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S, config_of
 from tests.api.refusing import refusal_of
@@ -97,5 +100,29 @@ def test_a_standby_follows_a_journal_on_postgresql_and_takes_over(postgresql: Ki
             with Client(standby.address, standby.dev_keys["dev"], TIMEOUT_S) as client:
                 assert (client.status().journal, client.status().shards) == ("postgresql", 3)
                 assert client.account(account).free_atoms == 1_000_000
+    finally:
+        primary.stop()
+
+
+def test_a_standby_learns_who_opened_which_account(postgresql: KillableServer, tmp_path: Path) -> None:
+    journal, copied = postgresql.new_database(), tmp_path / "standby"
+    primary = NodeServer(config_of(tmp_path / "primary", journal=journal))
+    primary.start()
+    try:
+        copied.mkdir()
+        for name in (KEYS_NAME, DEV_KEYS_NAME):
+            shutil.copy(tmp_path / "primary" / name, copied / name)
+        key = primary.dev_keys["trader"]
+        with Client(primary.address, key, TIMEOUT_S) as client:
+            accounts = client.open_accounts(3)
+        standby = NodeServer(config_of(copied, journal=journal, follow=True))
+        with starting(standby):
+            until(lambda: bool(standby.address))
+            primary.stop()
+            until(lambda: health(standby.address) == health_pb2.HealthCheckResponse.SERVING)
+            with Client(standby.address, key, TIMEOUT_S) as client:
+                assert [client.account(account).exists for account in accounts] == [True] * 3
+            with Client(standby.address, primary.dev_keys["lp"], TIMEOUT_S) as client:
+                assert refusal_of(lambda: client.account(accounts[0])).name == "NOT_ALLOWED"
     finally:
         primary.stop()
