@@ -1,9 +1,10 @@
 """A copy of everything a node is made of, taken while it serves: a directory a node can be started on.
 
-Archive first, then the newest snapshot the copied archive reaches up to, then the journal's frames to its tip of that
-moment: so nothing in the copy is ahead of its journal. Frames are read a few at a time and between blocks, checked, and
-put into a journal file of their own, whatever the store of the node is. A manifest with a hash of every file is written
-last, and the directory gets its name when all of it was read again and found whole: there is no half backup.
+Archive first, then the newest snapshot the copied archive reaches up to, then keys, then the journal's frames to its
+tip of that moment: so nothing in the copy is ahead of its journal, and what keys came to own meanwhile a start finds in
+the frames after the snapshot. Frames are read a few at a time and between blocks, checked, and put into a journal file
+of their own, whatever the store of the node is. A manifest with a hash of every file is written last, and the directory
+gets its name when all of it was read again and found whole: there is no half backup.
 """
 
 from __future__ import annotations
@@ -72,10 +73,8 @@ def back_up(
     """
     with _appearing(target) as folder:
         archive_height = _copy_archive(data_dir, folder)
-        tip, start = journal.tip(), journal.start()
-        if tip.height == GENESIS_TIP.height:
-            raise BackupError(f"the journal of {data_dir} is empty: there is nothing to copy")
-        reach = min(archive_height, tip.height) if archive_height is not None else tip.height
+        start = journal.start()
+        reach = archive_height if archive_height is not None else journal.tip().height
         snapshot = snapshots.latest(at_most=reach)
         if start.height and (snapshot is None or snapshot.height < start.height):
             raise BackupError(
@@ -84,9 +83,12 @@ def back_up(
             )
         if snapshot is not None:
             SnapshotStore(folder / SNAPSHOTS).write(snapshot.height, snapshot.frame_hash, snapshot.parts)
-        _copy_frames(journal, start, tip, folder)
         for name in (KEY_NAME, placement.NAME, *private):
             _copy_private(data_dir / name, folder / name)
+        tip = journal.tip()
+        if tip.height == GENESIS_TIP.height:
+            raise BackupError(f"the journal of {data_dir} is empty: there is nothing to copy")
+        _copy_frames(journal, start, tip, folder)
         _write_manifest(
             folder,
             Backup(
@@ -122,11 +124,14 @@ def verify_backup(directory: Path) -> Backup:
     return backup
 
 
-def restore(directory: Path, data_dir: Path, fill: Fill | None = None) -> Backup:
+def restore(
+    directory: Path, data_dir: Path, fill: Fill | None = None, snapshots: SnapshotStore | None = None
+) -> Backup:
     """Makes a data directory, which must not exist or be empty, from a verified backup.
 
-    `fill` puts the frames into another store than the file (`fill_stream`); it is called before the directory appears,
-    and may be called again after a restore that was broken off. Raises BackupError, JournalError, OSError.
+    `fill` puts the frames into another store than the file (`fill_stream`), `snapshots` takes the snapshot where they
+    are not in the directory; both before the directory appears, and both may be filled again after a restore that was
+    broken off. Raises BackupError, JournalError, OSError.
     """
     backup = verify_backup(directory)
     with _appearing(data_dir) as folder:
@@ -139,6 +144,10 @@ def restore(directory: Path, data_dir: Path, fill: Fill | None = None) -> Backup
         if fill is not None:
             with closing(open_read_only(directory)) as journal:
                 _require_tip(fill(journal.frames(), journal.start()), backup)
+        snapshot = SnapshotStore(folder / SNAPSHOTS).latest()
+        if snapshots is not None and snapshot is not None:
+            snapshots.write(snapshot.height, snapshot.frame_hash, snapshot.parts)
+            shutil.rmtree(folder / SNAPSHOTS)
         for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
             _sync(path)
     return backup

@@ -47,6 +47,8 @@ class HostConfig(EngineSettings):
     stall_ms: int = 0
     # Whose machine must offer which custom resource: WHO=RESOURCE (`cluster.machines`).
     place: tuple[str, ...] = ()
+    # Is shown every block that a start, or a standby, executes again.
+    replayed: Callable[[Replayed], None] = lambda replayed: None
 
     @property
     def stall_s(self) -> float:
@@ -60,7 +62,6 @@ class Following:
 
     stop: Event
     followed: Callable[[int], None]
-    executed: Callable[[Replayed], None] = lambda replayed: None
 
 
 def stores_of(config: HostConfig) -> Stores:
@@ -76,12 +77,14 @@ def recover_for(config: HostConfig, following: Following | None) -> Recovered:
     stores, give_up_at = stores_of(config), time.monotonic() + _LEASE_PATIENCE_S
     if following is not None:
         settings = (config.shards, config.snapshot_every, config.notice)
-        return stand_by(stores, *settings, following.stop, following.followed, following.executed)
+        return stand_by(stores, *settings, following.stop, following.followed, config.replayed)
     while True:
         try:
             if not config.void_poison:
-                return recover(stores, config.shards, config.take_over)
-            return recover_past_poison(stores, config.shards, LocalTrial, config.notice, config.take_over)
+                return recover(stores, config.shards, config.take_over, config.replayed)
+            return recover_past_poison(
+                stores, config.shards, LocalTrial, config.notice, config.take_over, config.replayed
+            )
         except LeaseHeld as held:
             # Whoever died without letting go is forgotten in a few seconds; who is alive is seen again meanwhile.
             if held.free_in_ms is None or time.monotonic() > give_up_at:

@@ -1,6 +1,6 @@
 """Start and crash recovery, the same code: newest snapshot, then every journal frame after it, compared as it goes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from actors.rulebooks.versions import UnknownLogicVersion
@@ -124,8 +124,12 @@ class Recovered:
     claims: list[Claim]
 
 
-def recover(stores: Stores, shards: int, force: bool = False) -> Recovered:
+def recover(
+    stores: Stores, shards: int, force: bool = False, executed: Callable[[Replayed], None] = lambda replayed: None
+) -> Recovered:
     """Opens what is stored, takes the lease (`force`: from whoever has it), and brings a replica to the tip.
+
+    `executed` is shown every block that was replayed.
 
     Raises LeaseHeld, JournalCorrupted, ReplayMismatch, BlockFailed.
     """
@@ -144,6 +148,7 @@ def recover(stores: Stores, shards: int, force: bool = False) -> Recovered:
         claims = []
         for replayed in replay(journal, replica, base_height + 1):
             archive_replayed(archive, replayed.block, replayed.result)
+            executed(replayed)
             claims.append(replayed.claim)
     except BaseException:
         if archive is not None:

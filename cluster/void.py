@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from breakwater.v1 import commands_pb2 as commands
 from cluster.journal import GENESIS_TIP, Journal
 from cluster.poison import Trial, find_poison_by_trial, void_frame
-from cluster.recovery import BlockFailed, Recovered, recover, state_before
+from cluster.recovery import BlockFailed, Recovered, Replayed, recover, state_before
 from cluster.stores import Stores
 
 _REPLAY_SHARDS = 1
@@ -34,6 +34,7 @@ def recover_past_poison(
     make_trial: Callable[[], Trial],
     notice: Callable[[str], None],
     force: bool = False,
+    executed: Callable[[Replayed], None] = lambda replayed: None,
 ) -> Recovered:
     """`recover`; where the last block cannot be executed, without the commands that are to blame.
 
@@ -41,7 +42,7 @@ def recover_past_poison(
     Raises BlockFailed where no command is to blame, and all that `recover` raises.
     """
     try:
-        return recover(stores, shards, force)
+        return recover(stores, shards, force, executed)
     except BlockFailed as failed:
         notice(f"{failed}; looking for why")
         parts, frame = state_before(stores, failed.height)
@@ -55,7 +56,7 @@ def recover_past_poison(
             _append_voids(stores, failed.height, voided)
         except NothingToVoid:
             raise failed from None
-        return recover(stores, shards)
+        return recover(stores, shards, executed=executed)
 
 
 def _append_voids(stores: Stores, height: int, indices: Iterable[int]) -> int:

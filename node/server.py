@@ -136,8 +136,7 @@ class NodeServer:
         self.address = f"{config.host}:{self._port}"
         _log.info("standing by", address=self.address)
         try:
-            following = Following(self._giving_up, door.followed, keeping_up(config.data_dir))
-            return Host.open(_host_config(config), following)
+            return Host.open(_host_config(config), Following(self._giving_up, door.followed))
         finally:
             self._run(door.close())
 
@@ -228,6 +227,7 @@ def _host_config(config: NodeConfig) -> HostConfig:
         driver_mode=config.driver_mode,
         validator=config.validator,
         block_rows=config.block_rows,
+        replayed=keeping_up(config.data_dir),
         notice=lambda text: _log.warning("engine", notice=text),
         heartbeat_ms=config.heartbeat_ms,
         snapshot_every=config.snapshot_every,

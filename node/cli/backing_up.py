@@ -19,12 +19,17 @@ _PATIENCE_S = 24 * 3600.0
 JournalOption = Annotated[
     str | None, typer.Option("--journal", envvar="BREAKWATER_JOURNAL", help="postgresql://... where it is not a file.")
 ]
+SnapshotsOption = Annotated[
+    str | None,
+    typer.Option("--snapshots", envvar="BREAKWATER_SNAPSHOTS", help="URL of the snapshots, if not in the directory."),
+]
 
 
 def backup(
     to: Annotated[Path, typer.Option("--to", help="Directory to make, on the machine of the node.")],
     offline: Annotated[bool, typer.Option("--offline", help="No node runs: copy its data directory.")] = False,
     journal: JournalOption = None,
+    snapshots: SnapshotsOption = None,
     address: AddressOption = None,
     api_key: ApiKeyOption = None,
     data: DataOption = DEFAULT_DATA,
@@ -37,7 +42,7 @@ def backup(
             f"no node says that it runs on {data}: give --address, or --offline to copy its files", EXIT_USAGE
         )
     if offline:
-        made = asdict(_copy(data, journal, target))
+        made = asdict(_copy(data, journal, snapshots, target))
         facts = {name: made[name] for name in ("height", "snapshot_height", "bytes")}
     else:
         from breakwater.v1 import admin_pb2
@@ -52,13 +57,16 @@ def restore(
     directory: Annotated[Path, typer.Argument(metavar="BACKUP", help="A directory that `backup` made.")],
     data: DataOption = DEFAULT_DATA,
     journal: JournalOption = None,
+    snapshots: SnapshotsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a data directory from a backup; with --journal the frames go into that stream. Start a node on it then."""
     from cluster.backup import fill_stream
     from cluster.backup import restore as run
+    from cluster.snapshots import SnapshotStore
 
-    made = run(directory, data, fill_stream(journal) if journal is not None else None)
+    fill = fill_stream(journal) if journal is not None else None
+    made = run(directory, data, fill, SnapshotStore(snapshots) if snapshots is not None else None)
     _say("Restored", {"data_dir": str(data), **_shown(made)}, as_json)
 
 
@@ -72,7 +80,7 @@ def verify_backup(
     _say("The backup is whole", {"directory": str(directory), **_shown(run(directory))}, as_json)
 
 
-def _copy(data: Path, journal: str | None, target: Path) -> "Backup":
+def _copy(data: Path, journal: str | None, snapshots: str | None, target: Path) -> "Backup":
     from contextlib import closing
 
     from cluster.backup import back_up
@@ -82,7 +90,7 @@ def _copy(data: Path, journal: str | None, target: Path) -> "Backup":
     from node.guards.dev_keys import PRIVATE_FILES
 
     with closing(open_reader(journal, data)) as reader:
-        return back_up(reader, SnapshotStore(data / SNAPSHOTS), data, target, PRIVATE_FILES)
+        return back_up(reader, SnapshotStore(snapshots or data / SNAPSHOTS), data, target, PRIVATE_FILES)
 
 
 def _shown(made: "Backup") -> dict[str, Any]:

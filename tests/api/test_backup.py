@@ -15,8 +15,10 @@ from breakwater.v1 import admin_pb2
 from cluster.audit import audit
 from cluster.backup import MANIFEST, BackupError, Fill, fill_stream, restore, verify_backup
 from cluster.journal import Frame, SqliteJournal, Tip, open_read_only, open_reader
+from cluster.snapshots import SnapshotStore
 from cluster.validation import load_or_make_key
 from node.client import Client
+from node.guards.key_file import KEYS_NAME
 from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S, ClientOf, config_of
 from tests.api.refusing import refusal_of
@@ -101,6 +103,28 @@ def test_blocks_go_on_while_a_backup_is_taken(node: NodeServer, dev: Client, tmp
     assert dev.status().height > begun
     assert verify_backup(tmp_path / "copy").height == taken.height
     assert audit(tmp_path / "copy").ok
+
+
+def test_what_was_opened_after_the_keys_were_copied_has_its_owner(tmp_path: Path) -> None:
+    node = NodeServer(config_of(tmp_path / "data"))
+    node.start()
+    try:
+        trader = node.dev_keys["trader"]
+        with Client(node.address, trader, TIMEOUT_S) as client:
+            before = (tmp_path / "data" / KEYS_NAME).read_bytes()
+            account = client.open_account()
+        with Client(node.address, node.dev_keys["dev"], TIMEOUT_S) as client:
+            copy(client, tmp_path / "backup")
+    finally:
+        node.stop()
+    restore(tmp_path / "backup", tmp_path / "again")
+    (tmp_path / "again" / KEYS_NAME).write_bytes(before)
+    node = started(tmp_path / "again")
+    try:
+        with Client(node.address, trader, TIMEOUT_S) as client:
+            assert client.account(account).exists
+    finally:
+        node.stop()
 
 
 def test_only_an_admin_may_take_one(client_of: ClientOf, tmp_path: Path) -> None:
@@ -219,10 +243,19 @@ def test_a_backup_is_restored_into_postgresql(kept: Path, tmp_path: Path, databa
     with pytest.raises(RuntimeError, match="the machine went away"):
         restore(kept, tmp_path / "data", _broken_off(url))
     assert not (tmp_path / "data").exists()
-    backup = restore(kept, tmp_path / "data", fill_stream(url))
+    backup = restore(kept, tmp_path / "data", fill_stream(url), SnapshotStore(tmp_path / "elsewhere"))
     assert not (tmp_path / "data" / "journal.sqlite").exists()
     with closing(open_reader(url, tmp_path / "data")) as journal:
         assert journal.verify().hash.hex() == backup.hash
+    config = config_of(tmp_path / "data", journal=url, snapshots=str(tmp_path / "elsewhere"))
+    node = NodeServer(config)
+    node.start()
+    try:
+        with Client(node.address, node.dev_keys["dev"], TIMEOUT_S) as client:
+            assert client.account(1).free_atoms == 100
+            assert (client.status().journal, client.status().snapshot_height) == ("postgresql", backup.snapshot_height)
+    finally:
+        node.stop()
     with pytest.raises(BackupError, match="holds another journal"):
         restore(_another(tmp_path), tmp_path / "other", fill_stream(url))
 
