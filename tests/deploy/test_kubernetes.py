@@ -80,6 +80,7 @@ def test_a_container_is_locked_and_runs_what_our_parser_takes(
         assert words[:4] == ["tini", "--", "sh", "-c"]
         parsed = [parse(one) for one in shell_commands(words[4])]
         assert parsed == [True, True]
+        assert "--place all=breakwater" in words[4]
     elif words:
         assert parse(words)
     else:  # KubeRay says what runs

@@ -73,6 +73,7 @@ def test_the_drop_in_joins_the_cluster_of_the_machine() -> None:
     (words,) = shell_commands(service["ExecStart"])
     assert parse(words)
     assert words[words.index("--address") + 1] == f"{cluster()['provider']['head_ip']}:6379"
+    assert words[words.index("--place") + 1] == "all=breakwater"
     assert service["PrivateTmp"] == "no"
 
 
