@@ -4,18 +4,20 @@
 
     <point>#<nth>     this process dies at the nth time it reaches the point (without #: the first)
     payload:<hex>     it dies whenever an actor is handed a call that holds these bytes: a poison command
-    @<path>           the same, read from a file at every point; a point's file is removed by who dies at it, so that
-                      whoever takes the place goes on. No file: nobody dies.
+    @<path>           the same, read from a file at every point. Who dies at a point renames the file to <path>.met, so
+                      that whoever takes the place goes on. No file: nobody dies.
 
-A point may be named by its beginning: `actor:shard/0:before` is every call, `actor:shard/0:before:SETTLE+MARK` one.
+A point may be named by its beginning, `actor:shard/0:before` is every call, or with stars: `actor:shard/*:LADDER*`.
 docs/supervision.md lists the points.
 """
 
 import os
 import signal
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 VARIABLE = "BREAKWATER_CRASH_AT"
+MET = ".met"
 _PAYLOAD = "payload:"
 
 _wanted = os.environ.get(VARIABLE, "")
@@ -33,7 +35,7 @@ def reached(point: str) -> None:
         return
     wanted = _asked_for()
     name, _, nth = wanted.partition("#")
-    if not name or not (point == name or point.startswith(name + ":")):
+    if not name or not (point.startswith(name + ":") or fnmatchcase(point, name)):
         return
     _passed[wanted] = _passed.get(wanted, 0) + 1
     if _passed[wanted] == int(nth or 1) and _claim():
@@ -63,7 +65,7 @@ def _claim() -> bool:
     if not _wanted.startswith("@"):
         return True
     try:
-        Path(_wanted[1:]).unlink()
+        Path(_wanted[1:]).replace(_wanted[1:] + MET)
     except FileNotFoundError:
         return False
     _passed.clear()

@@ -40,6 +40,8 @@ def walk(wanted: str) -> tuple[int, list[str]]:
         ("actor:shard/0:before", 1),
         ("actor:shard/0:before:SETTLE+MARK", 1),
         ("actor:shard/0:before:SETTLE", 4),
+        ("actor:shard/*:before:*MARK*", 1),
+        ("actor:pool/*", 4),
         ("payload:c0ffee", 3),
         ("payload:c0ffef", 4),
     ],
@@ -54,7 +56,7 @@ def test_a_point_in_a_file_is_met_once_by_whoever_comes_first(tmp_path: Path) ->
     assert walk(f"@{file}")[0] == 0
     file.write_text("node:sealed#2\n")
     assert walk(f"@{file}") == (-signal.SIGKILL, ["node:sealed", "actor:shard/0:before:SETTLE+MARK"])
-    assert not file.exists()
+    assert not file.exists() and file.with_suffix(".met").exists()
     assert walk(f"@{file}")[0] == 0
 
 
