@@ -38,7 +38,7 @@ class Customer:
         self._scheduler.after(self._rng.randint(0, self._wake_ms[1]), self._wake)
 
     def _wake(self) -> None:
-        for request in self.client.wake(self._scheduler.now_ms, self._gateway):
+        for request in self.client.wake(self._scheduler.wall_ms, self._gateway):
             self._send(request)
         self._scheduler.after(self._rng.randint(*self._wake_ms), self._wake)
 
@@ -55,7 +55,7 @@ class Customer:
             waiting.clear()
             self.in_flight -= 1
             self._write_down(number, answer)
-            self.client.answered(request, answer, self._scheduler.now_ms)
+            self.client.answered(request, answer, self._scheduler.wall_ms)
 
         def back(answer: Answer) -> None:
             self._network.send(f"{gateway.name}>{name}", "answer", lambda: end(answer))

@@ -32,6 +32,7 @@ class Fault(Enum):
     NODE_ZOMBIE = "node paused, successor takes over"
     CLOCK_FORWARD = "clock jumps forward"
     CLOCK_BACK = "clock jumps back"
+    WORLD_SLEEPS = "the whole world asleep"
     ACTOR_LOST_BEFORE = "actor lost before a call"
     ACTOR_LOST_AFTER = "actor lost after a call"
     CALL_DUPLICATED = "call delivered twice"
@@ -63,7 +64,7 @@ class Odds(NamedTuple):
     most: float
 
 
-# An occasion is: a message, a call, a block, an append, a snapshot, a crash, a start, a client's waking.
+# An occasion is: a message, a call, a block, an append, a snapshot, a crash, a start, a client's waking, half a second.
 ODDS: dict[Fault, Odds] = {
     Fault.MESSAGE_LOST: Odds(0.5, 0.01, 0.15),
     Fault.MESSAGE_DUPLICATED: Odds(0.5, 0.01, 0.15),
@@ -83,6 +84,7 @@ ODDS: dict[Fault, Odds] = {
     Fault.NODE_ZOMBIE: Odds(0.35, 0.002, 0.01),
     Fault.CLOCK_FORWARD: Odds(0.25, 0.01, 0.05),
     Fault.CLOCK_BACK: Odds(0.25, 0.01, 0.05),
+    Fault.WORLD_SLEEPS: Odds(0.75, 0.03, 0.2),
     Fault.ACTOR_LOST_BEFORE: Odds(0.35, 0.002, 0.02),
     Fault.ACTOR_LOST_AFTER: Odds(0.35, 0.002, 0.02),
     Fault.CALL_DUPLICATED: Odds(0.5, 0.01, 0.1),

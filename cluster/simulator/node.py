@@ -150,7 +150,7 @@ class SimNode:
 
     def now_ms(self) -> int:
         """The node's own clock, which may be wrong."""
-        return self._scheduler.now_ms + self._clock_off_ms
+        return self._scheduler.wall_ms + self._clock_off_ms
 
     def set_clock_right(self) -> None:
         """As time servers do it in the end."""

@@ -11,10 +11,14 @@ MAX_DEPTH = 4
 
 
 class Scheduler:
-    """Actions by (time, order of arrival)."""
+    """Actions by (time, order of arrival). `wall_ms` is what clocks on walls show, `now_ms` what has passed.
+
+    They part where the whole world is asleep for a while: nothing is late afterwards, but the date is another.
+    """
 
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
+        self._asleep_ms = 0
         self.depth = 0
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._arrived = 0
@@ -35,6 +39,15 @@ class Scheduler:
             self.now_ms = max(self.now_ms, when_ms)
         finally:
             self.depth -= 1
+
+    @property
+    def wall_ms(self) -> int:
+        """The date."""
+        return self.now_ms + self._asleep_ms
+
+    def sleep(self, for_ms: int) -> None:
+        """Everybody and everything stands still, as machines that are suspended do."""
+        self._asleep_ms += for_ms
 
     @property
     def is_deep(self) -> bool:

@@ -16,6 +16,7 @@ from cluster.history import JournaledBlock
 from cluster.invariants import check_after_block
 from cluster.journal import ReadableJournal
 from cluster.replica import Replica
+from cluster.simulator.telling import block_line
 from cluster.simulator.workload import Auditor
 from cluster.transport.inline import InlineTransport
 from cluster.validation import Claim
@@ -40,11 +41,17 @@ def look_at(transport: InlineTransport, state: ChainState) -> Replica:
 
 
 class Witness:
-    """`complain` hears of what may not be. `auditor` is the independent model; it checks the invariants too."""
+    """`note` hears of every block, `complain` of what may not be.
 
-    def __init__(self, shards: int, auditor: Auditor | None, complain: Callable[[str], None]) -> None:
+    `auditor` is the independent model; it checks the invariants too.
+    """
+
+    def __init__(
+        self, shards: int, auditor: Auditor | None, note: Callable[[str], None], complain: Callable[[str], None]
+    ) -> None:
         self._shadow = Replica(shards)
         self._auditor = auditor
+        self._note = note
         self.complain = complain
         self._seen: dict[int, tuple[bytes, bytes]] = {}
         self.blocks: list[JournaledBlock] = []
@@ -89,6 +96,7 @@ class Witness:
             raise
         self.blocks.append(JournaledBlock(claim.height, list(block.batches), split_outcomes(result)))
         self.last_root = result.state_root or self.last_root
+        self._note(block_line(block, result))
         for fault in self._faults(claim, block, result, view):
             self.complain(f"height {claim.height}: {fault}")
 

@@ -30,6 +30,8 @@ _SETUP_PATIENCE_MS = 60_000
 _CALM_MS = 1_000
 _CALM_PATIENCE_MS = 120_000
 _STEP_MS = 50
+_SLEEP_EVERY_MS = 500
+_SLEEP_MS_LOG2 = 11, 21
 # More are not looked for in one seed.
 _ENOUGH = 20
 
@@ -75,7 +77,7 @@ class World:
         self._scheduler = Scheduler(START_MS)
         self._chaos = Chaos(swarm.seed, dict(swarm.rates), self._note_fault)
         self._auditor = make_auditor()
-        self._witness = Witness(swarm.shadow_shards, self._auditor, self._complain)
+        self._witness = Witness(swarm.shadow_shards, self._auditor, self._note, self._complain)
         machines = ["machine-1", "machine-2"] if swarm.is_server else ["machine-1"]
         self._depot = Depot(self._scheduler, self._chaos, swarm.is_server, machines, even(swarm.shards))
         self._fleet = Fleet(swarm, self._scheduler, self._chaos, self._depot, self._witness, self._note, self._complain)
@@ -126,6 +128,7 @@ class World:
     def _go_wrong(self) -> None:
         self._note(f"safety phase: {self.swarm.safety_ms} ms")
         self._chaos.calm = False
+        self._perhaps_sleep()
         self._run_for(self.swarm.safety_ms)
 
     def _come_right(self) -> None:
@@ -156,7 +159,7 @@ class World:
         outcome.history = self._recorder.attempts()
         outcome.endings = Counter(attempt.ending.value for attempt in outcome.history)
         outcome.blocks = self._witness.height
-        outcome.simulated_ms = self._scheduler.now_ms - START_MS
+        outcome.simulated_ms = self._scheduler.wall_ms - START_MS
         outcome.starts = self._fleet.started
         outcome.faults = self._chaos.struck
         outcome.journal = self._depot.disk.read(LOG)
@@ -178,6 +181,14 @@ class World:
             self._run_for(_STEP_MS)
         self._complain(f"liveness: {otherwise} within {_CALM_PATIENCE_MS // 1_000} s: {self._fleet.state()}")
         raise WorldEnded
+
+    def _perhaps_sleep(self) -> None:
+        """From seconds to more than an hour, as likely to be twice as long as half: the date moves, nothing else."""
+        if self._chaos.strikes(Fault.WORLD_SLEEPS):
+            for_ms = 1 << self._chaos.between(Fault.WORLD_SLEEPS, *_SLEEP_MS_LOG2)
+            self._scheduler.sleep(for_ms + self._chaos.between(Fault.WORLD_SLEEPS, 0, for_ms))
+            self._note(f"it is {(self._scheduler.wall_ms - START_MS) // 1_000:,} s later than at the beginning")
+        self._scheduler.after(_SLEEP_EVERY_MS, self._perhaps_sleep)
 
     def _look(self) -> None:
         """Gateways ask now and then which node serves."""
