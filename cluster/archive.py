@@ -125,16 +125,14 @@ class Archive:
         if changed != 1:
             raise KeyError(height)
 
-    def truncate_after(self, height: int) -> None:
-        """Forget every block above `height`; recovery appends them again."""
-        with self._writer:
-            self._writer.execute("BEGIN IMMEDIATE")
-            for table in ("headers", "events", "outcomes"):
-                self._writer.execute(f"DELETE FROM {table} WHERE height > ?", (height,))
-
     def tip(self) -> int | None:
         """Return the last archived height, None when empty."""
         height: int | None = self._rows("SELECT MAX(height) FROM headers")[0][0]
+        return height
+
+    def first_height(self) -> int | None:
+        """Return the first archived height, None when empty. Above 1 where an archive was begun anew."""
+        height: int | None = self._rows("SELECT MIN(height) FROM headers")[0][0]
         return height
 
     def header(self, height: int) -> Header | None:
@@ -180,6 +178,17 @@ class Archive:
         while page := [Event(*row) for row in self._rows(sql, *cursor, to_height, _PAGE_ROWS)]:
             yield from page
             cursor = Cursor(page[-1].height, page[-1].idx)
+
+    def iter_outcomes(self, from_height: int, to_height: int) -> Iterator[Outcome]:
+        """Yield the outcomes of both heights and all between, by height and request key, page by page."""
+        sql = (
+            "SELECT request_key, height, body_hash, outcome FROM outcomes "
+            "WHERE (height, request_key) > (?, ?) AND height <= ? ORDER BY height, request_key LIMIT ?"
+        )
+        height, key = from_height, b""
+        while page := [Outcome(*row) for row in self._rows(sql, height, key, to_height, _PAGE_ROWS)]:
+            yield from page
+            height, key = page[-1].height, page[-1].request_key
 
     def request_keys(self) -> Iterator[bytes]:
         """Every request key that has an outcome."""

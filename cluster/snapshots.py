@@ -81,9 +81,9 @@ class SnapshotStore:
             name for name in reversed(self._names()) if at_most is None or _height(name) <= at_most
         )
 
-    def oldest(self) -> Snapshot | None:
-        """Return the oldest snapshot that verifies: below it no frame is needed. None when there is none."""
-        return self._first_whole(self._names())
+    def oldest(self, at_least: int = 0) -> Snapshot | None:
+        """Return the oldest snapshot that verifies, not below height `at_least`: before it no frame is needed."""
+        return self._first_whole(name for name in self._names() if _height(name) >= at_least)
 
     def heights(self) -> list[int]:
         """Return the heights that have a snapshot, ascending, whether or not they verify."""

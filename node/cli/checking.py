@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from node.cli.backing_up import JournalOption, SnapshotsOption
 from node.cli.connection import DEFAULT_DATA, AddressOption, ApiKeyOption, DataOption, VenueOption, connected
-from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, end, put_facts, put_json, put_line
+from node.cli.keeping import StoppedArgument, require_directory
+from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, end, put_aside, put_facts, put_json, put_line
 
 if TYPE_CHECKING:
     from breakwater.v1 import events_pb2
@@ -39,16 +41,22 @@ def conformance(
 
 
 def audit(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Data directory of a node that is not running.")],
+    directory: StoppedArgument,
+    journal: JournalOption = None,
+    snapshots: SnapshotsOption = None,
+    frames: Annotated[
+        Path | None, typer.Option(help="Directory of frames that `prune --archive` took out of the journal.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Re-execute a journal in this process and compare every root, the chain and the invariants."""
-    if not directory.is_dir():
-        raise Refusal(f"{directory}: no such directory", EXIT_USAGE)
+    require_directory(directory)
     from cluster.audit import audit as run
 
-    report = run(directory)
+    report = run(directory, journal, snapshots, frames, put_aside)
     facts = {
+        "first_height": report.first_height,
+        "on_trust": report.on_trust,
         "heights": report.heights,
         "roots_equal": report.roots_equal,
         "conserved": report.conserved,
@@ -62,7 +70,8 @@ def audit(
         put_facts(
             f"Audit of {directory}",
             [
-                ("heights", f"{report.heights:,} re-executed"),
+                ("heights", f"{report.heights:,} re-executed, from {report.first_height:,} on"),
+                ("on trust", report.on_trust or "nothing: from the first block on"),
                 ("roots", "equal" if report.roots_equal else "DIFFERENT"),
                 ("conservation", "to the atom, after every block" if report.conserved else "BROKEN"),
                 ("signatures", f"{report.signed:,} of the validator, checked"),

@@ -32,6 +32,8 @@ _SPOKEN = {
     ("cluster.void", "NothingToVoid"): EXIT_NO,
     ("cluster.archive", "ArchiveMismatch"): EXIT_NO,
     ("cluster.backup", "BackupError"): EXIT_NO,
+    ("cluster.audit", "NothingToAudit"): EXIT_NO,
+    ("cluster.archive_export", "ExportRefused"): EXIT_USAGE,
 }
 _AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 

@@ -11,6 +11,7 @@ from node.cli import (
     explaining,
     gatewaying,
     health,
+    keeping,
     margins,
     ordering,
     publishing,
@@ -51,6 +52,8 @@ app.command()(voiding.void)
 app.command()(backing_up.backup)
 app.command()(backing_up.restore)
 app.command("verify-backup")(backing_up.verify_backup)
+app.command()(keeping.prune)
+app.command()(keeping.export)
 app.command()(publishing.publish)
 app.command()(trading.deposit)
 app.command("open")(trading.open_)

@@ -69,6 +69,11 @@ def put_line(text: str) -> None:
     Console(highlight=False, soft_wrap=True).print(text, markup=False)
 
 
+def put_aside(text: str) -> None:
+    """Say something on standard error that is neither the result nor a complaint."""
+    errors().print(text, markup=False, soft_wrap=True)
+
+
 def complain(sentence: str, as_json: bool) -> None:
     """Say on standard error what went wrong; where JSON was asked for, also as {"error": ...} on standard output."""
     errors().print(f"breakwater: {sentence}", markup=False, soft_wrap=True)

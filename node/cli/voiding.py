@@ -2,28 +2,31 @@
 
 import os
 import socket
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from node.cli.output import EXIT_USAGE, JsonOption, Refusal, put_facts, put_json, put_line
+from node.cli.backing_up import JournalOption, SnapshotsOption
+from node.cli.keeping import StoppedArgument, require_directory
+from node.cli.output import JsonOption, put_aside, put_facts, put_json
 
 
 def void(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Data directory of a node that is not running.")],
+    directory: StoppedArgument,
     height: Annotated[int, typer.Option(min=1, help="The block that cannot be executed: a start names it.")],
     index: Annotated[int, typer.Option(min=0, help="Index of the command in the block.")],
+    journal: JournalOption = None,
+    snapshots: SnapshotsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let replay treat a command as refused (VOIDED), where its block can be executed in no other way."""
-    if not directory.is_dir():
-        raise Refusal(f"{directory}: no such directory", EXIT_USAGE)
+    require_directory(directory)
     from cluster.stores import DirectoryStores
     from cluster.void import void_command
 
     holder = f"void, pid {os.getpid()} on {socket.gethostname()}"
-    frame_height = void_command(DirectoryStores(directory, holder, put_line), height, index)
+    stores = DirectoryStores(directory, holder, put_aside, journal_url=journal, snapshots_url=snapshots)
+    frame_height = void_command(stores, height, index)
     facts = {"voided_height": height, "voided_index": index, "frame_height": frame_height}
     if as_json:
         put_json(facts)

@@ -105,16 +105,6 @@ def test_signatures_come_later_and_only_for_archived_heights(archive: Archive) -
         archive.sign(3, b"signature")
 
 
-def test_truncation_forgets_whole_blocks_and_appending_goes_on(archive: Archive) -> None:
-    everything = fill(archive, range(1, 11))
-    archive.truncate_after(6)
-    assert archive.tip() == 6
-    assert list(archive.iter_events()) == [event for event in everything if event.height <= 6]
-    assert archive.outcome(b"key7") is None
-    fill(archive, range(7, 11))
-    assert list(archive.iter_events()) == everything
-
-
 def test_what_was_archived_is_there_after_reopening(tmp_path: Path) -> None:
     first = Archive(tmp_path)
     everything = fill(first, range(1, 4))
