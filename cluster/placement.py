@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,7 @@ class Owners:
         return tuple(bucket for bucket, owner in enumerate(self.of_bucket) if owner == shard)
 
 
+@cache
 def even(shards: int) -> Owners:
     """Bucket b to shard b mod `shards`. Raises PlacementError."""
     if not 1 <= shards <= MAX_SHARDS:
