@@ -18,7 +18,9 @@ from cluster.replica import Replica
 from node.simulation.auditing.chain import ChainBook
 from node.simulation.auditing.margin import MarginBook
 from node.simulation.auditing.money import MoneyBook
+from node.simulation.auditing.perennial import PerennialBook
 from node.simulation.auditing.seen import Seen
+from node.simulation.auditing.spin import SpinBook
 from node.simulation.auditing.twilight import TwilightBook
 from node.simulation.reached import reached_in
 
@@ -85,4 +87,6 @@ class WatchfulAuditor:
 _BOOKS: Final[dict[int, Callable[[int], VenueBook]]] = {
     common_pb2.RULEBOOK_TWILIGHT: TwilightBook,
     common_pb2.RULEBOOK_MARGIN_TRADE: MarginBook,
+    common_pb2.RULEBOOK_SPIN: SpinBook,
+    common_pb2.RULEBOOK_PERENNIAL: PerennialBook,
 }
