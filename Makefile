@@ -28,7 +28,7 @@ REPLAY := --venue $(or $(VENUE),all) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup protos lint format test test-fast run bench simulate soak lock clean
+.PHONY: help setup protos lint format test test-fast run bench simulate mutants soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: setup $(COMPILED) ## measure against the figures to reach
 simulate: setup $(COMPILED) ## whole nodes in one thread under injected faults, seed by seed (SEEDS, SEED, HOURS, OUT)
 	$(BIN)/breakwater simulate --seeds $(or $(SEEDS),600) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) \
 		--out $(or $(OUT),runs/simulate)
+
+mutants: setup $(COMPILED) ## plant every fault of the list, one at a time: the simulator must find each (ONLY, SEEDS)
+	$(BIN)/python -m tests.mutants --seeds $(or $(SEEDS),100) $(if $(ONLY),--only "$(ONLY)")
 
 soak: setup $(COMPILED) ## kill and recover for a long time
 	$(BIN)/python -m pytest -m soak

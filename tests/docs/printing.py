@@ -15,6 +15,7 @@ from node.guards import roles
 from node.guards.refusals import STATUS_OF
 from node.metrics import Metrics
 from tests.docs import bot_parameters, parameters
+from tests.mutants import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -83,6 +84,7 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "perennial-market": bot_parameters.of_perennial_market,
     "oracle": parameters.of_oracle,
     "logic-versions": versions.as_markdown,
+    "mutants": catalogue.as_markdown,
 }
 
 

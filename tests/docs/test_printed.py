@@ -15,6 +15,7 @@ HOMES = {
     "perennial-market": "parameters.md",
     "oracle": "parameters.md",
     "logic-versions": "logic-versions.md",
+    "mutants": "mutants.md",
     "refusals": "api.md",
 }
 
