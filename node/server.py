@@ -189,7 +189,10 @@ class NodeServer:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         done: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return done.result(_START_TIMEOUT_S)
+        try:
+            return done.result(_START_TIMEOUT_S)
+        except TimeoutError as error:
+            raise TimeoutError(f"the door was not opened or closed within {_START_TIMEOUT_S:.0f} s") from error
 
 
 def node_version() -> str:
