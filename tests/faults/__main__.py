@@ -14,7 +14,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.faults.campaign import full_disks, gateway_kills, node_kills, postgresql_kills, ray_heads, zombies
+from tests.faults.campaign import (
+    full_disks,
+    gateway_kills,
+    node_kills,
+    postgresql_kills,
+    ray_heads,
+    two_raylets,
+    zombies,
+)
 from tests.faults.verdict import Report
 
 # The folder a part may use, and whether its short version is wanted.
@@ -27,6 +35,7 @@ PARTS: Final[dict[str, Part]] = {
     "postgresql-kills": postgresql_kills.run,
     "full-disk": full_disks.run,
     "ray-head": ray_heads.run,
+    "two-raylets": two_raylets.run,
 }
 
 

@@ -80,7 +80,7 @@ class Load:
         principal: int,
         clients: int = 4,
         seed: int = 1,
-        pause_s: float = 0.005,
+        pause_s: float = 0.02,
     ) -> None:
         """`doors` are addresses that lead to one journal; `key` belongs to `principal` and may do everything."""
         self.recorder = Recorder()

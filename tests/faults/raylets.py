@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,8 @@ HEALTH_CHECKS = {
     "RAY_health_check_timeout_ms": "500",
     "RAY_health_check_failure_threshold": "2",
 }
+# The custom resource that every daemon offers, beside its own: near or far.
+EITHER = "either"
 _FAREWELL_S = 10.0
 _CPUS = 2
 _STORE_BYTES = 100 << 20
@@ -79,8 +81,9 @@ class Raylets:
             **HEALTH_CHECKS,
         }
         self._address = f"{address}:{free_port()}"
+        self._inside = inside
         self._raylets: list[Raylet] = []
-        self._begin_head(address, inside)
+        self._begin_head(address)
 
     def __enter__(self) -> Self:
         return self
@@ -102,19 +105,34 @@ class Raylets:
         """The first daemon, with the control store."""
         return self._raylets[0]
 
-    def _begin_head(self, address: str, inside: Sequence[str]) -> None:
+    def _begin_head(self, address: str) -> None:
         port = self._address.rpartition(":")[2]
         options = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._temp}"]
-        self._start("head", address, inside, options, {"near": 1})
+        self._start("head", address, self._inside, options, "near")
+
+    @contextmanager
+    def head_is_taken(self) -> Iterator[None]:
+        """While entered, nothing placed by EITHER finds room on the head: it goes to another daemon."""
+        process = subprocess.Popen(
+            [*self._inside, sys.executable, "-c", _OCCUPIER, self._address, EITHER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **self.environment},
+        )
+        try:
+            assert process.stdout is not None and b"taken" in process.stdout.readline(), "the head could not be taken"
+            yield
+        finally:
+            process.communicate(timeout=PATIENCE_S)
 
     def join(self, name: str, address: str = LOOPBACK, inside: Sequence[str] = ()) -> Raylet:
-        """A further daemon, which has the custom resource `far`. Raises NotInTime."""
-        return self._start(name, address, inside, [f"--address={self._address}"], {"far": 1})
+        """A further daemon, which offers the custom resource `far`. Raises NotInTime."""
+        return self._start(name, address, inside, [f"--address={self._address}"], "far")
 
-    def _start(
-        self, name: str, address: str, inside: Sequence[str], options: Sequence[str], resources: dict[str, int]
-    ) -> Raylet:
+    def _start(self, name: str, address: str, inside: Sequence[str], options: Sequence[str], offers: str) -> Raylet:
         log = self._folder / f"ray-{name}.log"
+        resources = {offers: 1, EITHER: 1}
         command = [
             *(*inside, sys.executable, "-c", "from ray.scripts.scripts import main; main()"),
             *("start", "--block", "--disable-usage-stats", f"--node-ip-address={address}", f"--num-cpus={_CPUS}"),
@@ -143,6 +161,16 @@ class Raylets:
             time.sleep(POLL_S)
 
 
+# Holds all of the head's share in an actor of no use until its input ends.
+_OCCUPIER = """
+import ray, sys
+ray.init(address=sys.argv[1], log_to_driver=False, namespace="occupier")
+idle = ray.remote(type("Idle", (), {"wait": lambda self: None}))
+held = idle.options(num_cpus=0, resources={"near": 1, sys.argv[2]: 1}).remote()
+ray.get(held.wait.remote())
+print("taken", flush=True)
+sys.stdin.read()
+"""
 _PORTS = (
     "node-manager-port",
     "object-manager-port",
