@@ -127,7 +127,8 @@ def test_every_runnable_fence_is_run_somewhere() -> None:
         (page.name, match["language"]) for page in PAGES for match in _FENCE.finditer(page.read_text()) if match["mark"]
     }
     pages = ("api.md", "operating.md", "logic-versions.md")
-    assert marked == {("README.md", "console"), *((page, "python") for page in pages)}
+    consoles = ("README.md", "operating.md")
+    assert marked == {*((page, "console") for page in consoles), *((page, "python") for page in pages)}
 
 
 def test_commands_named_in_passing_exist() -> None:
@@ -154,8 +155,12 @@ def test_commands_and_options_shown_exist(page: Path) -> None:
         if words[0] == "make":
             assert words[1] in targets, shlex.join(words)
             continue
+        if words[:2] == ["sudo", "systemctl"]:
+            assert (ROOT / "deploy" / "systemd" / f"{words[3]}.service").exists(), shlex.join(words)
+            continue
         assert words[0] == "breakwater", shlex.join(words)
-        said = breakwater(words[1], "--help")
+        name = words[1:3] if words[1] in {group.name for group in app.registered_groups} else words[1:2]
+        said = breakwater(*name, "--help")
         assert said.exit_code == 0, shlex.join(words)
         for option in (word for word in words[2:] if word.startswith("--")):
             assert option in said.stdout, f"{shlex.join(words)}: {option} is no option of {words[1]}"
