@@ -63,6 +63,8 @@ class Owed(NamedTuple):
     valid: bool = True
     order: Order | None = None
     values: tuple[int, int, int] = (0, 0, 0)
+    # Of the command it comes of: shards take them in this order.
+    command: int = 0
 
 
 @dataclass
@@ -160,7 +162,7 @@ class PerennialBook:
     def _settle(self, number: int, market: Market) -> Iterator[str]:
         """Ops at the values shards had, then the new ones, then the orders of versions: each told as it is (PE-05)."""
         wanted: Counter[tuple[int, ...]] = Counter()
-        for owed in market.ops:
+        for owed in sorted(market.ops, key=lambda one: one.command):
             self.cash_atoms[owed.account] += owed.cash_atoms
             if owed.is_change or owed.collateral_atoms:
                 row = market.row(owed.account)
@@ -202,19 +204,20 @@ class PerennialBook:
 
     def _ops(self, seen: Seen, number: int, market: Market) -> Iterator[str]:
         """Liquidations, then changes, then repayments, each kind by command."""
-        for _, columns, row, _ in seen.taken("liquidations", self.venue):
+        for _, columns, row, told in seen.taken("liquidations", self.venue):
             if columns.market[row] == number:
-                yield from self._liquidate(seen, number, market, columns.account[row], columns.target[row])
+                who = columns.account[row], columns.target[row]
+                yield from self._liquidate(seen, number, market, who, told.command)
         for _, columns, row, told in seen.taken("change_positions", self.venue):
             if columns.market[row] == number:
                 yield from self._change(seen, number, market, columns, row, told)
-        for _, columns, row, _ in seen.taken("shortfall_repayments", self.venue):
+        for _, columns, row, told in seen.taken("shortfall_repayments", self.venue):
             if columns.market[row] == number:
                 payer, debtor, amount = columns.account[row], columns.debtor[row], columns.amount_atoms[row]
                 market.balance_atoms += amount
                 market.moved[debtor] += amount
-                market.ops.append(Owed(debtor, amount, counterparty=payer))
-                market.ops.append(Owed(payer, cash_atoms=-amount))
+                market.ops.append(Owed(debtor, amount, counterparty=payer, command=told.command))
+                market.ops.append(Owed(payer, cash_atoms=-amount, command=told.command))
         for kind in ("position_pinned", "position_locked"):
             for event in self._told.get((number, kind), ()):
                 yield f"account {event.account}: {kind} is told, no command asked for it"
@@ -231,8 +234,9 @@ class PerennialBook:
         told = self._told.get((number, kind))
         return told.popleft() if told else None
 
-    def _liquidate(self, seen: Seen, number: int, market: Market, liquidator: int, account: int) -> Iterator[str]:
-        """PE-07 to PE-09."""
+    def _liquidate(self, seen: Seen, number: int, market: Market, who: tuple[int, int], command: int) -> Iterator[str]:
+        """PE-07 to PE-09; `who`: liquidator and liquidated."""
+        liquidator, account = who
         event, rules = self._pop(number, "position_locked"), self._rules[number]
         if event is None or (event.account, event.position_locked.liquidator) != (account, liquidator):
             yield f"PE-07: account {account} was liquidated, {event} is told"
@@ -256,8 +260,8 @@ class PerennialBook:
             yield f"PE-09: a reward of {body.reward_atoms} of {body.reward_limit_atoms} atoms, {limit} is the limit"
         market.moved[account] -= body.reward_atoms
         market.balance_atoms -= body.reward_atoms
-        market.ops.append(Owed(account, -body.reward_atoms, counterparty=liquidator))
-        market.ops.append(Owed(liquidator, cash_atoms=body.reward_atoms))
+        market.ops.append(Owed(account, -body.reward_atoms, counterparty=liquidator, command=command))
+        market.ops.append(Owed(liquidator, cash_atoms=body.reward_atoms, command=command))
         self._wait(market, account, body.version_ms, NOTHING, fees, is_liquidation=True)
 
     def _wait(
@@ -293,7 +297,7 @@ class PerennialBook:
             yield f"PE-03: account {account} took {-moved} atoms out and has {left}"
         market.moved[account] += moved
         market.balance_atoms += moved
-        market.ops.append(Owed(account, moved, cash_atoms=-moved, is_change=True))
+        market.ops.append(Owed(account, moved, cash_atoms=-moved, is_change=True, command=told.command))
 
     def _allowed(self, market: Market, account: int, asked: tuple[int, ...], moved: int) -> Iterator[str]:
         locked_ms = market.locked_ms(account)

@@ -26,6 +26,8 @@ class Told(NamedTuple):
     refusal: int
     reference: int
     amount_atoms: int
+    # Its index in the block.
+    command: int
 
 
 class Seen:
@@ -53,7 +55,7 @@ class Seen:
             if batch.WhichOneof("body") != body or venue not in (None, batch.venue):
                 continue
             content = getattr(batch, body)
-            columns = (outcome.status, outcome.refusal, outcome.reference, outcome.amount_atoms)
+            columns = (outcome.status, outcome.refusal, outcome.reference, outcome.amount_atoms, outcome.command)
             for row, told in enumerate(zip(*columns, strict=True)):
                 if told[0] != REFUSED:
                     yield batch.venue, content, row, Told(*told)
