@@ -39,6 +39,7 @@ class Fault(Enum):
     CALL_DELAYED = "call delayed"
     SHARD_SLOW = "slow shard"
     REPLY_OF_ZOMBIE = "reply of a replaced actor"
+    POISON = "poison command"
     BUCKETS_MOVED = "buckets moved between shards"
     SHARDS_ADDED = "shards added"
     WRITE_TORN = "write torn"
@@ -64,7 +65,8 @@ class Odds(NamedTuple):
     most: float
 
 
-# An occasion is: a message, a call, a block, an append, a snapshot, a crash, a start, a client's waking, half a second.
+# An occasion is: a message, a request, a call, a block, an append, a snapshot, a crash, a start, a client's waking,
+# half a second.
 ODDS: dict[Fault, Odds] = {
     Fault.MESSAGE_LOST: Odds(0.5, 0.01, 0.15),
     Fault.MESSAGE_DUPLICATED: Odds(0.5, 0.01, 0.15),
@@ -91,6 +93,7 @@ ODDS: dict[Fault, Odds] = {
     Fault.CALL_DELAYED: Odds(0.4, 0.01, 0.1),
     Fault.SHARD_SLOW: Odds(0.25, 0.01, 0.05),
     Fault.REPLY_OF_ZOMBIE: Odds(0.4, 0.1, 0.5),
+    Fault.POISON: Odds(0.25, 0.002, 0.02),
     Fault.BUCKETS_MOVED: Odds(0.3, 0.02, 0.15),
     Fault.SHARDS_ADDED: Odds(0.2, 0.01, 0.04),
     Fault.WRITE_TORN: Odds(0.5, 0.1, 0.9),

@@ -5,7 +5,6 @@ from random import Random
 
 from breakwater.v1 import admin_pb2 as admin
 from cluster.journal import JournalCorrupted, JournalError, LeaseHeld, ReadableJournal
-from cluster.recovery import BlockFailed, ReplayMismatch
 from cluster.simulator.faults import Chaos
 from cluster.simulator.node import SimNode
 from cluster.simulator.process import Process
@@ -117,9 +116,9 @@ class Fleet:
             self._start_later()
         except JournalError as error:
             self._give_up(node, error)
-        except (ReplayMismatch, BlockFailed) as error:
+        except Exception as error:
             self._give_up(node, error)
-            self._complain(f"{node.name} did not start: {error}")
+            self._complain(f"{node.name} did not start: {type(error).__name__}: {error}")
         else:
             if flipped and node.is_up:
                 self._complain(f"{node.name} started on a journal with a flipped bit")

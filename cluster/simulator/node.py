@@ -17,12 +17,13 @@ from cluster.replica import read_accounts, read_book, read_standings, read_versi
 from cluster.resharding import add_shards, move_buckets
 from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.lane import SimLane
+from cluster.simulator.poison import SimTrial
 from cluster.simulator.process import NodeCrashed, Process, ProcessClock
 from cluster.simulator.scheduler import Scheduler
 from cluster.simulator.storage.depot import Depot, SimStores
 from cluster.simulator.swarm import Swarm
 from cluster.simulator.transport import SimTransport
-from cluster.simulator.witness import Witness, look_at
+from cluster.simulator.witness import View, Witness
 from cluster.supervisor import Supervisor
 from cluster.validation import Claim
 
@@ -80,7 +81,7 @@ class SimNode:
         swarm, name = self._swarm, self.name
         recovered, owners = recover(self._stores, swarm.shards), self._depot.owners[self.machine]
         lanes = Lanes(self._lane("journal", lambda: 0), self._lane("archive", self._archive_lag_ms))
-        self._transport = SimTransport(owners.shards, self.process, str(swarm.seed), self._complain)
+        self._transport = SimTransport(owners.shards, self.process, swarm.seed, self._depot.poison, self._complain)
         settings = EngineSettings(
             heartbeat_ms=_HEARTBEAT_MS,
             snapshot_every=swarm.snapshot_every,
@@ -89,13 +90,16 @@ class SimNode:
         )
         clock = ProcessClock(self.process, self._scheduler)
         supervisor = Supervisor(self._transport, settings.notice, clock=clock)
-        engine = Engine(settings, recovered, owners, supervisor, lanes, self.now_ms)
+        engine = Engine(settings, recovered, owners, supervisor, lanes, self.now_ms, self._make_trial)
         for claim in recovered.claims:
             self._witness.saw(claim, None)
         engine.validation = _SimValidation(self, recovered.replica.state.height)
         self._engine = engine
         self._note(f"{name}: serves from height {engine.height}, epoch {engine.journal.epoch}, on {self.machine}")
         self._scheduler.after(self._rng.randint(1, 20), self._turn)
+
+    def _make_trial(self) -> SimTrial:
+        return SimTrial(self._depot.poison)
 
     def _lane(self, what: str, lag_ms: Callable[[], int]) -> SimLane:
         rng = Random(f"{self._swarm.seed}/lane/{what}/{self.name}")
@@ -232,7 +236,10 @@ class SimNode:
         self.enter(lambda: self._submit(sent, back))
 
     def _submit(self, sent: bytes, back: Callable[[bytes | Refused], None]) -> None:
-        answer = self.engine.sequencer.submit(commands.CommandBatch.FromString(sent))
+        batch = commands.CommandBatch.FromString(sent)
+        if self._chaos.strikes(Fault.POISON, self.name):
+            self._depot.poison.add((batch.principal, batch.request_key))
+        answer = self.engine.sequencer.submit(batch)
 
         def done(_: object) -> None:
             error = answer.exception()
@@ -251,9 +258,7 @@ class SimNode:
         """A block was committed: the witness looks at it, and at the actors while they are where it left them."""
         assert self._transport is not None
         state = self.engine.state
-        view = None
-        if state.height == claim.height:
-            view = look_at(self._transport.inline, state)
+        view = View(self._transport.inline, state) if state.height == claim.height else None
         self._witness.saw(claim, view)
 
     def later(self, delay_ms: int, action: Callable[[], None]) -> None:

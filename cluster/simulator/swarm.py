@@ -56,7 +56,7 @@ class Swarm:
             wake_ms=(100, rng.randint(200, 1_500)),
             hop_ms=(0, rng.choice((1, 5, 40))),
             restart_ms=(100, rng.randint(200, 4_000)),
-            safety_ms=safety_ms or rng.randint(10_000, 26_000),
+            safety_ms=safety_ms or rng.randint(12_000, 34_000),
             rates={fault: _rate(rng, fault) for fault in Fault if _is_on(rng, fault, is_server)},
         )
 

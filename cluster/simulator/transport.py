@@ -9,6 +9,7 @@ from random import Random
 from actors.contract import Actor
 from cluster.placement import Owners
 from cluster.simulator.faults import Fault
+from cluster.simulator.poison import Keys, taste
 from cluster.simulator.process import Process
 from cluster.topology import is_shard
 from cluster.transport.inline import InlineTransport
@@ -21,10 +22,11 @@ STALL_MS = 2_000
 class SimTransport:
     """See `cluster.transport.transport.Transport`. `complain` hears of answers that differ."""
 
-    def __init__(self, shards: int, process: Process, seed: str, complain: Callable[[str], None]) -> None:
+    def __init__(self, shards: int, process: Process, seed: int, poison: Keys, complain: Callable[[str], None]) -> None:
         self.inline = InlineTransport(shards)
         self._process = process
         self._rng = Random(f"{seed}/transport/{process.name}")
+        self._poison = poison
         self._complain = complain
         self._zombies: dict[str, Actor] = {}
         self._dead: set[str] = set()
@@ -65,6 +67,7 @@ class SimTransport:
         if chaos.strikes(Fault.ACTOR_LOST_BEFORE, actor):
             self._lose(actor)
         self._wait(call)
+        taste(call, self._poison)
         reply = self.inline.call([call])[0]
         if chaos.strikes(Fault.CALL_DUPLICATED, actor) and self.inline.call([call])[0] != reply:
             self._complain(f"{actor} answered the same call with other bytes")

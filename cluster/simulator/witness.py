@@ -15,9 +15,10 @@ from cluster.conservation import InvariantBroken
 from cluster.history import JournaledBlock
 from cluster.invariants import check_after_block
 from cluster.journal import ReadableJournal
-from cluster.replica import Replica
+from cluster.replica import Replica, part_names
 from cluster.simulator.telling import block_line
 from cluster.simulator.workload import Auditor
+from cluster.topology import is_shard
 from cluster.transport.inline import InlineTransport
 from cluster.validation import Claim
 
@@ -33,11 +34,17 @@ class _Window(InlineTransport):
         """They are there."""
 
 
-def look_at(transport: InlineTransport, state: ChainState) -> Replica:
-    """A view of a node's actors between two blocks."""
-    view = Replica(state.shards, transport=_Window(state.shards, transport))
-    view.state = state
-    return view
+class View(Replica):
+    """A node's actors between two blocks, to be looked at."""
+
+    def __init__(self, actors: InlineTransport, state: ChainState) -> None:
+        self.actors = _Window(state.shards, actors)
+        super().__init__(state.shards, transport=self.actors)
+        self.state = state
+
+
+# Whole actors are compared every so many blocks: roots do not cover all they keep (the keys of answered requests).
+_COMPARED_EVERY = 5
 
 
 class Witness:
@@ -49,7 +56,8 @@ class Witness:
     def __init__(
         self, shards: int, auditor: Auditor | None, note: Callable[[str], None], complain: Callable[[str], None]
     ) -> None:
-        self._shadow = Replica(shards)
+        self._actors = InlineTransport(shards)
+        self._shadow = Replica(shards, transport=self._actors)
         self._auditor = auditor
         self._note = note
         self.complain = complain
@@ -57,7 +65,7 @@ class Witness:
         self.blocks: list[JournaledBlock] = []
         self.last_root = b""
 
-    def saw(self, claim: Claim, view: Replica | None) -> None:
+    def saw(self, claim: Claim, view: View | None) -> None:
         """A block as a node has it; `view` shows the node's actors at its end, where they still are there."""
         known = self._seen.setdefault(claim.height, (claim.frame_hash, claim.header))
         if known[0] != claim.frame_hash:
@@ -87,7 +95,7 @@ class Witness:
             faults.append(f"the journal ends at height {height}, blocks were shown up to {self.height}")
         return faults
 
-    def _follow(self, claim: Claim, view: Replica | None) -> None:
+    def _follow(self, claim: Claim, view: View | None) -> None:
         block = commands.BlockInput.FromString(claim.payload)
         try:
             result = self._shadow.apply(block, claim.frame_hash, claim.epoch, claim.voided)
@@ -100,11 +108,23 @@ class Witness:
         for fault in self._faults(claim, block, result, view):
             self.complain(f"height {claim.height}: {fault}")
 
-    def _faults(self, claim: Claim, block: commands.BlockInput, result: BlockResult, view: Replica | None) -> list[str]:
+    def _faults(self, claim: Claim, block: commands.BlockInput, result: BlockResult, view: View | None) -> list[str]:
         state = self._shadow.state
         claimed = blocks.BlockHeader.FromString(claim.header)
         faults = judge(claimed, result.header, result.events, state.venues, state.markets)
+        if view is not None and claim.height % _COMPARED_EVERY == 0:
+            faults += self._other_states(view)
         seen = view or self._shadow
         if self._auditor is None:
             return faults + check_after_block(seen, result)
         return faults + self._auditor.block(seen, block, result)
+
+    def _other_states(self, view: View) -> list[str]:
+        """Actors other than shards keep the same whatever the shards are: byte for byte."""
+        names = [name for name in part_names(self._shadow.state) if not is_shard(name)]
+        return [
+            f"{name} keeps another state than in the replica"
+            for name in names
+            if self._actors.has(name) and view.actors.has(name)
+            if self._actors.actor(name).save() != view.actors.actor(name).save()
+        ]

@@ -29,6 +29,8 @@ class Depot:
         self.journal = JournalStore(self.disk, scheduler, chaos, is_server)
         self.archives = {machine: ArchiveFile(chaos) for machine in machines}
         self.owners = dict.fromkeys(machines, owners)
+        # Commands no node of this world can execute.
+        self.poison: set[tuple[int, bytes]] = set()
         self._backup: bytes | None = None
 
     def _is_full(self) -> bool:
