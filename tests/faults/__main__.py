@@ -18,6 +18,7 @@ from tests.faults.campaign import (
     full_disks,
     gateway_kills,
     node_kills,
+    partitions,
     postgresql_kills,
     ray_heads,
     two_raylets,
@@ -36,6 +37,7 @@ PARTS: Final[dict[str, Part]] = {
     "full-disk": full_disks.run,
     "ray-head": ray_heads.run,
     "two-raylets": two_raylets.run,
+    "partitions": partitions.run,
 }
 
 

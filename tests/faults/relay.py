@@ -1,4 +1,4 @@
-"""Carries connections between a socket and an address: `python -m tests.faults.relay FROM TO`.
+"""Carries connections from one address to another: `python relay.py FROM TO`.
 
 Each is host:port or the path of a Unix socket, which lies in the file system and so is reached from every network
 namespace: run inside one, a relay is its door to the outside. It ends with its standard input.
@@ -11,17 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_S = 20.0
 
 
 @contextmanager
-def relayed(inside: Sequence[str], listen: str, target: str, directory: Path) -> Iterator[None]:
-    """A relay inside namespaces, while it is entered; `directory` is where the repository is."""
-    command = [*inside, sys.executable, "-m", "tests.faults.relay", listen, target]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=directory)
+def relayed(inside: Sequence[str], listen: str, target: str) -> Iterator[None]:
+    """A relay inside namespaces, while it is entered."""
+    command = [*inside, sys.executable, __file__, listen, target]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None and process.stdout.readline() == b"ready\n", f"no relay from {listen}"
         yield

@@ -116,13 +116,13 @@ def _take_over(
     load.acknowledged(20, [other.address])
     takeovers.acknowledging.append(load.acks_since(paused_s, [other.address])[0].at_s - paused_s)
     holder.unpause()
-    takeovers.said |= {state_name(holder.wait_state("FENCED", "STOPPED")), _answer(holder)}
+    takeovers.said |= {state_name(holder.wait_state("FENCED", "STOPPED")), answer_of(holder)}
     time.sleep(_PAUSE_S)
     load.acknowledged(20, [other.address])
     takeovers.late += load.acks_since(served_s, [holder.address])
 
 
-def _answer(node: LiveNode) -> str:
+def answer_of(node: LiveNode) -> str:
     """What a node says to a command of a new key."""
     try:
         with node.client(timeout_s=3.0) as client:
