@@ -374,6 +374,8 @@ class Engine:
         """What actors and the validator are rebuilt from, from here on."""
         if parts is not None and self.state.height:
             self._maker.take_cut(parts)
+            if keep := self.settings.journal_keep_blocks:
+                self._journal_lane.submit(lambda: self._snapshotting.prune_journal(self.journal, keep))
             if self.validation is not None:
                 self.validation.take_cut(parts, self.state.height)
 

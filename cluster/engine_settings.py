@@ -17,6 +17,8 @@ class EngineSettings:
     heartbeat_ms: int = 1_000
     snapshot_every: int = 1_000
     resume_grace_ms: int = 2_000
+    # How many blocks of the journal stay below the oldest snapshot; 0: all.
+    journal_keep_blocks: int = 0
     # Commands no block can be made with are voided; without it the node stops at them.
     void_poison: bool = True
     notice: Callable[[str], None] = lambda text: None

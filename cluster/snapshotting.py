@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 from cluster.chain_state import ChainState
 from cluster.crash_points import reached
-from cluster.journal import JournalError
+from cluster.journal import Journal, JournalError
+from cluster.pruning import prune
 from cluster.replica import take_cut
 from cluster.stores import Snapshots
 from cluster.transport.transport import Transport
@@ -47,3 +48,15 @@ class Snapshotting:
             self._not_before = state.height + _TRY_AGAIN_BLOCKS
             self._notice(f"no snapshot at height {state.height}: {error}")
             return None
+
+    def prune_journal(self, journal: Journal, keep_blocks: int) -> None:
+        """Frames below the oldest snapshot go, but for the last `keep_blocks`; for the lane of the journal's writer."""
+        try:
+            pruned = prune(journal, self._snapshots, keep_blocks)
+        except (OSError, JournalError) as error:
+            self._notice(f"the journal was not pruned: {error}")
+        else:
+            if pruned.frames:
+                self._notice(
+                    f"the journal was pruned: {pruned.frames:,} frames went, it begins at {pruned.start_height + 1:,}"
+                )

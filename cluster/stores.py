@@ -22,6 +22,9 @@ class Snapshots(Protocol):
     def latest(self, at_most: int | None = None) -> Snapshot | None:
         """The newest that verifies, not above a height."""
 
+    def oldest(self) -> Snapshot | None:
+        """The oldest that verifies."""
+
     def heights(self) -> list[int]:
         """Heights there are snapshots of, ascending."""
 

@@ -41,6 +41,8 @@ class NodeConfig:
     validator: bool = True
     metrics_port: int | None = None
     snapshot_every: int = 1_000
+    # Blocks of the journal that stay below the oldest snapshot; 0: all of them.
+    journal_keep_blocks: int = 0
     block_rows: int = 50_000
     heartbeat_ms: int = 1_000
     max_queue_batches: int = 10_000

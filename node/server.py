@@ -234,6 +234,7 @@ def _host_config(config: NodeConfig) -> HostConfig:
         notice=lambda text: _log.warning("engine", notice=text),
         heartbeat_ms=config.heartbeat_ms,
         snapshot_every=config.snapshot_every,
+        journal_keep_blocks=config.journal_keep_blocks,
         max_queue_batches=config.max_queue_batches,
         actor_standbys=config.actor_standbys,
         stall_ms=config.stall_ms,

@@ -30,6 +30,7 @@ def up(
     place: options.Place = None,
     journal: options.Journal = None,
     snapshots: options.Snapshots = None,
+    journal_keep_blocks: options.JournalKeepBlocks = None,
     take_over: options.TakeOver = False,
     standby: options.Standby = False,
     config: options.Config = None,
@@ -59,6 +60,7 @@ def up(
         follow=standby or None,
         journal=journal,
         snapshots=snapshots,
+        journal_keep_blocks=journal_keep_blocks,
         take_over=take_over or None,
     )
     accounts = _house_accounts(house_bot_account or [])

@@ -30,6 +30,10 @@ Snapshots = Annotated[
     str | None,
     typer.Option(envvar="BREAKWATER_SNAPSHOTS", help="URL or path of the snapshots; default: a folder of --data."),
 ]
+JournalKeepBlocks = Annotated[
+    int | None,
+    typer.Option(min=0, help="Prune the journal behind snapshots, but for so many blocks; default 0: never."),
+]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Take the journal from a node that holds it and lives; it is fenced.")
 ]

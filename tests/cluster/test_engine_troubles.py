@@ -212,3 +212,16 @@ def test_a_snapshot_that_cannot_be_written_degrades_and_is_tried_again(tmp_path:
     assert node.node_state == admin.NODE_STATE_READY
     assert node.engine.snapshot_height > taken
     node.close()
+
+
+def test_the_journal_of_a_node_that_runs_for_long_is_pruned_behind_its_snapshots(tmp_path: Path) -> None:
+    node = Turned(tmp_path, snapshot_every=5, journal_keep_blocks=4)
+    node.start()
+    node.turn(40, step_ms=1_000)
+    first, tip = node.journal.start().height + 1, node.engine.height
+    assert 1 < first <= tip - 4
+    assert any("the journal was pruned" in notice for notice in node.notices)
+    again = reopened(node, tmp_path)
+    assert again.engine.height == tip
+    assert again.deposited(2) == 10**8
+    again.close()
