@@ -60,6 +60,8 @@ def settings() -> str:
 def _toml(value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, tuple):
+        value = list(value)
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value!r}`".replace("'", '"')
 
 
