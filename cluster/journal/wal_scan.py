@@ -9,6 +9,7 @@ Format: https://www.sqlite.org/fileformat2.html#walformat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,7 @@ def _checksums(words: _U32, before: _U32) -> _U32:
     return np.stack([first, second], axis=1)
 
 
+@cache
 def _fibonacci(count: int) -> _U32:
     values = [0, 1]
     while len(values) < count:
