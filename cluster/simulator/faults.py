@@ -58,58 +58,70 @@ class Fault(Enum):
 
 
 class Odds(NamedTuple):
-    """How often a seed has a fault at all, and between which rates it is drawn then (a chance per occasion)."""
+    """When a fault may strike, how often a seed has it at all, and between which rates its chance is drawn then."""
 
+    occasion: str
     on: float
     least: float
     most: float
 
 
-# An occasion is: a message, a request, a call, a block, an append, a snapshot, a crash, a start, a client's waking,
-# half a second.
 ODDS: dict[Fault, Odds] = {
-    Fault.MESSAGE_LOST: Odds(0.5, 0.01, 0.15),
-    Fault.MESSAGE_DUPLICATED: Odds(0.5, 0.01, 0.15),
-    Fault.MESSAGE_DELAYED: Odds(0.5, 0.02, 0.3),
-    Fault.MESSAGE_REORDERED: Odds(0.5, 0.05, 0.4),
-    Fault.PARTITION_TO_NODE: Odds(0.25, 0.01, 0.04),
-    Fault.PARTITION_FROM_NODE: Odds(0.25, 0.01, 0.04),
-    Fault.CRASH_IN_CALL: Odds(0.3, 0.002, 0.01),
-    Fault.CRASH_BEFORE_APPEND: Odds(0.25, 0.01, 0.06),
-    Fault.CRASH_IN_APPEND: Odds(0.35, 0.02, 0.12),
-    Fault.CRASH_AFTER_APPEND: Odds(0.25, 0.01, 0.06),
-    Fault.CRASH_IN_SNAPSHOT: Odds(0.35, 0.05, 0.3),
-    Fault.CRASH_IN_ARCHIVE: Odds(0.25, 0.01, 0.05),
-    Fault.CRASH_IN_RECOVERY: Odds(0.25, 0.05, 0.3),
-    Fault.CRASH_IDLE: Odds(0.25, 0.01, 0.05),
-    Fault.NODE_PAUSED: Odds(0.3, 0.002, 0.01),
-    Fault.NODE_ZOMBIE: Odds(0.35, 0.002, 0.01),
-    Fault.CLOCK_FORWARD: Odds(0.25, 0.01, 0.05),
-    Fault.CLOCK_BACK: Odds(0.25, 0.01, 0.05),
-    Fault.WORLD_SLEEPS: Odds(0.75, 0.03, 0.2),
-    Fault.ACTOR_LOST_BEFORE: Odds(0.35, 0.002, 0.02),
-    Fault.ACTOR_LOST_AFTER: Odds(0.35, 0.002, 0.02),
-    Fault.CALL_DUPLICATED: Odds(0.5, 0.01, 0.1),
-    Fault.CALL_DELAYED: Odds(0.4, 0.01, 0.1),
-    Fault.SHARD_SLOW: Odds(0.25, 0.01, 0.05),
-    Fault.REPLY_OF_ZOMBIE: Odds(0.4, 0.1, 0.5),
-    Fault.POISON: Odds(0.25, 0.002, 0.02),
-    Fault.BUCKETS_MOVED: Odds(0.3, 0.02, 0.15),
-    Fault.SHARDS_ADDED: Odds(0.2, 0.01, 0.04),
-    Fault.WRITE_TORN: Odds(0.5, 0.1, 0.9),
-    Fault.WRITE_LOST: Odds(0.5, 0.1, 0.9),
-    Fault.DISK_FULL: Odds(0.25, 0.01, 0.05),
-    Fault.STORE_DOWN: Odds(0.4, 0.02, 0.08),
-    Fault.BIT_FLIP_JOURNAL: Odds(0.3, 0.1, 0.5),
-    Fault.BIT_FLIP_SNAPSHOT: Odds(0.35, 0.2, 0.7),
-    Fault.ARCHIVE_LAGS: Odds(0.5, 0.1, 0.6),
-    Fault.ARCHIVE_LOST: Odds(0.25, 0.1, 0.5),
-    Fault.ORACLE_STALL: Odds(0.35, 0.02, 0.1),
-    Fault.ORACLE_OUTLIER: Odds(0.35, 0.02, 0.1),
-    Fault.ORACLE_GAP: Odds(0.5, 0.02, 0.1),
-    Fault.RETRY_SAME_BODY: Odds(0.6, 0.05, 0.5),
-    Fault.RETRY_OTHER_BODY: Odds(0.4, 0.02, 0.2),
+    Fault.MESSAGE_LOST: Odds("a message", 0.5, 0.01, 0.15),
+    Fault.MESSAGE_DUPLICATED: Odds("a message", 0.5, 0.01, 0.15),
+    Fault.MESSAGE_DELAYED: Odds("a message", 0.5, 0.02, 0.3),
+    Fault.MESSAGE_REORDERED: Odds("a message", 0.5, 0.05, 0.4),
+    Fault.PARTITION_TO_NODE: Odds("a request to a node", 0.25, 0.01, 0.04),
+    Fault.PARTITION_FROM_NODE: Odds("an answer of a node", 0.25, 0.01, 0.04),
+    Fault.CRASH_IN_CALL: Odds("a fan-out, a snapshot or a restore of actors", 0.3, 0.002, 0.01),
+    Fault.CRASH_BEFORE_APPEND: Odds("an append", 0.25, 0.01, 0.06),
+    Fault.CRASH_IN_APPEND: Odds("an append", 0.35, 0.02, 0.12),
+    Fault.CRASH_AFTER_APPEND: Odds("an append", 0.25, 0.01, 0.06),
+    Fault.CRASH_IN_SNAPSHOT: Odds("a file of a snapshot", 0.35, 0.05, 0.3),
+    Fault.CRASH_IN_ARCHIVE: Odds("a block archived", 0.25, 0.01, 0.05),
+    Fault.CRASH_IN_RECOVERY: Odds("a store opened", 0.25, 0.05, 0.3),
+    Fault.CRASH_IDLE: Odds("a turn of the engine", 0.25, 0.01, 0.05),
+    Fault.NODE_PAUSED: Odds("a fan-out", 0.3, 0.002, 0.01),
+    Fault.NODE_ZOMBIE: Odds("a fan-out", 0.35, 0.002, 0.01),
+    Fault.CLOCK_FORWARD: Odds("a turn of the engine", 0.25, 0.01, 0.05),
+    Fault.CLOCK_BACK: Odds("a turn of the engine", 0.25, 0.01, 0.05),
+    Fault.WORLD_SLEEPS: Odds("half a second", 0.75, 0.03, 0.2),
+    Fault.ACTOR_LOST_BEFORE: Odds("a call", 0.35, 0.002, 0.02),
+    Fault.ACTOR_LOST_AFTER: Odds("a call", 0.35, 0.002, 0.02),
+    Fault.CALL_DUPLICATED: Odds("a call", 0.5, 0.01, 0.1),
+    Fault.CALL_DELAYED: Odds("a call", 0.4, 0.01, 0.1),
+    Fault.SHARD_SLOW: Odds("a call to a shard", 0.25, 0.01, 0.05),
+    Fault.REPLY_OF_ZOMBIE: Odds("a call to an actor that was replaced", 0.4, 0.1, 0.5),
+    Fault.POISON: Odds("a request", 0.25, 0.002, 0.02),
+    Fault.BUCKETS_MOVED: Odds("a turn of the engine", 0.3, 0.02, 0.15),
+    Fault.SHARDS_ADDED: Odds("a turn of the engine", 0.2, 0.01, 0.04),
+    Fault.WRITE_TORN: Odds("an unsynced file when the power goes", 0.5, 0.1, 0.9),
+    Fault.WRITE_LOST: Odds("an unsynced file when the power goes", 0.5, 0.1, 0.9),
+    Fault.DISK_FULL: Odds("a write", 0.25, 0.01, 0.05),
+    Fault.STORE_DOWN: Odds("an append", 0.4, 0.02, 0.08),
+    Fault.BIT_FLIP_JOURNAL: Odds("a start", 0.3, 0.1, 0.5),
+    Fault.BIT_FLIP_SNAPSHOT: Odds("a start", 0.35, 0.2, 0.7),
+    Fault.ARCHIVE_LAGS: Odds("a block archived, a crash", 0.5, 0.1, 0.6),
+    Fault.ARCHIVE_LOST: Odds("a crash", 0.25, 0.1, 0.5),
+    Fault.ORACLE_STALL: Odds("a market's waking", 0.35, 0.02, 0.1),
+    Fault.ORACLE_OUTLIER: Odds("a round of ticks", 0.35, 0.02, 0.1),
+    Fault.ORACLE_GAP: Odds("a round of ticks", 0.5, 0.02, 0.1),
+    Fault.RETRY_SAME_BODY: Odds("a client's waking", 0.6, 0.05, 0.5),
+    Fault.RETRY_OTHER_BODY: Odds("a client's waking", 0.4, 0.02, 0.2),
 }
+
+
+def as_markdown() -> str:
+    """The table of faults, as the documentation shows it."""
+    lines = ["| fault | may strike on | in so many worlds | at these rates there |", "|---|---|---|---|"]
+    for fault, odds in ODDS.items():
+        rates = f"{_percent(odds.least)} to {_percent(odds.most)}"
+        lines.append(f"| {fault.value} | {odds.occasion} | {_percent(odds.on)} | {rates} |")
+    return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g}%"
 
 
 class Chaos:

@@ -85,6 +85,7 @@ class SimNode:
         settings = EngineSettings(
             heartbeat_ms=_HEARTBEAT_MS,
             snapshot_every=swarm.snapshot_every,
+            journal_keep_blocks=swarm.keep_blocks,
             resume_grace_ms=_GRACE_MS,
             notice=lambda text: self._note(f"{name}: {text}"),
         )

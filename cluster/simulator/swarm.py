@@ -32,6 +32,7 @@ class Swarm:
     shards: int
     shadow_shards: int  # of the replica every block is compared with
     snapshot_every: int
+    keep_blocks: int  # frames below the snapshots are pruned, but for so many; 0: never
     block_ms: tuple[int, int]  # least and most between two blocks that have something in them
     wake_ms: tuple[int, int]  # least and most between two wakings of a client
     hop_ms: tuple[int, int]  # least and most a message takes
@@ -52,6 +53,7 @@ class Swarm:
             shards=rng.randint(1, 4),
             shadow_shards=rng.randint(1, 3),
             snapshot_every=rng.choice((4, 7, 12, 20, 40)),
+            keep_blocks=rng.choice((0, 0, 0, 0, 0)),
             block_ms=(least, least + rng.randint(0, 600)),
             wake_ms=(100, rng.randint(200, 1_500)),
             hop_ms=(0, rng.choice((1, 5, 40))),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from actors.risk import ladder
 from actors.rulebooks import versions
+from cluster.simulator import faults
 from node.config import Limits, NodeConfig
 from node.guards import roles
 from node.guards.refusals import STATUS_OF
@@ -87,6 +88,7 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "oracle": parameters.of_oracle,
     "logic-versions": versions.as_markdown,
     "mutants": catalogue.as_markdown,
+    "simulated-faults": faults.as_markdown,
 }
 
 

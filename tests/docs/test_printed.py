@@ -16,6 +16,7 @@ HOMES = {
     "oracle": "parameters.md",
     "logic-versions": "logic-versions.md",
     "mutants": "mutants.md",
+    "simulated-faults": "simulator.md",
     "refusals": "api.md",
 }
 

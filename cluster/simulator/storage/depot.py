@@ -15,6 +15,8 @@ from cluster.simulator.storage.journal_store import LOG, JournalStore
 from cluster.simulator.storage.snapshots import FOLDER, SimPlace
 from cluster.snapshots import SnapshotStore
 
+_ENOUGH_SNAPSHOTS = 2
+
 
 class Depot:
     """The journal's store, the snapshots' disk, and an archive and a placement a machine."""
@@ -54,12 +56,24 @@ class Depot:
         return SnapshotStore(SimPlace(self.disk, process, not self.journal.is_server), notice=notice)
 
     def flip_a_snapshot(self) -> None:
-        """One bit of the newest snapshot, for good: it is passed over."""
-        files = self.disk.names(FOLDER)
+        """One bit of the newest snapshot, for good: it is passed over. Never of the only one there is to start from."""
+        files, whole = self.disk.names(FOLDER), self._whole_snapshots()
+        if self.journal.lease().start.height and len(whole) < _ENOUGH_SNAPSHOTS:
+            return
         newest = [file for file in files if file.startswith(files[-1].rpartition("/")[0]) and self.disk.size(file)]
         if newest and self._chaos.strikes(Fault.BIT_FLIP_SNAPSHOT):
             file = newest[self._chaos.between(Fault.BIT_FLIP_SNAPSHOT, 0, len(newest) - 1)]
             self.disk.flip(file, self._chaos.between(Fault.BIT_FLIP_SNAPSHOT, 0, 8 * self.disk.size(file) - 1))
+
+    def _whole_snapshots(self) -> list[int]:
+        """Heights of those a start could begin with."""
+        store = self.snapshots(Process("nobody", self._chaos), lambda text: None)
+        found, start = [], self.journal.lease().start.height
+        newest = store.latest()
+        while newest is not None and newest.height >= start:
+            found.append(newest.height)
+            newest = store.latest(at_most=newest.height - 1)
+        return found
 
     def flip_a_frame(self, machine: str) -> bool:
         """One bit of a frame that a start on this machine must look at; whether there was one. `mend` turns it back.
@@ -68,8 +82,7 @@ class Depot:
         lease, a snapshot or the archive.
         """
         records = list(self.journal.records())
-        newest = self.snapshots(Process("nobody", self._chaos), lambda text: None).latest()
-        verified_to = newest.height if newest else 0
+        verified_to = max(self._whole_snapshots(), default=0)
         known_to = max(self.journal.lease().anchor.height, verified_to, self.archives[machine].tip)
         ends = [*(at for at, _ in records), self.disk.size(LOG)][1:]
         suspects = [
