@@ -20,7 +20,7 @@ def simulate(
     hours: Annotated[
         float | None,
         typer.Option(
-            min=0.001, max=1_000, help="Simulated hours with faults a seed; otherwise 10 to 26 seconds of them."
+            min=0.001, max=1_000, help="Simulated hours with faults a seed; otherwise 12 to 34 seconds of them."
         ),
     ] = None,
     out: Annotated[
