@@ -28,7 +28,7 @@ REPLAY := --venue $(or $(VENUE),all) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup protos lint format test test-fast run bench simulate mutants soak lock clean
+.PHONY: help setup protos lint format test test-fast run bench simulate mutants faults soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ simulate: setup $(COMPILED) ## whole nodes in one thread under injected faults, 
 
 mutants: setup $(COMPILED) ## plant every fault of the list, one at a time: the simulator must find each (ONLY, SEEDS)
 	$(BIN)/python -m tests.mutants --seeds $(or $(SEEDS),100) $(if $(ONLY),--only "$(ONLY)")
+
+faults: setup $(COMPILED) ## kill, stop, fill, cut and damage real processes under load (ONLY, OUT)
+	$(BIN)/python -m tests.faults $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT))
 
 soak: setup $(COMPILED) ## kill and recover for a long time
 	$(BIN)/python -m pytest -m soak

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.campaign import (
+    damaged_stores,
     full_disks,
     gateway_kills,
     node_kills,
@@ -24,6 +25,7 @@ from tests.faults.campaign import (
     two_raylets,
     zombies,
 )
+from tests.faults.kills import __main__ as kills
 from tests.faults.verdict import Report
 
 # The folder a part may use, and whether its short version is wanted.
@@ -35,24 +37,35 @@ PARTS: Final[dict[str, Part]] = {
     "zombies": zombies.run,
     "postgresql-kills": postgresql_kills.run,
     "full-disk": full_disks.run,
+    "damage": damaged_stores.run,
     "ray-head": ray_heads.run,
     "two-raylets": two_raylets.run,
     "partitions": partitions.run,
 }
 
+# Kills of every actor at every phase are a campaign of their own, with arguments of their own.
+KILLS: Final = "kills"
+KILLS_SHORT: Final = ("--kills", "20", "--state-mb", "0")
+KILLS_WHOLE: Final = ("--kills", "500")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the parts that are asked for; 0 where nothing was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it; may be given several times")
+    parser.add_argument(
+        "--only", action="append", choices=[*PARTS, KILLS], help="a part of it; may be given several times"
+    )
     parser.add_argument("--short", action="store_true", help="a few faults of each part, as the tests run it")
     parser.add_argument("--out", type=Path, help="where logs and data directories stay; without it they are removed")
     chosen = parser.parse_args(arguments)
     violations = 0
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         root = chosen.out or Path(scratch)
-        for name in chosen.only or PARTS:
-            violations += _run(name, root / name, chosen.short)
+        for name in chosen.only or [*PARTS, KILLS]:
+            if name == KILLS:
+                violations += kills.main(KILLS_SHORT if chosen.short else KILLS_WHOLE)
+            else:
+                violations += _run(name, root / name, chosen.short)
     print(f"violations: {violations}")
     return 1 if violations else 0
 

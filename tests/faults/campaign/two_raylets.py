@@ -17,7 +17,6 @@ COLUMNS = (
     "times",
     "actors lost",
     "longest silence",
-    "first answer after",
     "acknowledged",
     "unknown",
     "blocks",
@@ -44,7 +43,7 @@ def _campaign(folder: Path, report: Report, cluster: Raylets, placed: str, times
         options=["--address", cluster.address, "--place", placed],
         environment=cluster.environment,
     )
-    silences, waits, lost = [], [], []
+    silences, lost = [], []
     far = cluster.join(f"{folder.name}-0")
     with (
         LiveNode(settings, folder / "node.log") as node,
@@ -54,13 +53,12 @@ def _campaign(folder: Path, report: Report, cluster: Raylets, placed: str, times
             with cluster.head_is_taken():
                 node.start()
             load.acknowledged(50)
-            lost.append(_actors_at(node, far))
+            lost.append(actors_at(node, far))
             killed_s = time.monotonic()
             far.kill()
             if placed.endswith("far") or number < times:
                 far = cluster.join(f"{folder.name}-{number}")
             load.acknowledged(50)
-            waits.append(load.acks_since(killed_s)[0].at_s - killed_s)
             silences.append(load.longest_gap_s(killed_s, time.monotonic()))
             node.stop()
     far.kill()
@@ -73,14 +71,13 @@ def _campaign(folder: Path, report: Report, cluster: Raylets, placed: str, times
         times,
         "; ".join(" ".join(names) or "-" for names in lost),
         median_and_worst(silences),
-        median_and_worst(waits),
         verdict.acknowledged,
         verdict.unknown,
         verdict.blocks,
     )
 
 
-def _actors_at(node: LiveNode, raylet: Raylet) -> list[str]:
+def actors_at(node: LiveNode, raylet: Raylet) -> list[str]:
     """Actors whose processes are below a daemon."""
     status = node.status()
     pids = {process.pid for process in raylet.below()}
