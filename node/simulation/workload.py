@@ -13,14 +13,14 @@ from cluster.simulator.workload import Client
 from node.guards.batches import check_shape
 from node.guards.bounds import Limits
 from node.guards.refusals import Refused as ShapeRefused
-from node.simulation.book_people import BookMaker, BookTrader
-from node.simulation.lenders import Lender
-from node.simulation.liquidators import Liquidator
-from node.simulation.officials import Custodian, Operator
-from node.simulation.perennial_people import Repayer, VersionTrader
-from node.simulation.person import Person
-from node.simulation.publisher import Publisher
-from node.simulation.twilight_people import TwilightTrader
+from node.simulation.people.books import BookMaker, BookTrader
+from node.simulation.people.lenders import Lender
+from node.simulation.people.liquidators import Liquidator
+from node.simulation.people.officials import Custodian, Operator
+from node.simulation.people.perennial import Repayer, VersionTrader
+from node.simulation.people.person import Person
+from node.simulation.people.publisher import Publisher
+from node.simulation.people.twilight import TwilightTrader
 from node.simulation.venues import Listed, listed
 
 _HOUR_MS: Final = 3_600_000

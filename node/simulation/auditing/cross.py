@@ -6,6 +6,7 @@ counts as cash.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -81,7 +82,7 @@ class Due:
     fee_atoms: int = 0
 
 
-class CrossBook:
+class CrossBook(ABC):
     """One venue. What a rulebook adds is in `rule`, `begin`, `end`."""
 
     fees_rule = "MT-05"
@@ -117,9 +118,9 @@ class CrossBook:
         self._doubts = {}
         return faults
 
+    @abstractmethod
     def read_terms(self, seen: Seen) -> dict[int, Terms]:
         """Of every market of the venue."""
-        raise NotImplementedError
 
     def begin(self, seen: Seen) -> list[str]:
         """Before the events of a block, when what was due has settled."""

@@ -16,6 +16,7 @@ from cluster.simulator.workload import Request
 from node.simulation.workload import Swarming
 
 START_MS = 1_700_000_030_000
+EPOCH = 2
 ORACLES = (Fault.ORACLE_STALL, Fault.ORACLE_OUTLIER, Fault.ORACLE_GAP)
 
 Look = Callable[[Replica, commands.BlockInput, BlockResult], None]
@@ -92,6 +93,6 @@ class QuietWorld:
         progress.validator_progress.validated_height = state.height
         if state.height % 3 == 2:
             block.batches.append(progress)
-        result = self.replica.apply(block)
+        result = self.replica.apply(block, epoch=EPOCH)
         self._look(self.replica, block, result)
         return split_outcomes(result)[: len(sent)]

@@ -7,7 +7,7 @@ from typing import Final
 from breakwater.v1 import answers_pb2, batches_pb2, commands_pb2, common_pb2, parameters_pb2
 from cluster.simulator.faults import Chaos
 from cluster.simulator.workload import Reader
-from node.simulation.person import Person
+from node.simulation.people.person import Person
 from node.simulation.venues import Listed
 
 _DECISIONS: Final = ("account", "withdrawal", "confirm")
@@ -90,7 +90,6 @@ class Operator(Person):
         self._markets = dict(listed.markets)
         self._halted: set[int] = set()
         self._frozen: set[int] = set()
-        self._height = 1
 
     def act(self, reader: Reader) -> list[commands_pb2.CommandBatch]:
         """Something now and then; what is halted or frozen is soon let go."""
@@ -111,7 +110,7 @@ class Operator(Person):
                 account, after_ms = self.random.randint(1, self._accounts), self.random.choice((0, 500, 3_000))
                 return [self.batch("cancel_all_after", account=[account], after_ms=[after_ms])]
             case 3:
-                return [self.batch("void_command", height=self.random.randint(1, self._height), index=0)]
+                return [self.batch("void_command", height=self.random.randint(1, self.height), index=0)]
             case 4 if self._listed.rulebook in _WITH_FUND:
                 return [self.batch("insurance_deposit", amount_atoms=self.random.randint(1, 10**8))]
             case 5:
@@ -121,7 +120,7 @@ class Operator(Person):
 
     def heard(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
         """How high the chain is, and what it halted."""
-        self._height = max(self._height, outcome.height)
+        super().heard(batch, outcome)
         if batch.HasField("halt_market") and outcome.status[0] != common_pb2.OUTCOME_STATUS_REFUSED:
             (self._halted.add if batch.halt_market.halted else self._halted.discard)(batch.halt_market.market)
 

@@ -7,7 +7,7 @@ from typing import Final
 from breakwater.v1 import batches_pb2, commands_pb2, common_pb2
 from cluster.simulator.faults import Chaos
 from cluster.simulator.workload import Reader
-from node.simulation.person import Person, Row
+from node.simulation.people.person import Person, Row
 from node.simulation.venues import Listed
 
 _OPENS: Final = ("account", "market", "side", "kind", "margin_atoms", "leverage_hundredths", "limit_ticks")

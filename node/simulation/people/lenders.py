@@ -7,7 +7,7 @@ from typing import Final
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2
 from cluster.simulator.faults import Chaos
 from cluster.simulator.workload import Reader
-from node.simulation.person import Person
+from node.simulation.people.person import Person
 from node.simulation.venues import Listed
 
 # What the first shares cost: 1000 atoms a share in millionths (TW-16), and one micro-share an atom (MT-14).
@@ -40,6 +40,7 @@ class Lender(Person):
 
     def heard(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
         """Counts what it put in and took out."""
+        super().heard(batch, outcome)
         if outcome.status[0] == common_pb2.OUTCOME_STATUS_REFUSED:
             return
         if batch.HasField("liquidity_deposits"):

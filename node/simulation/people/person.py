@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from random import Random
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ _LIVES_MS: Final = (1_500, 20_000, 600_000, 600_000)
 _PAUSES_MS: Final = (50, 200, 1_000)
 
 
-class Person:
+class Person(ABC):
     """A client. Whoever it is overrides `act`, and `heard` where an answer teaches something.
 
     A request without an answer is sent again for ever, the same body under the same key; now and then something
@@ -42,6 +43,7 @@ class Person:
         self.venue = venue
         self.random = Random(f"{seed}/{name}")
         self.now_ms = 0
+        self.height = 1
         self._principal = principal
         self._chaos = chaos
         self._keys = 0
@@ -83,16 +85,17 @@ class Person:
         """See `Client`."""
         return len(self._out) + len(self._again)
 
+    @abstractmethod
     def act(self, reader: Reader) -> list[commands_pb2.CommandBatch]:
         """What it wants to send now."""
-        raise NotImplementedError
 
     def wind_up(self) -> list[commands_pb2.CommandBatch]:
         """What it still has to send when everybody finishes."""
         return []
 
     def heard(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
-        """An answer of a block."""
+        """An answer of a block; the least it teaches is how high the chain is."""
+        self.height = max(self.height, outcome.height)
 
     def chance(self, likelihood: float) -> bool:
         """Yes, that often."""

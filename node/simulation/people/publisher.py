@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from breakwater.v1 import commands_pb2
 from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.workload import Reader
-from node.simulation.person import Person, Row
+from node.simulation.people.person import Person, Row
 from node.simulation.venues import Listed
 
 _TICKS: Final = ("market", "publisher", "price_ticks", "published_ms")

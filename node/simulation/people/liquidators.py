@@ -18,8 +18,8 @@ from node.bots.keeper_mind import KeeperMind, KeeperSettings
 from node.bots.keeper_watch import KeeperWatch
 from node.bots.spin_mind import SpinMind, SpinSettings
 from node.bots.spin_watch import SpinWatch
-from node.simulation.book_people import ORDER_COLUMNS
-from node.simulation.person import Person, Row
+from node.simulation.people.books import ORDER_COLUMNS
+from node.simulation.people.person import Person, Row
 from node.simulation.venues import Listed
 
 _LIQUIDATIONS: Final = ("account", "target", "market", "lots", "reward_atoms")

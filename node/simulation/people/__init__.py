@@ -1,0 +1,1 @@
+"""Who trades on, runs and feeds the venues of a simulated world."""
