@@ -28,6 +28,7 @@ from cluster.poison import Trial, find_poison_by_trial, void_frame
 from cluster.recovery import BlockFailed, replay
 from cluster.replica import Replica, drive, part_names
 from cluster.supervisor import Supervisor
+from cluster.transport.transport import TransportGone
 from cluster.validation import Claim
 
 
@@ -145,6 +146,8 @@ class BlockMaker:
         try:
             run = run_block(self.state, block, frame.hash, frame.epoch, voided)
             return _Attempt(block, frame, drive(run, self._supervisor), None)
+        except TransportGone:
+            raise  # no command is to blame
         except Exception as error:
             return _Attempt(block, frame, None, error)
 

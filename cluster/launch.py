@@ -8,10 +8,12 @@ import os
 import secrets
 import socket
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 EMBEDDED_CPUS = 2
 _CONNECT_TIMEOUT_S = 3.0
+_GONE_PATIENCE_S = 5.0
 
 
 def start_ray(address: str | None, temp_dir: Path | None = None) -> None:
@@ -46,8 +48,24 @@ def _require_answer(address: str) -> None:
         raise ConnectionError(f"no Ray cluster answers at {address}") from error
 
 
-def stop_ray() -> None:
-    """Leaves the cluster; an embedded one ends."""
+def what_ended() -> str:
+    """Processes of the embedded Ray that are no more, by name; empty while all are there, and for a joined cluster.
+
+    Ray itself would wait for its control store for a minute, and for its daemon for ever.
+    """
     import ray
 
-    ray.shutdown()
+    node = ray._private.worker._global_node
+    return " and ".join(sorted({str(name) for name, _ in node.dead_processes()})) if node else ""
+
+
+def stop_ray() -> None:
+    """Leaves the cluster; an embedded one ends. One that has lost a process is given a few seconds for it."""
+    import ray
+
+    if not what_ended():
+        ray.shutdown()
+        return
+    leaving = Thread(target=ray.shutdown, name="leaving Ray", daemon=True)
+    leaving.start()
+    leaving.join(_GONE_PATIENCE_S)

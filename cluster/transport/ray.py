@@ -22,12 +22,13 @@ import ray
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.launch import what_ended
 from cluster.placement import Owners, even
 from cluster.topology import stays
 from cluster.transport import processes
 from cluster.transport.actor_host import ActorHost
 from cluster.transport.inline import InlineTransport
-from cluster.transport.transport import ActorLost, Call
+from cluster.transport.transport import ActorLost, Call, TransportGone
 
 _OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "enable_task_events": False}
 STALL_S = 5.0
@@ -36,6 +37,7 @@ _PATIENCE = 12
 # Payloads of a replay that travel together; larger messages go through the object store.
 _REPLAY_BYTES = 16 << 20
 _LOOK_S = 2.0
+_LOOK_EVERY_S = 1.0
 _LOST = (RayActorError, ObjectLostError)
 
 
@@ -78,8 +80,9 @@ class RayProcess:
     def end(self) -> None:
         """Ends it, wherever it is and in whatever state; answers still on their way are nobody's."""
         where = self.where(0)
-        with contextlib.suppress(RayError, ValueError):  # gone already, or Ray itself is
-            ray.kill(self.handle)
+        if not what_ended():
+            with contextlib.suppress(RayError, ValueError):  # it is gone already
+                ray.kill(self.handle)
         if where:
             _there(where[0], processes.end, where[1])
 
@@ -108,17 +111,42 @@ def _by_size(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
         yield some
 
 
+class _Watch:
+    """Whether Ray itself is still there; asked at every trouble and now and then."""
+
+    def __init__(self) -> None:
+        self._looked_s = 0.0
+
+    def look(self, unless_within_s: float = 0.0) -> None:
+        """Raises TransportGone; does nothing where the last look is no older."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < unless_within_s:
+            return
+        self._looked_s = now_s
+        if ended := what_ended():
+            raise TransportGone(f"the embedded Ray has lost its {ended}, and every actor with it")
+
+
+_WATCH = _Watch()
+
+
 def gather(requests: Sequence[tuple[RayProcess, Any]], stall_s: float) -> list[Any]:
-    """Waits for all answers while those who owe one are working on it. Raises ActorLost, which names who is gone."""
+    """Waits for all answers while those who owe one are working on it.
+
+    Raises ActorLost, which names who is gone; TransportGone where Ray itself is.
+    """
     references = [reference for _, reference in requests]
     seen: dict[str, tuple[float | None, float]] = {}
+    _WATCH.look(_LOOK_EVERY_S)
     for _ in range(_PATIENCE):
         try:
             return list(ray.get(references, timeout=stall_s))
         except GetTimeoutError:
+            _WATCH.look()
             stalled = [process for process in _late(requests) if _is_stalled(process, seen)]
             _end_all(stalled, f"has not answered for {stall_s:g} s and does nothing")
         except _LOST as error:
+            _WATCH.look()
             lost = _lost(requests)
             raise ActorLost(lost[0], lost[1:]) from error
     _end_all(_late(requests), f"has worked for {_PATIENCE * stall_s:g} s without an answer")

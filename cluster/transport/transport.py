@@ -34,6 +34,10 @@ class ActorCrashed(ActorLost):
         self.times = times
 
 
+class TransportGone(Exception):
+    """What carries the calls is gone itself, and every actor with it: only a new start of the node helps."""
+
+
 class Transport(Protocol):
     """Carries bytes. Calls to one actor are carried out in the order they are made."""
 
