@@ -252,7 +252,8 @@ class PerennialBook:
             yield from self._timely(seen, number, market, event.version_settled)
             yield from self._step(number, market, event.version_settled)
         mark, rules = seen.marks.get((self.venue, number)), self._rules[number]
-        for at_ms in sorted({at for orders in market.pending.values() for at in orders}):
+        # The first that waits holds back all later ones.
+        for at_ms in sorted({at for orders in market.pending.values() for at in orders})[:1]:
             published = mark.published_ms if mark is not None and seen.is_usable(self.venue, number) else -1
             if at_ms <= min(published, seen.now_ms) and published <= at_ms + rules.grace_ms:
                 yield f"PE-05: version {at_ms} has a price of {published} and waits"
