@@ -10,12 +10,18 @@ from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
 from blake3 import blake3
 
 from actors.columns import BUCKETS
 from actors.ledger.accounts import Accounts
+from actors.ledger.table import Owned
+from breakwater.v1 import snapshots_pb2 as snapshots
 
-EMPTY_BUCKET = bytes(32)
+DIGEST_BYTES = 32
+EMPTY_BUCKET = bytes(DIGEST_BYTES)
+# What a digest covers, and how: another number where that changes, so that no digest of before is taken over.
+LAYOUT = 1
 
 
 class DigestedRows(Protocol):
@@ -40,7 +46,7 @@ class BucketDigester:
     """Keeps the digest of every account and says which buckets changed."""
 
     def __init__(self) -> None:
-        self._accounts: dict[tuple[int, int], bytes] = {}
+        self._accounts: dict[int, dict[int, bytes]] = {}
         self._members: dict[int, list[tuple[int, int]]] = {}
 
     def changed(self, books: Mapping[int, DigestedBook]) -> dict[int, bytes]:
@@ -54,18 +60,56 @@ class BucketDigester:
         return {bucket: self._bucket(bucket) for bucket in sorted(buckets)}
 
     def _digest_account(self, book: DigestedBook, account: int, buckets: set[int]) -> None:
-        key = (book.venue, account)
+        known = self._accounts.setdefault(book.venue, {})
         bucket = account % BUCKETS
         if account not in book.accounts:  # touched while staging an open that was dropped
             return
-        if key not in self._accounts:
-            insort(self._members.setdefault(bucket, []), key)
-        self._accounts[key] = blake3(_account_image(book, account)).digest()
+        if account not in known:
+            insort(self._members.setdefault(bucket, []), (book.venue, account))
+        known[account] = blake3(_account_image(book, account)).digest()
         buckets.add(bucket)
 
     def _bucket(self, bucket: int) -> bytes:
         members = self._members.get(bucket)
-        return blake3(b"".join(self._accounts[key] for key in members)).digest() if members else EMPTY_BUCKET
+        if not members:
+            return EMPTY_BUCKET
+        return blake3(b"".join(self._accounts[venue][account] for venue, account in members)).digest()
+
+    def save(self, books: Mapping[int, DigestedBook]) -> list[snapshots.AccountDigests]:
+        """The digests that still hold, by venue; accounts ascending."""
+        saved = []
+        for venue in sorted(books):
+            known, touched = self._accounts.get(venue, {}), books[venue].touched
+            accounts = sorted(known.keys() - touched)
+            saved.append(
+                snapshots.AccountDigests(
+                    venue=venue,
+                    layout=LAYOUT,
+                    accounts=np.array(accounts, dtype="<i8").tobytes(),
+                    digests=b"".join([known[account] for account in accounts]),
+                )
+            )
+        return saved
+
+    def load(self, book: DigestedBook, saved: snapshots.AccountDigests, owned: Owned) -> None:
+        """Takes the digests of owned accounts, whose rows the book has been given: they need none anew."""
+        if saved.layout != LAYOUT:
+            return
+        accounts = np.frombuffer(saved.accounts, dtype="<i8")
+        digests = np.frombuffer(saved.digests, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+        mine = owned[accounts % BUCKETS]
+        listed, text = accounts[mine].tolist(), digests[mine].tobytes()
+        known = self._accounts.setdefault(book.venue, {})
+        known.update(zip(listed, _pieces(text), strict=True))
+        book.touched.difference_update(listed)
+        for account in listed:
+            self._members.setdefault(account % BUCKETS, []).append((book.venue, account))
+        for members in self._members.values():
+            members.sort()
+
+
+def _pieces(text: bytes) -> Iterable[bytes]:
+    return (text[place : place + DIGEST_BYTES] for place in range(0, len(text), DIGEST_BYTES))
 
 
 def _account_image(book: DigestedBook, account: int) -> bytes:

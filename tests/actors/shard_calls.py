@@ -6,6 +6,7 @@ from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import snapshots_pb2 as snapshots
 from cluster.placement import even
 from tests.actors.calling import Caller, table
 from tests.building import LONG, MARKET, market, venue
@@ -35,6 +36,9 @@ ROWS = {
     "liquidity": batches.LiquidityRows,
 }
 
+# Height and frame hash, in front of a part.
+_HEAD_BYTES = 8 + 32
+
 
 def order(height: int, command: int) -> int:
     return height << 20 | command
@@ -48,6 +52,14 @@ def leg(command: int, account: int, position: int, side: int = LONG, margin_held
     """An open that was filled at 50,000: the margin leaves `held`, the fee goes to the pool."""
     head = (4, command, command, 1, account, OPENED, 0, -MARGIN, margin_held, position)
     return (*head, 1, side, PRICE, MARGIN, LEVERAGE)
+
+
+def rows_alone(part: bytes) -> bytes:
+    """A shard's part of a cut without the digests that come with it."""
+    state = snapshots.ShardState.FromString(part[_HEAD_BYTES:])
+    assert state.digests
+    state.ClearField("digests")
+    return part[:_HEAD_BYTES] + state.SerializeToString(deterministic=True)
 
 
 class Shard(Caller):

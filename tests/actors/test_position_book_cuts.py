@@ -8,7 +8,7 @@ from actors.ledger.bucket_digests import EMPTY_BUCKET
 from actors.position_book import PositionBook
 from breakwater.v1 import batches_pb2 as batches
 from cluster.placement import even
-from tests.actors.shard_calls import DROP, STAGED, Shard, leg, open_row, order
+from tests.actors.shard_calls import DROP, STAGED, Shard, leg, open_row, order, rows_alone
 from tests.building import LIMIT, LONG, MARKET, SHORT
 
 BUSY: dict[str, Any] = {
@@ -45,7 +45,7 @@ def test_staging_that_was_dropped_shows_neither_in_answers_nor_in_digests() -> N
 def digests(*shards: Shard) -> dict[int, bytes]:
     """Digests of all buckets of the shards: those of copies that know nothing but the rows."""
     found: dict[int, bytes] = {}
-    parts = [shard.actor.snapshot() for shard in shards]
+    parts = [rows_alone(shard.actor.snapshot()) for shard in shards]
     for number in range(len(shards)):
         copy = PositionBook(even(len(shards)).buckets(number))
         copy.restore(parts)

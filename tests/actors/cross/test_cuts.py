@@ -24,6 +24,7 @@ from tests.actors.cross.shard import (
     order_row,
     trade,
 )
+from tests.actors.shard_calls import rows_alone
 from tests.building import venue as twilight_venue
 
 DERIVED = ("buy_lots", "buy_value", "buy_adverse", "sell_lots", "sell_value", "sell_adverse", "resting", "reduce_only")
@@ -69,7 +70,7 @@ def test_the_shard_count_does_not_show_in_the_digests() -> None:
 
 def test_a_restored_shard_digests_what_the_first_one_did() -> None:
     (one,) = sharded(1)
-    copy = restored([one.actor.snapshot()], 0, 1)
+    copy = restored([rows_alone(one.actor.snapshot())], 0, 1)
     header = batches.CallHeader(
         height=one.height + 1,
         frame_hash=frame_hash(one.height + 1),
