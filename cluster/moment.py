@@ -18,7 +18,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
-from cluster.journal import open_read_only
+from cluster.journal import open_reader
 from cluster.nearby import Desks, add_pending, events_nearby
 from cluster.recovery import Replayed, replay
 from cluster.replica import Replica
@@ -61,19 +61,26 @@ class Moment:
     events: list[events.Event]
 
 
-def moment(data_dir: Path, venue: int, account: int, height: int) -> Moment:
-    """Looks at an account in a stopped node's directory.
+def moment(
+    data_dir: Path,
+    venue: int,
+    account: int,
+    height: int,
+    journal_url: str | None = None,
+    snapshots_url: str | None = None,
+) -> Moment:
+    """Looks at an account in the directory of a stopped node, or beside one whose journal is on a server.
 
-    Raises NoSuchBlock, JournalCorrupted, LeaseHeld, and KeyError for a venue that is not there at that height.
+    Raises NoSuchBlock, JournalError, FileNotFoundError, and KeyError for a venue that is not there at that height.
     """
-    journal = open_read_only(data_dir)
+    journal = open_reader(journal_url, data_dir)
     try:
-        tip = journal.tip().height
-        if not 1 <= height <= tip:
-            raise NoSuchBlock(f"the journal goes from 1 to {tip}")
+        first, tip = journal.start().height + 1, journal.tip().height
+        if not first <= height <= tip:
+            raise NoSuchBlock(f"the journal goes from {first} to {tip}")
         onlooker = _Onlooker(venue, account)
         replica = Replica(1, transport=onlooker)
-        _restore_before(replica, data_dir, height)
+        _restore_before(replica, SnapshotStore(snapshots_url or data_dir / SNAPSHOTS), height)
         onlooker.is_watching = replica.state.height == height - 1
         for replayed in replay(journal, replica, replica.state.height + 1):
             if replayed.result.height == height - 1:
@@ -124,9 +131,9 @@ class _Onlooker(InlineTransport):
         self.candidates = batches.ShardReply.FromString(self.copy.apply(asked.SerializeToString())).candidates
 
 
-def _restore_before(replica: Replica, data_dir: Path, height: int) -> None:
+def _restore_before(replica: Replica, snapshots: SnapshotStore, height: int) -> None:
     """The newest snapshot that leaves at least one block to run before the one that is looked at."""
-    snapshot = SnapshotStore(data_dir / SNAPSHOTS).latest(at_most=max(0, height - 2))
+    snapshot = snapshots.latest(at_most=max(0, height - 2))
     if snapshot:
         replica.restore(snapshot.parts)
 

@@ -1,14 +1,17 @@
 """Snapshots in a directory, under a URL and in an object store: the same content, the same verification."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import fsspec  # type: ignore[import-untyped]
 import pytest
 
+from cluster.host import Host
 from cluster.snapshot_places import MANIFEST_NAME, BadSnapshotsUrl, DirectoryPlace, ObjectPlace, Place, place_of
 from cluster.snapshots import Snapshot, SnapshotStore
+from tests.cluster.story import config, play, story
 
 FRAME_HASH = bytes(range(32))
 PARTS: Mapping[str, bytes] = {"shard/0": b"columns" * 1000, "shard/1": b"", "pool": b"nav", "outbox": b"legs"}
@@ -156,6 +159,17 @@ def test_what_was_broken_off_never_appears_and_is_swept(
     store.write(3, FRAME_HASH, PARTS)
     assert store.heights() == [1, 3]
     assert notices == []
+
+
+def test_a_node_comes_back_from_snapshots_under_a_url(tmp_path: Path) -> None:
+    with closing(Host.open(config(tmp_path, snapshots="memory://node/a", snapshot_every=4))) as host:
+        assert play(host, 1, 14) == story().roots[:14]
+    assert not (tmp_path / "snapshots").exists()
+    assert SnapshotStore("memory://node/a").heights() == [8, 12, 14]
+    with closing(Host.open(config(tmp_path, snapshots="memory://node/a", shards=5))) as host:
+        assert host.status().snapshot_height == 14
+        assert play(host, 15) == story().roots[14:]
+    fsspec.filesystem("memory").store.clear()
 
 
 # URLs
