@@ -28,6 +28,9 @@ class Fault(Enum):
     CRASH_IN_ARCHIVE = "crash writing the archive"
     CRASH_IN_RECOVERY = "crash in recovery"
     CRASH_IDLE = "crash between blocks"
+    NODE_RESTARTED = "node stopped in order, other shards"
+    GATEWAY_LOST = "gateway lost"
+    VALIDATOR_LAGS = "validator lags"
     NODE_PAUSED = "node paused"
     NODE_ZOMBIE = "node paused, successor takes over"
     CLOCK_FORWARD = "clock jumps forward"
@@ -81,8 +84,11 @@ ODDS: dict[Fault, Odds] = {
     Fault.CRASH_IN_ARCHIVE: Odds("a block archived", 0.25, 0.01, 0.05),
     Fault.CRASH_IN_RECOVERY: Odds("a store opened", 0.25, 0.05, 0.3),
     Fault.CRASH_IDLE: Odds("a turn of the engine", 0.25, 0.01, 0.05),
+    Fault.NODE_RESTARTED: Odds("a turn of the engine", 0.25, 0.005, 0.04),
+    Fault.GATEWAY_LOST: Odds("a request to a gateway", 0.25, 0.001, 0.01),
+    Fault.VALIDATOR_LAGS: Odds("a block validated", 0.3, 0.05, 0.5),
     Fault.NODE_PAUSED: Odds("a fan-out", 0.3, 0.002, 0.01),
-    Fault.NODE_ZOMBIE: Odds("a fan-out", 0.35, 0.002, 0.01),
+    Fault.NODE_ZOMBIE: Odds("a fan-out", 0.5, 0.004, 0.02),
     Fault.CLOCK_FORWARD: Odds("a turn of the engine", 0.25, 0.01, 0.05),
     Fault.CLOCK_BACK: Odds("a turn of the engine", 0.25, 0.01, 0.05),
     Fault.WORLD_SLEEPS: Odds("half a second", 0.75, 0.03, 0.2),

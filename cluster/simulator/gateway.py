@@ -10,8 +10,10 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.refused import Refused
+from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.network import FROM_NODE, TO_NODE, Network
 from cluster.simulator.node import SimNode
+from cluster.simulator.scheduler import Scheduler
 from cluster.simulator.workload import Answer
 
 # States of a node that gateways send to.
@@ -31,23 +33,42 @@ class SimGateway:
         self,
         name: str,
         network: Network,
+        scheduler: Scheduler,
+        chaos: Chaos,
         nodes: Sequence[SimNode],
         door: Callable[[commands.CommandBatch], Refused | None],
     ) -> None:
         self.name = name
         self._network = network
+        self._scheduler = scheduler
+        self._chaos = chaos
         self._nodes = nodes
         self._door = door
         self._node: SimNode | None = None
+        self._lives = 0
+        self._gone_until_ms = 0
+
+    def _is_lost(self) -> bool:
+        """The process may end here, with everything it was waiting for; another one comes in a while."""
+        chaos, now_ms = self._chaos, self._scheduler.now_ms
+        if now_ms >= self._gone_until_ms and chaos.strikes(Fault.GATEWAY_LOST, self.name):
+            self._lives += 1
+            self._node = None
+            self._gone_until_ms = now_ms + chaos.between(Fault.GATEWAY_LOST, 50, 3_000)
+        return now_ms < self._gone_until_ms
 
     def look(self) -> None:
         """Asks for a node that serves; one that does not answer is not one. It is kept while it serves."""
+        if self._scheduler.now_ms < self._gone_until_ms:
+            return
         if self._node is None or not self._node.serves(_SERVING):
             self._node = next((node for node in reversed(self._nodes) if node.serves(_SERVING)), None)
 
     def submit(self, sent: bytes, answer: Callable[[Answer], None]) -> None:
         """A request as bytes; `answer` is called when an answer has come, perhaps more than once, perhaps never."""
-        batch = commands.CommandBatch.FromString(sent)
+        if self._is_lost():
+            return
+        batch, life = commands.CommandBatch.FromString(sent), self._lives
         refused = self._door(batch)
         node = self._node
         if refused is None and node is None:
@@ -58,7 +79,8 @@ class SimGateway:
 
         def back(told: bytes | Refused) -> None:
             def arrive() -> None:
-                answer(told if isinstance(told, Refused) else answers.BatchOutcome.FromString(told))
+                if life == self._lives:
+                    answer(told if isinstance(told, Refused) else answers.BatchOutcome.FromString(told))
 
             self._network.send(f"{node.name}>{self.name}", "answer", arrive, FROM_NODE)
 

@@ -10,7 +10,7 @@ from breakwater.v1 import commands_pb2 as commands
 from cluster.engine import Engine
 from cluster.engine_settings import EngineSettings
 from cluster.lanes import Lanes
-from cluster.placement import Owners
+from cluster.placement import Owners, even
 from cluster.recovery import recover
 from cluster.refused import Refused
 from cluster.replica import read_accounts, read_book, read_standings, read_versions
@@ -65,6 +65,7 @@ class SimNode:
         self._complain = complain
         self._rng = Random(f"{swarm.seed}/node/{name}")
         self._busy = False
+        self._stopped = False
         self._inbox: list[Callable[[], None]] = []
         self._clock_off_ms = 0
         self._stores = SimStores(depot, machine, self.process, lambda text: note(f"{name}: {text}"))
@@ -137,7 +138,8 @@ class SimNode:
                 self._die()
 
     def _die(self) -> None:
-        self._note(f"{self.name}: crashed at height {self._engine.height if self._engine else 'of recovery'}")
+        where = f"at height {self._engine.height}" if self._engine else "in recovery"
+        self._note(f"{self.name}: {'stopped' if self._stopped else 'crashed'} {where}")
         if self._stores.opened is not None:
             self._stores.opened.abandon()
         self._depot.lose_power(self.machine)
@@ -148,6 +150,7 @@ class SimNode:
         self.process.end()
 
     def _close(self) -> None:
+        self._stopped = True
         self.engine.finish()
         self.engine.close()
 
@@ -172,6 +175,11 @@ class SimNode:
 
     def _turn_engine(self) -> None:
         self.process.crash_point(Fault.CRASH_IDLE)
+        if self._chaos.strikes(Fault.NODE_RESTARTED, self.name):
+            self._close()
+            self._depot.owners[self.machine] = even(self._chaos.between(Fault.NODE_RESTARTED, 1, _MOST_SHARDS - 1))
+            self.process.end()
+            return
         if self._chaos.strikes(Fault.CLOCK_FORWARD, self.name):
             self._clock_off_ms = self._chaos.between(Fault.CLOCK_FORWARD, 100, 8_000)
         if self._chaos.strikes(Fault.CLOCK_BACK, self.name):
@@ -262,6 +270,11 @@ class SimNode:
         view = View(self._transport.inline, state) if state.height == claim.height else None
         self._witness.saw(claim, view)
 
+    def validator_lag_ms(self) -> int:
+        """How long after a block its signature comes."""
+        lags = self._chaos.strikes(Fault.VALIDATOR_LAGS, self.name)
+        return self._chaos.between(Fault.VALIDATOR_LAGS, 100, 5_000) if lags else 50
+
     def later(self, delay_ms: int, action: Callable[[], None]) -> None:
         """Does something in so many milliseconds, where the node still is."""
         self._scheduler.after(delay_ms, lambda: self.enter(action))
@@ -302,7 +315,7 @@ class _SimValidation:
     def submit(self, claim: Claim) -> None:
         """A block was committed."""
         self._node.show(claim)
-        self._node.later(50, lambda: self._sign(claim.height))
+        self._node.later(self._node.validator_lag_ms(), lambda: self._sign(claim.height))
 
     def _sign(self, height: int) -> None:
         self.validated_height = max(self.validated_height, height)

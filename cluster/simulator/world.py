@@ -84,7 +84,9 @@ class World:
         self._workload = make_workload(swarm, self._chaos)
         network = Network(self._scheduler, self._chaos, swarm.seed, swarm.hop_ms)
         self._gateways = [
-            SimGateway(f"gateway-{number}", network, self._fleet.nodes, self._workload.door)
+            SimGateway(
+                f"gateway-{number}", network, self._scheduler, self._chaos, self._fleet.nodes, self._workload.door
+            )
             for number in range(1, _GATEWAYS + 1)
         ]
         self._recorder = Recorder(lambda: self._scheduler.now_ms * 1_000_000)

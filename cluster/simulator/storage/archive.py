@@ -24,6 +24,7 @@ class ArchiveFile:
 
     def __init__(self, chaos: Chaos) -> None:
         self.blocks: list[_Block] = []
+        self.synced_height = 0
         self._chaos = chaos
 
     @property
@@ -35,14 +36,19 @@ class ArchiveFile:
         """The last blocks may be gone: the archive is synced behind the journal. Or the whole file is."""
         if self._chaos.strikes(Fault.ARCHIVE_LOST):
             self.blocks.clear()
+            self.synced_height = 0
         elif self._chaos.strikes(Fault.ARCHIVE_LAGS, "its last blocks are lost with the power"):
-            del self.blocks[-self._chaos.between(Fault.ARCHIVE_LAGS, 1, 6) :]
+            lost = self._chaos.between(Fault.ARCHIVE_LAGS, 1, 6)
+            while self.blocks and lost and self.tip > self.synced_height:
+                self.blocks.pop()
+                lost -= 1
 
 
 class SimArchive:
     """One node's opening of the file. The process may end in the middle of a write."""
 
     def __init__(self, file: ArchiveFile, process: Process) -> None:
+        self._file = file
         self._blocks = file.blocks
         self._process = process
         self._outcomes: dict[bytes, Outcome] = {}
@@ -75,6 +81,10 @@ class SimArchive:
     def _index(self, block: _Block) -> None:
         for key, body_hash, outcome in block.outcomes:
             self._outcomes.setdefault(key, Outcome(key, block.header.height, body_hash, outcome))
+
+    def sync(self) -> None:
+        """See `Archive`."""
+        self._file.synced_height = self._file.tip
 
     def sign(self, height: int, signature: bytes) -> None:
         """See `Archive`."""
