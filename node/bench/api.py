@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import psutil
 
 from breakwater.v1 import commands_pb2, common_pb2, trading_pb2
 from node.bench import echo
@@ -53,7 +54,10 @@ def _node_rows(directory: Path, transport: str, count: int, peers: dict[int, Loa
     arguments, log = _up(directory, transport), directory / f"node-{transport}.log"
     with running("node.cli", arguments, log) as program:
         yield Row(f"start to serving, {transport}, empty", program.start_s, "s", START_REACH_S)
-        yield from _load_rows(program, transport, count, peers, QUICK_BATCHES if quick else BATCHES)
+        batches = QUICK_BATCHES if quick else BATCHES
+        yield from _load_rows(program, transport, count, peers, batches)
+        if transport == "inline":
+            yield from _gateway_rows(directory, program, count // 4, batches)
         height = _height(program)
         program.kill()
     if quick and transport == "ray":
@@ -94,6 +98,32 @@ def _load_rows(program: Program, transport: str, count: int, peers: dict[int, Lo
         yield Row(f"{title}, p50", load.p50_ms, "ms", P50_REACH_MS[in_flight], "bare gRPC echo, p50", peer.p50_ms)
         yield Row(f"{title}, p99", load.p99_ms, "ms", None, "bare gRPC echo, p99", peer.p99_ms)
     yield _columns_row(asyncio.run(_column_load(address, key, accounts, batches)), transport)
+
+
+def _gateway_rows(directory: Path, program: Program, count: int, batches: int) -> Iterator[Row]:
+    """The same orders at the node's own door and through a gateway, one after the other."""
+    key, door = program.facts["dev_keys"]["dev"], "at the node's own door"
+    accounts = _prepare(program.facts["address"], key)
+    arguments = ("gateway", "--json", "--node", program.facts["address"], "--listen", "127.0.0.1:0")
+    with running("node.cli", arguments, directory / "gateway.log") as gateway:
+        addresses = (program.facts["address"], gateway.facts["address"])
+        spent_s = -_processor_s(gateway)
+        for in_flight in IN_FLIGHT:
+            direct, through = (asyncio.run(_order_load(one, key, accounts, count, in_flight)) for one in addresses)
+            title = f"single orders through a gateway, {in_flight} in flight"
+            yield Row(title, through.calls_per_s, "RPC/s", None, door, direct.calls_per_s)
+            yield Row(f"{title}, p50", through.p50_ms, "ms", None, f"{door}, p50", direct.p50_ms)
+        spent_s += _processor_s(gateway)
+        yield Row("gateway, processor time a single order", spent_s / (len(IN_FLIGHT) * count) * 1e6, "us")
+        direct, through = (asyncio.run(_column_load(one, key, accounts, batches)) for one in addresses)
+        title = f"orders in columns of {COLUMN_ROWS:,} through a gateway, {_COLUMNS_IN_FLIGHT} in flight"
+        rate, peer = through.calls_per_s * COLUMN_ROWS, direct.calls_per_s * COLUMN_ROWS
+        yield Row(title, rate, "orders/s", None, door, peer)
+
+
+def _processor_s(program: Program) -> float:
+    times = psutil.Process(program.facts["pid"]).cpu_times()
+    return float(times.user + times.system)
 
 
 def _height(program: Program) -> int:

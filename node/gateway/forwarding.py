@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import grpc
@@ -29,6 +30,8 @@ _FIRST_PAUSE_S: Final = 0.01
 _LONGEST_PAUSE_S: Final = 0.5
 # Kept of a call's time, so that the caller hears a sentence and not only that its deadline is over.
 _MARGIN_S: Final = 0.1
+# How long a stream's first request waits for the node to refuse the stream.
+_ADMISSION_S: Final = 0.02
 # Metadata that belongs to a connection and not to a call.
 _OF_THE_CONNECTION: Final = ("grpc-", ":", "user-agent", "content-type", "te")
 
@@ -115,7 +118,8 @@ class Forwarder:
         link.calls.add(call)
         try:
             response: bytes = await call
-            context.set_trailing_metadata(tuple(await call.trailing_metadata()))
+            if trailing := await call.trailing_metadata():
+                context.set_trailing_metadata(tuple(trailing))
             return response
         except grpc.aio.AioRpcError as error:
             await self._pass_on(context, link, method, error)
@@ -152,7 +156,10 @@ class Forwarder:
         end_s = _deadline_of(context)
         link = await self._nodes.sequencing(self._patience(end_s))
         timeout_s = None if end_s is None else max(0.001, end_s - time.monotonic())
-        call = link.callable(method.path, method.streams_in, True)(raw, metadata=metadata, timeout=timeout_s)
+        begin = link.callable(method.path, method.streams_in, True)
+        options = {"metadata": metadata, "timeout": timeout_s}
+        call = begin(**options) if method.streams_in else begin(raw, **options)
+        writing = asyncio.create_task(_write(raw, call)) if method.streams_in else None
         link.calls.add(call)
         try:
             async for response in call:
@@ -167,13 +174,20 @@ class Forwarder:
         finally:
             link.calls.discard(call)
             call.cancel()
+            if writing is not None:
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
 
     async def _pass_on(self, context: Any, link: NodeLink, method: Method, error: grpc.aio.AioRpcError) -> None:
         """Ends the call as the node ended it; raises Broken where no node answered or one that does not sequence."""
         refusal = refused_of(error)
-        if error.code() == grpc.StatusCode.UNAVAILABLE and (
-            refusal is None or refusal.refusal in ("UNAVAILABLE", "FENCED")
-        ):
+        if refusal is None:
+            # INTERNAL of no node's making: a request was on its way when the node ended the stream, and gRPC lost why.
+            unanswered = error.code() == grpc.StatusCode.UNAVAILABLE
+            unanswered |= method.streams_in and error.code() == grpc.StatusCode.INTERNAL
+        else:
+            unanswered = refusal.refusal in ("UNAVAILABLE", "FENCED")
+        if unanswered:
             raise Broken(link, error, _advice(method))
         self._meters.ended(error.code().name)
         await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata() or ()))
@@ -212,6 +226,23 @@ class Forwarder:
             streams=streams,
         )
         return admin_pb2.GetStatusResponse(gateway=gateway).SerializeToString()
+
+
+async def _write(requests: AsyncIterator[bytes], call: Any) -> None:
+    """Passes requests on as long as the node takes them; how the stream ends its responses tell.
+
+    A node that refuses a stream does so at once: the first request waits a moment for that, because one on its way to a
+    stream that has ended makes gRPC forget how it ended.
+    """
+    ended = asyncio.ensure_future(call.code())
+    await asyncio.wait([ended], timeout=_ADMISSION_S)
+    ended.cancel()
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        async for request in requests:
+            if call.done():
+                return
+            await call.write(request)
+        await call.done_writing()
 
 
 def _advice(method: Method) -> str:

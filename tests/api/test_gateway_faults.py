@@ -5,6 +5,7 @@ Nodes and gateways are processes of their own, killed with SIGKILL. The client r
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -196,6 +197,46 @@ def test_a_fenced_node_is_passed_over_whatever_its_health_says(node: NodeServer)
         finally:
             gateway.stop()
             zombie.stop(None).wait()
+
+
+class _Stopped(grpc.GenericRpcHandler):
+    """A node that was well when it was asked first, and answers nothing at all since it got a call."""
+
+    def __init__(self) -> None:
+        self.called = threading.Event()
+        self.over = threading.Event()
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            if not handler_call_details.method.startswith("/grpc.health."):
+                self.called.set()
+            if self.called.is_set():
+                self.over.wait(PATIENCE_S)
+            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING).SerializeToString()
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def test_calls_that_wait_for_a_stopped_node_are_sent_to_the_one_that_took_over(node: NodeServer) -> None:
+    with ThreadPoolExecutor(64) as threads:
+        stopped = _Stopped()
+        server = grpc.server(threads)
+        server.add_generic_rpc_handlers((stopped,))
+        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        gateway = GatewayServer(GatewayConfig([address, node.address]))
+        gateway.start()
+        try:
+            with Client(gateway.address, node.dev_keys["dev"], PATIENCE_S) as client:
+                assert gateway.sequencing == address
+                account = client.open_account()
+                assert stopped.called.is_set() and gateway.sequencing == node.address
+                client.faucet(account, 4)
+                assert client.account(account).free_atoms == 4
+        finally:
+            stopped.over.set()
+            gateway.stop()
+            server.stop(None).wait()
 
 
 async def test_the_asyncio_client_asks_the_next_address(node: NodeServer) -> None:
