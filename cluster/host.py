@@ -239,7 +239,7 @@ class Host:
             state=state,
             reasons=reasons,
             transport=config.transport,
-            shards=config.shards,
+            shards=engine.state.shards,
             driver_mode=config.driver_mode,
             snapshot_height=engine.snapshot_height,
             queued_batches=engine.sequencer.queued(),
