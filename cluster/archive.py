@@ -117,6 +117,10 @@ class Archive:
             )
         return True
 
+    def sync(self) -> None:
+        """Make what was added so far survive a loss of power; a block by itself may be lost with its last ones."""
+        self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def sign(self, height: int, signature: bytes) -> None:
         """Put the validator's signature beside a header; raises KeyError when the height is not archived."""
         changed = self._writer.execute(

@@ -4,6 +4,7 @@ A listener hears of a block only when the archive has it, so a reader that repla
 misses nothing. Answers to batches are kept here until the archive has them.
 """
 
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -143,6 +144,17 @@ class Archiver:
     def flush(self) -> None:
         """Waits until everything submitted is archived."""
         self._lane.flush()
+
+    def settle(self) -> None:
+        """The same, safe from a loss of power: before a snapshot, for a start replays from one the archive reaches.
+
+        Raises OSError.
+        """
+        self.flush()
+        try:
+            self.archive.sync()
+        except sqlite3.Error as error:
+            raise OSError(f"the archive was not synced: {error}") from error
 
     def close(self) -> None:
         """Writes what is left and ends the lane."""

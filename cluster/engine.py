@@ -62,7 +62,7 @@ class Engine:
         self.sequencer = Sequencer(settings.max_queue_batches, self.archiver.outcome)
         self.supervisor = supervisor
         self.validation: Validation | None = None
-        self._snapshotting = Snapshotting(recovered.snapshots, self.supervisor, settings.notice)
+        self._snapshotting = Snapshotting(recovered.snapshots, self.supervisor, self.archiver.settle, settings.notice)
         self._writer = JournalWriter(recovered.journal, lanes.journal)
         self._journal_lane = lanes.journal
         self._now_ms = now_ms
@@ -361,12 +361,10 @@ class Engine:
         return all(market.halted for market in self.state.markets.values())
 
     def _behind_blocks(self) -> None:
-        self.archiver.flush()  # a start replays from the newest snapshot the archive reaches up to
         self._start_from(self._snapshotting.try_to_take(self.state))
 
     def take_snapshot(self) -> int:
         """A snapshot at the last block; its height. Only between blocks. Raises OSError."""
-        self.archiver.flush()
         self._start_from(self._snapshotting.take(self.state))
         return self.state.height
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from actors.rulebooks.versions import UnknownLogicVersion
 from breakwater.v1 import commands_pb2 as commands
-from cluster.archive import Archive
+from cluster.archive import Archive, ArchiveMismatch
 from cluster.archiver import archive_replayed
 from cluster.commit import BlockResult
 from cluster.journal import FIRST_HEIGHT, GENESIS_TIP, Frame, Journal, JournalCorrupted, ReadableJournal
@@ -164,7 +164,8 @@ def _usable_snapshot(
 ) -> Snapshot | None:
     """A snapshot the archive reaches up to, for what the archive lacks is replayed, as far back as the journal goes.
 
-    Raises JournalCorrupted where the archive has a block that the journal lost.
+    Raises JournalCorrupted where the archive has a block that the journal lost, ArchiveMismatch where blocks between
+    both are nowhere.
     """
     archived, tip_height = archive.tip() or 0, journal.tip().height
     if archived > tip_height:
@@ -173,4 +174,11 @@ def _usable_snapshot(
         return snapshot
     older = store.latest(at_most=archived)
     reached = older.height if older else 0
-    return older if reached >= journal.start().height else snapshot
+    if reached >= journal.start().height:
+        return older
+    if archived:
+        raise ArchiveMismatch(
+            f"the archive ends at block {archived} and the journal begins at {journal.start().height + 1}: nothing "
+            "leads from one to the other; move archive.sqlite away, and a start begins a new one"
+        )
+    return snapshot

@@ -17,9 +17,13 @@ _TRY_AGAIN_BLOCKS = 100
 class Snapshotting:
     """Writes cuts. `failure` says why the last one could not be written; empty while all is well."""
 
-    def __init__(self, snapshots: Snapshots, actors: Transport, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, snapshots: Snapshots, actors: Transport, settle: Callable[[], None], notice: Callable[[str], None]
+    ) -> None:
+        """`settle` makes durable what a start from a snapshot needs beside it. It may raise OSError."""
         self._snapshots = snapshots
         self._actors = actors
+        self._settle = settle
         self._notice = notice
         self._not_before = 0
         self.failure = ""
@@ -28,6 +32,7 @@ class Snapshotting:
 
     def take(self, state: ChainState) -> Mapping[str, bytes]:
         """A cut of this state, durable when it returns. Raises OSError."""
+        self._settle()
         parts = take_cut(state, self._actors)
         if state.height:
             self._snapshots.write(state.height, state.frame_hash, parts)
