@@ -1,18 +1,13 @@
 """The machines of a world and the nodes on them: who starts after a crash, who takes over, who is put to rest."""
 
-from collections.abc import Callable
 from random import Random
 
 from breakwater.v1 import admin_pb2 as admin
 from cluster.journal import JournalCorrupted, JournalError, LeaseHeld, ReadableJournal
-from cluster.simulator.faults import Chaos
 from cluster.simulator.node import SimNode
 from cluster.simulator.process import Process
-from cluster.simulator.scheduler import Scheduler
-from cluster.simulator.storage.depot import Depot
 from cluster.simulator.storage.journal import SimJournal
-from cluster.simulator.swarm import Swarm
-from cluster.simulator.witness import Witness
+from cluster.simulator.surroundings import Surroundings
 
 _WATCH_MS = 300
 # How long a node that is fenced or was stopped is left standing before its machine is free again.
@@ -22,24 +17,14 @@ _LINGERING_MS = 1_500
 class Fleet:
     """Starts node after node; `nodes` are those there are, the newest last."""
 
-    def __init__(
-        self,
-        swarm: Swarm,
-        scheduler: Scheduler,
-        chaos: Chaos,
-        depot: Depot,
-        witness: Witness,
-        note: Callable[[str], None],
-        complain: Callable[[str], None],
-    ) -> None:
-        self._swarm = swarm
-        self._scheduler = scheduler
-        self._chaos = chaos
-        self._depot = depot
-        self._witness = witness
-        self._note = note
-        self._complain = complain
-        self._rng = Random(f"{swarm.seed}/fleet")
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._swarm = around.swarm
+        self._scheduler = around.scheduler
+        self._depot = around.depot
+        self._note = around.note
+        self._complain = around.complain
+        self._rng = Random(f"{around.swarm.seed}/fleet")
         self._starting = False
         self.nodes: list[SimNode] = []
         self.started = 0
@@ -79,18 +64,7 @@ class Fleet:
         machine = self._rng.choice(free)
         flipped = self._flip_bits(machine)
         self.started += 1
-        node = SimNode(
-            f"node-{self.started}",
-            machine,
-            self._swarm,
-            self._scheduler,
-            self._chaos,
-            self._depot,
-            self._witness,
-            self.take_over,
-            self._note,
-            self._complain,
-        )
+        node = SimNode(f"node-{self.started}", machine, self._around, self.take_over)
         self.nodes.append(node)
         self._boot(node, flipped)
 
@@ -168,5 +142,5 @@ class Fleet:
 
     def read_journal(self) -> ReadableJournal:
         """The journal, when no node has it any more."""
-        reader = Process("reader", self._chaos)
+        reader = Process("reader", self._around.chaos)
         return SimJournal.open(self._depot.journal, reader, self._depot.journal.lease().start, self._note)

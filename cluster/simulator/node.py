@@ -15,15 +15,14 @@ from cluster.recovery import recover
 from cluster.refused import Refused
 from cluster.replica import read_accounts, read_book, read_standings, read_versions
 from cluster.resharding import add_shards, move_buckets
-from cluster.simulator.faults import Chaos, Fault
+from cluster.simulator.faults import Fault
 from cluster.simulator.lane import SimLane
 from cluster.simulator.poison import SimTrial
 from cluster.simulator.process import NodeCrashed, Process, ProcessClock
-from cluster.simulator.scheduler import Scheduler
-from cluster.simulator.storage.depot import Depot, SimStores
-from cluster.simulator.swarm import Swarm
+from cluster.simulator.storage.depot import SimStores
+from cluster.simulator.surroundings import Surroundings
 from cluster.simulator.transport import SimTransport
-from cluster.simulator.witness import View, Witness
+from cluster.simulator.witness import View
 from cluster.supervisor import Supervisor
 from cluster.validation import Claim
 
@@ -40,37 +39,29 @@ _MOST_SHARDS = 6
 class SimNode:
     """One incarnation, on one machine. Whatever happens in it goes through `enter`."""
 
-    def __init__(
-        self,
-        name: str,
-        machine: str,
-        swarm: Swarm,
-        scheduler: Scheduler,
-        chaos: Chaos,
-        depot: Depot,
-        witness: Witness,
-        takeover: Callable[[], None],
-        note: Callable[[str], None],
-        complain: Callable[[str], None],
-    ) -> None:
+    def __init__(self, name: str, machine: str, around: Surroundings, takeover: Callable[[], None]) -> None:
+        """`takeover` is called where the node is about to stand still for so long that a successor is wanted."""
         self.name = name
         self.machine = machine
-        self.process = Process(name, chaos, self._stand_still, takeover)
-        self._swarm = swarm
-        self._scheduler = scheduler
-        self._chaos = chaos
-        self._depot = depot
-        self._witness = witness
-        self._note = note
-        self._complain = complain
-        self._rng = Random(f"{swarm.seed}/node/{name}")
+        self.process = Process(name, around.chaos, self._stand_still, takeover)
+        self._swarm = around.swarm
+        self._scheduler = around.scheduler
+        self._chaos = around.chaos
+        self._depot = around.depot
+        self._witness = around.witness
+        self._complain = around.complain
+        self._tell = around.note
+        self._rng = Random(f"{around.swarm.seed}/node/{name}")
         self._busy = False
         self._stopped = False
         self._inbox: list[Callable[[], None]] = []
         self._clock_off_ms = 0
-        self._stores = SimStores(depot, machine, self.process, lambda text: note(f"{name}: {text}"))
+        self._stores = SimStores(around.depot, machine, self.process, self._note)
         self._engine: Engine | None = None
         self._transport: SimTransport | None = None
+
+    def _note(self, text: str) -> None:
+        self._tell(f"{self.name}: {text}")
 
     # --- life ---
 
@@ -79,7 +70,7 @@ class SimNode:
         self.enter(self._boot)
 
     def _boot(self) -> None:
-        swarm, name = self._swarm, self.name
+        swarm = self._swarm
         recovered, owners = recover(self._stores, swarm.shards), self._depot.owners[self.machine]
         lanes = Lanes(self._lane("journal", lambda: 0), self._lane("archive", self._archive_lag_ms))
         self._transport = SimTransport(owners.shards, self.process, swarm.seed, self._depot.poison, self._complain)
@@ -88,7 +79,7 @@ class SimNode:
             snapshot_every=swarm.snapshot_every,
             journal_keep_blocks=swarm.keep_blocks,
             resume_grace_ms=_GRACE_MS,
-            notice=lambda text: self._note(f"{name}: {text}"),
+            notice=self._note,
         )
         clock = ProcessClock(self.process, self._scheduler)
         supervisor = Supervisor(self._transport, settings.notice, clock=clock)
@@ -97,7 +88,7 @@ class SimNode:
             self._witness.saw(claim, None)
         engine.validation = _SimValidation(self, recovered.replica.state.height)
         self._engine = engine
-        self._note(f"{name}: serves from height {engine.height}, epoch {engine.journal.epoch}, on {self.machine}")
+        self._note(f"serves from height {engine.height}, epoch {engine.journal.epoch}, on {self.machine}")
         self._scheduler.after(self._rng.randint(1, 20), self._turn)
 
     def _make_trial(self) -> SimTrial:
@@ -139,7 +130,7 @@ class SimNode:
 
     def _die(self) -> None:
         where = f"at height {self._engine.height}" if self._engine else "in recovery"
-        self._note(f"{self.name}: {'stopped' if self._stopped else 'crashed'} {where}")
+        self._note(f"{'stopped' if self._stopped else 'crashed'} {where}")
         if self._stores.opened is not None:
             self._stores.opened.abandon()
         self._depot.lose_power(self.machine)

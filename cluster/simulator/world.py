@@ -19,6 +19,7 @@ from cluster.simulator.network import Network
 from cluster.simulator.scheduler import Scheduler
 from cluster.simulator.storage.depot import Depot
 from cluster.simulator.storage.journal_store import LOG
+from cluster.simulator.surroundings import Surroundings
 from cluster.simulator.swarm import Swarm
 from cluster.simulator.witness import Witness
 from cluster.simulator.workload import Answer, Auditor, Workload
@@ -80,7 +81,10 @@ class World:
         self._witness = Witness(swarm.shadow_shards, self._auditor, self._note, self._complain)
         machines = ["machine-1", "machine-2"] if swarm.is_server else ["machine-1"]
         self._depot = Depot(self._scheduler, self._chaos, swarm.is_server, machines, even(swarm.shards))
-        self._fleet = Fleet(swarm, self._scheduler, self._chaos, self._depot, self._witness, self._note, self._complain)
+        around = Surroundings(
+            swarm, self._scheduler, self._chaos, self._depot, self._witness, self._note, self._complain
+        )
+        self._fleet = Fleet(around)
         self._workload = make_workload(swarm, self._chaos)
         network = Network(self._scheduler, self._chaos, swarm.seed, swarm.hop_ms)
         self._gateways = [
