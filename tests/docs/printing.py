@@ -16,6 +16,7 @@ from node.guards import roles
 from node.guards.refusals import STATUS_OF
 from node.metrics import Metrics
 from tests.docs import bot_parameters, parameters
+from tests.faults import __main__ as live_faults
 from tests.mutants import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +90,7 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "logic-versions": versions.as_markdown,
     "mutants": catalogue.as_markdown,
     "simulated-faults": faults.as_markdown,
+    "fault-parts": live_faults.as_markdown,
 }
 
 

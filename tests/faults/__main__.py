@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tests.faults.campaign import (
     damaged_stores,
@@ -28,19 +28,26 @@ from tests.faults.campaign import (
 from tests.faults.kills import __main__ as kills
 from tests.faults.verdict import Report
 
-# The folder a part may use, and whether its short version is wanted.
-Part = Callable[[Path, bool], Report]
+
+class Part(Protocol):
+    """A module of tests/faults/campaign."""
+
+    TITLE: str
+
+    def run(self, folder: Path, short: bool) -> Report:
+        """Its table; `folder` is there for logs and data, `short` asks for a few faults only."""
+
 
 PARTS: Final[dict[str, Part]] = {
-    "node-kills": node_kills.run,
-    "gateway-kills": gateway_kills.run,
-    "zombies": zombies.run,
-    "postgresql-kills": postgresql_kills.run,
-    "full-disk": full_disks.run,
-    "damage": damaged_stores.run,
-    "ray-head": ray_heads.run,
-    "two-raylets": two_raylets.run,
-    "partitions": partitions.run,
+    "node-kills": node_kills,
+    "gateway-kills": gateway_kills,
+    "zombies": zombies,
+    "postgresql-kills": postgresql_kills,
+    "full-disk": full_disks,
+    "damage": damaged_stores,
+    "ray-head": ray_heads,
+    "two-raylets": two_raylets,
+    "partitions": partitions,
 }
 
 # Kills of every actor at every phase are a campaign of their own, with arguments of their own.
@@ -70,12 +77,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if violations else 0
 
 
+def as_markdown() -> str:
+    """The parts by the names `--only` knows."""
+    titles = {
+        **{name: part.TITLE for name, part in PARTS.items()},
+        KILLS: "kill -9 of every actor at every phase, on Ray",
+    }
+    return "\n".join(["| part | what |", "|---|---|", *(f"| `{name}` | {title} |" for name, title in titles.items())])
+
+
 def _run(name: str, folder: Path, short: bool) -> int:
     """One part; how many violations it found. A part that breaks off is one."""
     folder.mkdir(parents=True)
     begun_s = time.monotonic()
     try:
-        report = PARTS[name](folder, short)
+        report = PARTS[name].run(folder, short)
     except Exception:
         traceback.print_exc()
         print(f"{name}: broke off after {time.monotonic() - begun_s:.0f} s", flush=True)

@@ -13,7 +13,7 @@ READY = ("node-kills",)
 
 @pytest.mark.parametrize("part", READY)
 def test_nothing_acknowledged_is_lost_or_doubled(part: str, tmp_path: Path) -> None:
-    report = PARTS[part](tmp_path, True)
+    report = PARTS[part].run(tmp_path, True)
     print("\n".join(report.lines()))
     assert report.violations == []
     skipped = [note for note in report.notes if note.startswith("skipped: ")]
