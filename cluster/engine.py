@@ -328,6 +328,8 @@ class Engine:
 
     def _acknowledge(self, job: Job, made: Sequence[Made]) -> None:
         """The first block is the job's; a second one voids commands of it."""
+        # Before anybody is answered: whoever knows of a block may ask for it.
+        self.height, self.block_time_ms = made[-1].result.height, made[-1].result.block_time_ms
         answered = job.answer(made[0].result, split_outcomes(made[0].result))
         reached("node:acknowledged")
         self._commit(made[0], answered)
@@ -338,7 +340,6 @@ class Engine:
     def _commit(self, made: Made, answered: Sequence[Answered]) -> None:
         """What happens behind the acknowledgement."""
         result = made.result
-        self.height, self.block_time_ms = result.height, result.block_time_ms
         self._note_prices(made)
         self.archiver.submit(result, answered)
         if self.validation is not None:
