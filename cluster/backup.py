@@ -44,6 +44,8 @@ _HOLDER: Final = "a backup"
 _FRAMES_AT_A_TIME: Final = 16
 _PAUSE_S: Final = 0.001
 _BUFFER_BYTES: Final = 1 << 20
+# So often the journal may be cut under a backup: it happens behind snapshots, which come more seldom than a copy takes.
+_PRUNINGS: Final = 3
 
 
 class BackupError(Exception):
@@ -68,9 +70,18 @@ def back_up(
 ) -> Backup:
     """Copies a node of this data directory into `target`, which must not exist or be empty.
 
-    `private` names further files, copied where they are and readable for their owner only. Raises BackupError,
-    JournalError, OSError; then `target` is as it was.
+    `private` names further files, copied where they are and readable for their owner only. Where the journal is pruned
+    meanwhile it begins again. Raises BackupError, JournalError, OSError; then `target` is as it was.
     """
+    for _ in range(_PRUNINGS):
+        with suppress(FramesPruned):
+            return _copied(journal, snapshots, data_dir, target, private)
+    return _copied(journal, snapshots, data_dir, target, private)
+
+
+def _copied(
+    journal: ReadableJournal, snapshots: Snapshots, data_dir: Path, target: Path, private: Sequence[str]
+) -> Backup:
     with _appearing(target) as folder:
         archive_height = _copy_archive(data_dir, folder)
         start = journal.start()

@@ -13,8 +13,8 @@ import pytest
 
 from breakwater.v1 import admin_pb2
 from cluster.audit import audit
-from cluster.backup import MANIFEST, BackupError, Fill, fill_stream, restore, verify_backup
-from cluster.journal import Frame, SqliteJournal, Tip, open_read_only, open_reader
+from cluster.backup import MANIFEST, BackupError, Fill, back_up, fill_stream, restore, verify_backup
+from cluster.journal import Frame, FramesPruned, ReadableJournal, SqliteJournal, Tip, open_read_only, open_reader
 from cluster.snapshots import SnapshotStore
 from cluster.validation import load_or_make_key
 from node.client import Client
@@ -223,6 +223,33 @@ def test_what_was_pruned_needs_its_snapshot(kept: Path, tmp_path: Path) -> None:
     shutil.rmtree(data / "snapshots")
     refused = breakwater(*command, tmp_path / "nothing")
     assert refused.exit_code == 1 and "take a snapshot first" in refused.stderr
+
+
+class PrunedMeanwhile:
+    """A journal that is pruned while it is read for the first time."""
+
+    def __init__(self, reader: ReadableJournal) -> None:
+        self._reader = reader
+        self.read = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._reader, name)
+
+    def frames(self) -> Iterator[Frame]:
+        """Ends in the middle of the first reading."""
+        self.read += 1
+        for frame in self._reader.frames():
+            if self.read == 1 and frame.height == 5:
+                raise FramesPruned(5, 10)
+            yield frame
+
+
+def test_a_journal_that_is_pruned_meanwhile_is_copied_again(kept: Path, tmp_path: Path) -> None:
+    with closing(open_read_only(kept)) as reader:
+        journal = PrunedMeanwhile(reader)
+        made = back_up(journal, SnapshotStore(kept / "snapshots"), kept, tmp_path / "copy", ())
+    assert (journal.read, made.height) == (2, verify_backup(kept).height)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
 def restored_data(tmp_path: Path) -> Path:

@@ -1,6 +1,7 @@
 """A gateway in front of a node over real channels: what a client meets is what it would meet at the node's own door."""
 
 import time
+import urllib.request
 from collections.abc import Iterator
 
 import grpc
@@ -20,6 +21,7 @@ from tests.api.conftest import TIMEOUT_S
 from tests.api.refusing import Refusal, refusal_of
 from tests.api.scene import fill_pool, funded_account, move_mark, now_ms
 from tests.api.test_node import reflected
+from tests.cli.running import breakwater, only_object
 
 NOBODY = "127.0.0.1:1"
 
@@ -169,6 +171,38 @@ def test_a_status_tells_of_the_gateway_and_of_the_node(
     assert list(status.gateway.nodes) == [f"{NOBODY} does not answer", f"{node.address} serves"]
     assert status.gateway.calls_in_flight == 1
     assert gateway.sequencing == node.address
+
+
+def test_health_is_asked_for_from_a_shell(gateway: GatewayServer) -> None:
+    said = breakwater("health", "--address", gateway.address, "--json")
+    facts = {"address": gateway.address, "service": "", "status": "SERVING"}
+    assert (said.exit_code, only_object(said)) == (0, facts)
+    assert breakwater("health", "--address", gateway.address, "--service", "breakwater.Gateway").exit_code == 0
+    unknown = breakwater("health", "--address", gateway.address, "--service", "coffee")
+    assert (unknown.exit_code, "knows no service 'coffee'" in unknown.stderr) == (1, True)
+    assert breakwater("health", "--address", NOBODY).exit_code == 3
+
+
+def test_metrics_of_a_gateway(node: NodeServer) -> None:
+    server = GatewayServer(GatewayConfig([NOBODY, node.address], metrics_port=0))
+    server.start()
+    try:
+        with Client(server.address, node.dev_keys["trader"], TIMEOUT_S) as client:
+            assert refusal_of(lambda: client.account(1 << 40)).name
+        with urllib.request.urlopen(f"http://{server.metrics_address}/metrics", timeout=TIMEOUT_S) as answered:
+            text = answered.read().decode()
+    finally:
+        server.stop()
+    for line in (
+        'breakwater_gateway_errors_total{status="PERMISSION_DENIED"} 1.0',
+        "breakwater_gateway_sent_again_total 0.0",
+        "breakwater_gateway_node_changes_total 1.0",
+        "breakwater_gateway_calls_in_flight 0.0",
+        "breakwater_gateway_streams 0.0",
+        f'breakwater_gateway_node_serves{{node="{node.address}"}} 1.0',
+        f'breakwater_gateway_node_serves{{node="{NOBODY}"}} 0.0',
+    ):
+        assert f"\n{line}\n" in text
 
 
 def test_reflection_passes(gateway: GatewayServer, node: NodeServer) -> None:
