@@ -164,13 +164,18 @@ class Struck(_Recorded):
         return [] if self._validated(height) else [f"the validator did not come to height {height}"]
 
     def _strike(self) -> Timer | None:
-        """Draws the next blow, unless one is still to be met; a random one comes while the block is made."""
-        if self._armed is not None or self._left <= 0:
+        """Draws the next blow; a random one comes while the block is made. Nothing else while a point may yet be met,
+        but where it was not met in its first block, somebody else may die at random in the next.
+        """
+        armed = self._armed
+        if self._left <= 0 or (armed is not None and not self._blocks_armed):
             return None
         unwanted = [wound.blow.actor for wound in self._wounds]
-        if self._wounds or self._node_left == 0:
+        if armed is not None:
+            unwanted.append(armed.blow.actor)
+        if unwanted or self._node_left == 0:
             unwanted.append(NODE)
-        blow = self._deck.draw(unwanted)
+        blow = self._deck.draw(unwanted, at_random=armed is not None)
         if blow is None:
             return None
         wound = Wound(blow, 0.0, self._noticed(blow))

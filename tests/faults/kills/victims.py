@@ -76,12 +76,12 @@ class Deck:
         self._blows = every_blow(kinds)
         self._left: deque[Blow] = deque()
 
-    def draw(self, unwanted: Sequence[str] = ()) -> Blow | None:
-        """The next blow, none of these actors; None where there is no other."""
+    def draw(self, unwanted: Sequence[str] = (), at_random: bool = False) -> Blow | None:
+        """The next blow, of none of these actors, only one at random if need be; None where there is no other."""
         if len(self._left) < len(self._blows):
             self._left.extend(self.chance.sample(self._blows, len(self._blows)))
         for place, blow in enumerate(self._left):
-            if blow.actor not in unwanted:
+            if blow.actor not in unwanted and not (at_random and blow.point):
                 del self._left[place]
                 return blow
         return None
