@@ -3,6 +3,7 @@
 from random import Random
 
 from breakwater.v1 import admin_pb2 as admin
+from cluster.archive import ArchiveMismatch
 from cluster.journal import JournalCorrupted, JournalError, LeaseHeld, ReadableJournal
 from cluster.simulator.node import SimNode
 from cluster.simulator.process import Process
@@ -90,6 +91,10 @@ class Fleet:
             self._start_later()
         except JournalError as error:
             self._give_up(node, error)
+        except ArchiveMismatch as error:
+            self._give_up(node, error)
+            if not self._depot.clear_stale_archive(node.machine):
+                self._complain(f"{node.name} did not start: ArchiveMismatch: {error}")
         except Exception as error:
             self._give_up(node, error)
             self._complain(f"{node.name} did not start: {type(error).__name__}: {error}")

@@ -32,11 +32,15 @@ class ArchiveFile:
         """The last height, 0 where there is none."""
         return self.blocks[-1].header.height if self.blocks else 0
 
+    def lose(self) -> None:
+        """The file is gone."""
+        self.blocks.clear()
+        self.synced_height = 0
+
     def lose_power(self) -> None:
         """The last blocks may be gone: the archive is synced behind the journal. Or the whole file is."""
         if self._chaos.strikes(Fault.ARCHIVE_LOST):
-            self.blocks.clear()
-            self.synced_height = 0
+            self.lose()
         elif self._chaos.strikes(Fault.ARCHIVE_LAGS, "its last blocks are lost with the power"):
             lost = self._chaos.between(Fault.ARCHIVE_LAGS, 1, 6)
             while self.blocks and lost and self.tip > self.synced_height:

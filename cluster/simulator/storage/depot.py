@@ -51,6 +51,14 @@ class Depot:
         """Room on the disk, a server that answers."""
         self._full_until_ms = self.journal.down_until_ms = 0
 
+    def clear_stale_archive(self, machine: str) -> bool:
+        """An operator moves an archive away that ends before the pruned journal begins; whether it was such a one."""
+        archive, start = self.archives[machine], self.journal.lease().start.height
+        is_stale = 0 < archive.tip < start
+        if is_stale:
+            archive.lose()
+        return is_stale
+
     def snapshots(self, process: Process, notice: Callable[[str], None]) -> SnapshotStore:
         """The snapshots as a process finds them: a directory beside an embedded journal, else an object store."""
         return SnapshotStore(SimPlace(self.disk, process, not self.journal.is_server), notice=notice)
