@@ -173,14 +173,14 @@ class IsolatedPositions:
         return self.table.dump()
 
     def fill(self, dumped: bytes, owned: Owned) -> None:
-        """Takes the owned rows of a dump."""
+        """Takes the owned rows of a dump; their accounts were touched when they were filled."""
         numbers, cells = owned_rows(dumped, len(Position._fields), owned)
         slots = self.table.insert_many(numbers, cells)
         columns = dict(zip(Position._fields, cells, strict=True))
         self._owners.add_many(columns["account"], numbers)
         self.margin_atoms += sum(columns["margin_held_atoms"].tolist())
         markets, sides = columns["market"], columns["side"]
-        for market in np.unique(markets).tolist():
+        for market in sorted(set(markets.tolist())):
             at = np.flatnonzero(markets == market)
             self._liquidation_index(market).set_many(slots[at], sides[at], columns["threshold_ticks"][at])
             for kind, (name, direction) in LEVELS.items():
@@ -188,8 +188,6 @@ class IsolatedPositions:
                 if has.size:
                     levels = columns[name][has]
                     self._level_index(market, kind).set_many(slots[has], sides[has] * direction, levels)
-        for account in np.unique(columns["account"]).tolist():
-            self._touched(account)
 
 
 class RestingOpens:

@@ -176,7 +176,7 @@ class PositionRows(Generic[R]):
         return self.table.dump(self._kept_columns)
 
     def fill(self, dumped: bytes, owned: Owned) -> None:
-        """Takes the owned rows of a dump; the sums come back with the orders."""
+        """Takes the owned rows of a dump, after their accounts; the sums come back with the orders."""
         keys, kept = owned_rows(dumped, self._kept_columns, owned)
         accounts, markets = kept[0], kept[1]
         is_named = (accounts << MARKET_BITS | markets == keys) & (markets >= 0) & (markets <= _MARKET_MASK)
@@ -188,5 +188,3 @@ class PositionRows(Generic[R]):
         self._markets.add_many(accounts, markets)
         for market, lots, cost in zip(markets.tolist(), kept[LOTS].tolist(), kept[COST].tolist(), strict=True):
             self._move_totals(market, 0, lots, cost)
-        for account in np.unique(accounts).tolist():
-            self._touch(account)

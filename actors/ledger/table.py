@@ -207,8 +207,12 @@ class Owners:
 
     def add_many(self, accounts: np.ndarray, keys: np.ndarray) -> None:
         """`add` for equally long columns."""
+        keys_of = self._keys
         for account, key in zip(accounts.tolist(), keys.tolist(), strict=True):
-            self.add(account, key)
+            if account in keys_of:
+                keys_of[account].add(key)
+            else:
+                keys_of[account] = {key}
 
     def discard(self, account: int, key: int) -> None:
         """The row is gone."""
