@@ -7,11 +7,11 @@ liquidates thousands of accounts; what is there from the start, modules and kern
 import gc
 
 # Objects made more than freed before the youngest generation is looked at; Python's own is 700.
-_YOUNG = 100_000
+YOUNG = 100_000
 
 
 def collect_rarely() -> None:
     """For this process, from here on."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, 20, 20)
+    gc.set_threshold(YOUNG, 20, 20)
