@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from node.cli import up_options as options
 from node.cli.connection import DEFAULT_DATA, AddressOption, ApiKeyOption, DataOption, connected
@@ -106,16 +108,28 @@ def _words(value: Any) -> str:
     return "; ".join(value) if isinstance(value, list) else str(value)
 
 
-def warm(as_json: JsonOption = False) -> None:
+def warm(
+    if_changed: Annotated[
+        bool, typer.Option("--if-changed", help="Only where it was not done for this version on this processor.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Compile the kernels afresh, so that the first block of a node does not wait for it."""
-    from node.load.rehearsal import forget_compiled, rehearse
+    from node.load.compiled import forget_compiled, is_compiled, mark_compiled
 
-    forget_compiled()
-    facts = rehearse()
+    facts: dict[str, Any] = {"blocks": 0, "commands": 0, "venues": [], "wall_s": 0.0}
+    if not (if_changed and is_compiled()):
+        from node.load.rehearsal import rehearse
+
+        forget_compiled()
+        facts = rehearse()
+        mark_compiled()
     if as_json:
         put_json(facts)
-    else:
+    elif facts["blocks"]:
         put_line(f"kernels are compiled: {facts['blocks']} blocks in {facts['wall_s']:.1f} s")
+    else:
+        put_line("kernels are compiled already")
 
 
 def _house_accounts(words: list[str]) -> dict[str, int]:

@@ -1,12 +1,9 @@
 """A replay without a node: the same driver on a replica in this process, for tests and to compile every kernel."""
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import actors
 from actors.columns import sort_rows, split_by
 from breakwater.v1 import admin_pb2, batches_pb2, liquidation_pb2
 from breakwater.v1 import answers_pb2 as ans
@@ -109,21 +106,6 @@ def standings_of(result: BlockResult, venue: int) -> liquidation_pb2.StreamStand
         marks=[mark for mark in result.marks if mark.venue == venue],
         versions=[record for record in result.versions if record.venue == venue],
     )
-
-
-def forget_compiled() -> int:
-    """Delete what Numba cached of the kernels; answers how many files.
-
-    Its cache knows the file a kernel is in, not the files of what the kernel calls: after a change there it would go
-    on with the old code. It lies beside the kernels, or in the directory Numba is told of where that cannot be written.
-    """
-    places = [Path(actors.__file__).parent]
-    if elsewhere := os.environ.get("NUMBA_CACHE_DIR"):
-        places.append(Path(elsewhere))
-    cached = [path for place in places for kind in ("nbi", "nbc") for path in place.rglob(f"*.{kind}")]
-    for path in cached:
-        path.unlink(missing_ok=True)
-    return len(cached)
 
 
 def rehearse() -> dict[str, Any]:

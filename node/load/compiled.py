@@ -1,0 +1,59 @@
+"""Where Numba keeps the compiled kernels, and whether they are those of these files, this Numba and this processor.
+
+Its cache knows the file a kernel is in, not the files of what the kernel calls: after a change there it would go on
+with the old code. So kernels are compiled afresh whenever any file of the actors is another one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from blake3 import blake3
+
+import actors
+
+_STAMP: Final = "breakwater-kernels"
+_ACTORS: Final = Path(actors.__file__).parent
+
+
+def _places() -> list[Path]:
+    """Beside the kernels, or in the directory Numba is told of where that cannot be written."""
+    elsewhere = os.environ.get("NUMBA_CACHE_DIR")
+    return [_ACTORS / "__pycache__", *([Path(elsewhere)] if elsewhere else [])]
+
+
+def forget_compiled() -> int:
+    """Delete what Numba cached of the kernels; answers how many files."""
+    found = [path for place in (_ACTORS, *_places()) for kind in ("nbi", "nbc") for path in place.rglob(f"*.{kind}")]
+    for path in {*found, *(place / _STAMP for place in _places())}:
+        path.unlink(missing_ok=True)
+    return len(set(found))
+
+
+def is_compiled() -> bool:
+    """Whether the last `mark_compiled` was for what is here now."""
+    stamp = _places()[-1] / _STAMP
+    try:
+        return stamp.read_text(encoding="utf-8") == _identity()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
+def mark_compiled() -> None:
+    """Notes that everything is compiled."""
+    stamp = _places()[-1] / _STAMP
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(_identity(), encoding="utf-8")
+
+
+def _identity() -> str:
+    from llvmlite import binding
+    from numba import __version__ as numba
+
+    hasher = blake3(f"{numba} {binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}".encode())
+    for path in sorted(_ACTORS.rglob("*.py")):
+        hasher.update(f"{path.relative_to(_ACTORS)} {path.stat().st_size} ".encode())
+        hasher.update(path.read_bytes())
+    return hasher.hexdigest()
