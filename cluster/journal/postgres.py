@@ -58,14 +58,18 @@ class PostgresStore(SqlReader):
         """Run one statement, on a new connection where the last was lost; damage is corruption at `at_height`."""
         with self._guard:
             try:
-                if self._connection.closed:
-                    self._connection = connect(self._address, self._name, write=self._writes)
+                self._revive()
                 cursor = self._connection.execute(sql, {"stream": self._stream, **values}, binary=True)
                 return cursor.fetchall() if cursor.description else []
             except psycopg.Error as error:
                 if is_damage(error):
                     raise JournalCorrupted(at_height, f"the store cannot be read: {explained(error)}") from error
                 raise failed(self._address, explained(error)) from error
+
+    def _revive(self) -> None:
+        """Connect anew where the last connection was lost; raises StoreFailed."""
+        if self._connection.closed:
+            self._connection = connect(self._address, self._name, write=self._writes)
 
     def check_store(self, next_height: int) -> None:
         """Every frame was read through the server: there is no more to ask of it."""
@@ -144,11 +148,10 @@ class PostgresJournal(PostgresStore, SqlJournal):
                 self._connection.patience_s = Connection.patience_s
 
     def _insert(self, frame: Frame) -> int:
-        if self._connection.closed:  # lost while nothing was under way: nothing of this frame was ever sent
-            try:
-                self._reconnect()
-            except StoreFailed as error:
-                raise FrameNotAppended(frame.height, str(error)) from error
+        try:
+            self._revive()
+        except StoreFailed as error:  # the connection was lost before: nothing of this frame was ever sent
+            raise FrameNotAppended(frame.height, str(error)) from error
         values: dict[str, Any] = {
             "stream": self._stream,
             "height": Int8(frame.height),
@@ -169,6 +172,7 @@ class PostgresJournal(PostgresStore, SqlJournal):
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        self._revive()
         try:
             with self._connection.transaction():
                 yield
@@ -177,7 +181,7 @@ class PostgresJournal(PostgresStore, SqlJournal):
 
     def _reconnect(self) -> None:
         self._connection.close()
-        self._connection = connect(self._address, self._name, write=True)
+        self._revive()
 
     def _disconnect(self) -> None:
         self._connection.close()

@@ -225,6 +225,11 @@ def test_a_connection_lost_while_idle_is_made_again(journal: PostgresJournal, ur
         journal._connection.close()
         use()
     assert journal.epoch == 1
+    journal._connection.close()
+    assert journal.cut_before(2) == 1
+    journal._connection.close()
+    assert journal.take_lease() == 2
+    frames = frames[1:]
     assert list(journal.frames()) == frames
 
 
