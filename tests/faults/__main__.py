@@ -26,7 +26,7 @@ from tests.faults.campaign import (
     zombies,
 )
 from tests.faults.kills import __main__ as kills
-from tests.faults.verdict import Report
+from tests.faults.verdict import Amount, Report
 
 
 class Part(Protocol):
@@ -34,8 +34,8 @@ class Part(Protocol):
 
     TITLE: str
 
-    def run(self, folder: Path, short: bool) -> Report:
-        """Its table; `folder` is there for logs and data, `short` asks for a few faults only."""
+    def run(self, folder: Path, amount: Amount) -> Report:
+        """Its table; `folder` is there for logs and data."""
 
 
 PARTS: Final[dict[str, Part]] = {
@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--only", action="append", choices=[*PARTS, KILLS], help="a part of it; may be given several times"
     )
     parser.add_argument("--short", action="store_true", help="a few faults of each part, as the tests run it")
+    parser.add_argument("--share", type=float, default=1.0, help="of the faults of each kind, for less time (1.0)")
     parser.add_argument("--out", type=Path, help="where logs and data directories stay; without it they are removed")
     chosen = parser.parse_args(arguments)
     violations = 0
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name == KILLS:
                 violations += kills.main(KILLS_SHORT if chosen.short else KILLS_WHOLE)
             else:
-                violations += _run(name, root / name, chosen.short)
+                violations += _run(name, root / name, Amount(not chosen.short, chosen.share))
     print(f"violations: {violations}")
     return 1 if violations else 0
 
@@ -86,12 +87,12 @@ def as_markdown() -> str:
     return "\n".join(["| part | what |", "|---|---|", *(f"| `{name}` | {title} |" for name, title in titles.items())])
 
 
-def _run(name: str, folder: Path, short: bool) -> int:
+def _run(name: str, folder: Path, amount: Amount) -> int:
     """One part; how many violations it found. A part that breaks off is one."""
     folder.mkdir(parents=True)
     begun_s = time.monotonic()
     try:
-        report = PARTS[name].run(folder, short)
+        report = PARTS[name].run(folder, amount)
     except Exception:
         traceback.print_exc()
         print(f"{name}: broke off after {time.monotonic() - begun_s:.0f} s", flush=True)

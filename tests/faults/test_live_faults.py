@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.__main__ import PARTS
+from tests.faults.verdict import SHORT
 
 pytestmark = pytest.mark.slow
 
@@ -13,7 +14,7 @@ READY = ("node-kills",)
 
 @pytest.mark.parametrize("part", READY)
 def test_nothing_acknowledged_is_lost_or_doubled(part: str, tmp_path: Path) -> None:
-    report = PARTS[part].run(tmp_path, True)
+    report = PARTS[part].run(tmp_path, SHORT)
     print("\n".join(report.lines()))
     assert report.violations == []
     skipped = [note for note in report.notes if note.startswith("skipped: ")]

@@ -25,6 +25,21 @@ class Verdict:
     faults: list[str]
 
 
+@dataclass(frozen=True)
+class Amount:
+    """How much of a part is wanted: a few faults of each kind, or a share of the whole."""
+
+    whole: bool
+    share: float = 1.0
+
+    def of(self, few: int, many: int) -> int:
+        """How many faults of one kind."""
+        return max(1, round(many * self.share)) if self.whole else few
+
+
+SHORT = Amount(False)
+
+
 @dataclass
 class Report:
     """A part of the campaign: a table a person reads, and every violation in a sentence."""

@@ -17,7 +17,7 @@ from cluster.journal.sqlite_reader import PAGE_BYTES, log_path
 from tests.faults.live_load import Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
 from tests.faults.live_process import ProcessEnded
-from tests.faults.verdict import Report, judge
+from tests.faults.verdict import Amount, Report, judge
 
 TITLE = "starts on damaged stores"
 COLUMNS = ("damage", "starts", "served with everything acknowledged", "refused naming the height", "blocks")
@@ -28,14 +28,14 @@ _STRIDE = _PAGE_HEADER_BYTES + PAGE_BYTES
 Damage = Callable[[Path, random.Random], str]
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """What one node left is damaged in copies, one damage each."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
     origin, load = _dead_node(folder)
-    _starts(report, folder, origin, load, ("torn last frame", _tear, True, 2 if short else 8))
-    _starts(report, folder, origin, load, ("bit in the journal", _flip_journal, False, 2 if short else 8))
-    _starts(report, folder, origin, load, ("bit in the newest snapshot", _flip_snapshot, True, 1 if short else 4))
+    _starts(report, folder, origin, load, ("torn last frame", _tear, True, amount.of(1, 8)))
+    _starts(report, folder, origin, load, ("bit in the journal", _flip_journal, False, amount.of(1, 8)))
+    _starts(report, folder, origin, load, ("bit in the newest snapshot", _flip_snapshot, True, amount.of(1, 4)))
     return report
 
 

@@ -15,7 +15,7 @@ from node.client import Client, RefusedError
 from tests.faults.live_load import MARGIN_TRADE, Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
 from tests.faults.namespaces import NotPermitted, SmallDisk
-from tests.faults.verdict import Report, judge, median_and_worst
+from tests.faults.verdict import Amount, Report, judge, median_and_worst
 
 TITLE = "full disk under load"
 COLUMNS = (
@@ -33,13 +33,13 @@ _MEGABYTES = 48
 _ELSEWHERE = ("archive.sqlite", "snapshots")
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """A disk with everything on it, and one with nothing but the journal."""
     report = Report(TITLE, COLUMNS)
     try:
-        _campaign(folder / "everything", report, "everything", 1 if short else 5)
-        if not short:
-            _campaign(folder / "journal", report, "the journal", 5)
+        _campaign(folder / "everything", report, "everything", amount.of(1, 5))
+        if amount.whole:
+            _campaign(folder / "journal", report, "the journal", amount.of(0, 5))
     except NotPermitted as error:
         report.notes.append(f"skipped: {error}")
     return report

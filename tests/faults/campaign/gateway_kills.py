@@ -10,18 +10,18 @@ from cluster.audit import audit
 from tests.faults.live_gateway import LiveGateway
 from tests.faults.live_load import Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
-from tests.faults.verdict import Report, judge, median_and_worst
+from tests.faults.verdict import Amount, Report, judge, median_and_worst
 
 TITLE = "kill -9 of gateways with requests in flight"
 COLUMNS = ("gateways", "killed", "longest silence", "longest of the node", "acknowledged", "unknown", "blocks")
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """Two gateways in front of one node, killed in turn; then node and gateway together."""
     report = Report(TITLE, COLUMNS)
-    _campaign(folder / "gateways", report, 3 if short else 40, False)
-    if not short:
-        _campaign(folder / "with-the-node", report, 10, True)
+    _campaign(folder / "gateways", report, amount.of(2, 40), False)
+    if amount.whole:
+        _campaign(folder / "with-the-node", report, amount.of(0, 10), True)
     return report
 
 

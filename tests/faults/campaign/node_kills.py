@@ -11,7 +11,7 @@ from pathlib import Path
 from cluster.audit import audit
 from tests.faults.live_load import Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
-from tests.faults.verdict import Report, judge, median_and_worst
+from tests.faults.verdict import Amount, Report, judge, median_and_worst
 
 TITLE = "kill -9 of the node's process"
 COLUMNS = ("transport", "killed", "kills", "serving after", "acknowledging after", "acknowledged", "unknown", "blocks")
@@ -36,15 +36,17 @@ class Times:
     acknowledging: list[float] = field(default_factory=list)
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """Kills in one process mostly, because it starts fast, and a few on Ray."""
     report = Report(TITLE, COLUMNS)
     chance = random.Random(5)
-    _campaign(folder / "random", report, "inline", "at random", [""] * (3 if short else 40), chance)
-    points = [f"{point}#{nth}" for point in POINTS for nth in ((1,) if short else (1, 2, 7))]
+    _campaign(folder / "random", report, "inline", "at random", [""] * amount.of(2, 40), chance)
+    kinds = POINTS if amount.whole else POINTS[1::2]
+    points = [f"{point}#{nth}" for nth in (1, 2, 7)[: amount.of(1, 3)] for point in kinds]
     _campaign(folder / "points", report, "inline", "at its points", points, chance)
-    if not short:
-        _campaign(folder / "ray", report, "ray", "both", [*[""] * 4, *(f"{point}#1" for point in POINTS[:4])], chance)
+    if amount.whole:
+        deaths = [death for point in POINTS[:4] for death in ("", f"{point}#1")]
+        _campaign(folder / "ray", report, "ray", "both", deaths[: amount.of(0, 8)], chance)
     return report
 
 

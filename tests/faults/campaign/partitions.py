@@ -23,7 +23,7 @@ from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings, state_name
 from tests.faults.namespaces import Holder, NotPermitted, Switch, network
 from tests.faults.raylets import EITHER, Raylets
 from tests.faults.relay import relayed
-from tests.faults.verdict import Report, judge, median_and_worst
+from tests.faults.verdict import Amount, Report, judge, median_and_worst
 from tests.postgresql_server import KillableServer
 
 TITLE = "partitions between network namespaces"
@@ -43,14 +43,14 @@ _STORE_PORT = 5432
 _HEALED_S = 1.0
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """The daemon with the shards, then the sequencer."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        _sequencer(folder / "sequencer", report, 1 if short else 4)
-        if not short:
-            _raylet(folder / "raylet", report, 2)
+        _sequencer(folder / "sequencer", report, amount.of(1, 4))
+        if amount.whole:
+            _raylet(folder / "raylet", report, amount.of(0, 4))
     except (NotPermitted, NoPostgresql) as reason:
         report.notes.append(f"skipped: {reason}")
     return report

@@ -11,7 +11,7 @@ from pathlib import Path
 from node.bench.journal_server import NoPostgresql
 from tests.faults.live_load import Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings, state_name
-from tests.faults.verdict import Report, judge, median_and_worst
+from tests.faults.verdict import Amount, Report, judge, median_and_worst
 from tests.postgresql_server import KillableServer
 
 TITLE = "the journal's PostgreSQL server goes away under load"
@@ -29,7 +29,7 @@ class Absences:
     acknowledging: list[float] = field(default_factory=list)
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """kill -9 of all its processes mostly; also an orderly restart, and a server that hangs."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,9 +39,9 @@ def run(folder: Path, short: bool) -> Report:
         report.notes.append(f"skipped: {reason}")
         return report
     ways: list[tuple[str, Callable[[], None], Callable[[], None], int]] = [
-        ("kill -9", server.kill9, server.start, 2 if short else 15),
-        ("restarted", server.stop, server.start, 0 if short else 3),
-        ("hangs", server.pause, server.wake, 0 if short else 3),
+        ("kill -9", server.kill9, server.start, amount.of(2, 15)),
+        ("restarted", server.stop, server.start, amount.of(0, 3)),
+        ("hangs", server.pause, server.wake, amount.of(0, 3)),
     ]
     try:
         for name, leave, come_back, times in ways:

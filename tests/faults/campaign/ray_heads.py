@@ -11,7 +11,7 @@ from cluster.audit import audit
 from tests.faults.live_load import Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
 from tests.faults.live_process import NotInTime
-from tests.faults.verdict import Report, judge
+from tests.faults.verdict import Amount, Report, judge
 
 TITLE = "processes of the embedded Ray are killed"
 COLUMNS = ("killed", "then", "after", "exit code", "serving again after", "acknowledged", "unknown", "blocks")
@@ -21,10 +21,10 @@ HEAD = ("gcs_server", "raylet")
 _PATIENCE_S = 150.0
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """Each of the two, and both at once."""
     report = Report(TITLE, COLUMNS)
-    for victims in [("raylet",)] if short else [("raylet",), ("gcs_server",), HEAD]:
+    for victims in [("raylet",), ("gcs_server",), HEAD][: amount.of(1, 3)]:
         _campaign(folder / "-".join(victims), report, victims)
     return report
 

@@ -9,7 +9,7 @@ from cluster.audit import audit
 from tests.faults.live_load import Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
 from tests.faults.raylets import EITHER, Raylet, Raylets
-from tests.faults.verdict import Report, judge, median_and_worst
+from tests.faults.verdict import Amount, Report, judge, median_and_worst
 
 TITLE = "two Ray daemons, the second is killed with all its workers"
 COLUMNS = (
@@ -23,14 +23,14 @@ COLUMNS = (
 )
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """Actors that may be anywhere go on at the daemon that is left; those bound to the lost one wait for another."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
     with Raylets(folder) as cluster:
-        _campaign(folder / "either", report, cluster, f"all={EITHER}", 1 if short else 4)
-        if not short:
-            _campaign(folder / "bound", report, cluster, "shard=far", 3)
+        _campaign(folder / "either", report, cluster, f"all={EITHER}", amount.of(1, 4))
+        if amount.whole:
+            _campaign(folder / "bound", report, cluster, "shard=far", amount.of(0, 3))
     return report
 
 

@@ -11,7 +11,7 @@ from node.bench.journal_server import NoPostgresql
 from node.client import RefusedError
 from tests.faults.live_load import TWILIGHT, Ack, Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings, state_name
-from tests.faults.verdict import Report, judge, median_and_worst
+from tests.faults.verdict import Amount, Report, judge, median_and_worst
 from tests.postgresql_server import KillableServer
 
 TITLE = "a stopped sequencer, taken over, wakes up"
@@ -40,7 +40,7 @@ class Takeovers:
     said: set[str] = field(default_factory=set)
 
 
-def run(folder: Path, short: bool) -> Report:
+def run(folder: Path, amount: Amount) -> Report:
     """PostgreSQL by an operator's word and by a standby of its own accord; SQLite, whose lock stays with the zombie."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,8 +50,9 @@ def run(folder: Path, short: bool) -> Report:
         report.notes.append(f"skipped: {reason}")
     else:
         try:
-            _campaign(folder / "take-over", report, server, "--take-over", 1 if short else 4)
-            _campaign(folder / "standby", report, server, "--standby", 1 if short else 4)
+            if amount.whole:
+                _campaign(folder / "take-over", report, server, "--take-over", amount.of(0, 4))
+            _campaign(folder / "standby", report, server, "--standby", amount.of(1, 4))
         finally:
             server.close()
     _on_sqlite(folder / "sqlite", report)
