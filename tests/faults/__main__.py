@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from tests.faults.campaign import (
+    actor_kills,
     damaged_stores,
     full_disks,
     gateway_kills,
@@ -22,10 +23,10 @@ from tests.faults.campaign import (
     partitions,
     postgresql_kills,
     ray_heads,
+    stores,
     two_raylets,
     zombies,
 )
-from tests.faults.kills import __main__ as kills
 from tests.faults.verdict import Amount, Report
 
 
@@ -34,8 +35,8 @@ class Part(Protocol):
 
     TITLE: str
 
-    def run(self, folder: Path, amount: Amount) -> Report:
-        """Its table; `folder` is there for logs and data."""
+    def run(self, folder: Path, amount: Amount) -> list[Report]:
+        """Its tables; `folder` is there for logs and data."""
 
 
 PARTS: Final[dict[str, Part]] = {
@@ -48,20 +49,15 @@ PARTS: Final[dict[str, Part]] = {
     "ray-head": ray_heads,
     "two-raylets": two_raylets,
     "partitions": partitions,
+    "stores": stores,
+    "kills": actor_kills,
 }
-
-# Kills of every actor at every phase are a campaign of their own, with arguments of their own.
-KILLS: Final = "kills"
-KILLS_SHORT: Final = ("--kills", "20", "--state-mb", "0")
-KILLS_WHOLE: Final = ("--kills", "500")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the parts that are asked for; 0 where nothing was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--only", action="append", choices=[*PARTS, KILLS], help="a part of it; may be given several times"
-    )
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it; repeat for several")
     parser.add_argument("--short", action="store_true", help="a few faults of each part, as the tests run it")
     parser.add_argument("--share", type=float, default=1.0, help="of the faults of each kind, for less time (1.0)")
     parser.add_argument("--out", type=Path, help="where logs and data directories stay; without it they are removed")
@@ -69,22 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     violations = 0
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         root = chosen.out or Path(scratch)
-        for name in chosen.only or [*PARTS, KILLS]:
-            if name == KILLS:
-                violations += kills.main(KILLS_SHORT if chosen.short else KILLS_WHOLE)
-            else:
-                violations += _run(name, root / name, Amount(not chosen.short, chosen.share))
+        for name in chosen.only or PARTS:
+            violations += _run(name, root / name, Amount(not chosen.short, chosen.share))
     print(f"violations: {violations}")
     return 1 if violations else 0
 
 
 def as_markdown() -> str:
     """The parts by the names `--only` knows."""
-    titles = {
-        **{name: part.TITLE for name, part in PARTS.items()},
-        KILLS: "kill -9 of every actor at every phase, on Ray",
-    }
-    return "\n".join(["| part | what |", "|---|---|", *(f"| `{name}` | {title} |" for name, title in titles.items())])
+    return "\n".join(
+        ["| part | what |", "|---|---|", *(f"| `{name}` | {part.TITLE} |" for name, part in PARTS.items())]
+    )
 
 
 def _run(name: str, folder: Path, amount: Amount) -> int:
@@ -92,14 +83,15 @@ def _run(name: str, folder: Path, amount: Amount) -> int:
     folder.mkdir(parents=True)
     begun_s = time.monotonic()
     try:
-        report = PARTS[name].run(folder, amount)
+        reports = PARTS[name].run(folder, amount)
     except Exception:
         traceback.print_exc()
         print(f"{name}: broke off after {time.monotonic() - begun_s:.0f} s", flush=True)
         return 1
-    print("\n".join(report.lines()))
+    for report in reports:
+        print("\n".join(report.lines()))
     print(f"  {name}: {time.monotonic() - begun_s:.0f} s\n", flush=True)
-    return len(report.violations)
+    return sum(len(report.violations) for report in reports)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ _STRIDE = _PAGE_HEADER_BYTES + PAGE_BYTES
 Damage = Callable[[Path, random.Random], str]
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """What one node left is damaged in copies, one damage each."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def run(folder: Path, amount: Amount) -> Report:
     _starts(report, folder, origin, load, ("torn last frame", _tear, True, amount.of(1, 8)))
     _starts(report, folder, origin, load, ("bit in the journal", _flip_journal, False, amount.of(1, 8)))
     _starts(report, folder, origin, load, ("bit in the newest snapshot", _flip_snapshot, True, amount.of(1, 4)))
-    return report
+    return [report]
 
 
 def _dead_node(folder: Path) -> tuple[Path, Load]:

@@ -33,7 +33,7 @@ _MEGABYTES = 48
 _ELSEWHERE = ("archive.sqlite", "snapshots")
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """A disk with everything on it, and one with nothing but the journal."""
     report = Report(TITLE, COLUMNS)
     try:
@@ -42,7 +42,7 @@ def run(folder: Path, amount: Amount) -> Report:
             _campaign(folder / "journal", report, "the journal", amount.of(0, 5))
     except NotPermitted as error:
         report.notes.append(f"skipped: {error}")
-    return report
+    return [report]
 
 
 def _campaign(folder: Path, report: Report, full: str, times: int) -> None:

@@ -16,13 +16,13 @@ TITLE = "kill -9 of gateways with requests in flight"
 COLUMNS = ("gateways", "killed", "longest silence", "longest of the node", "acknowledged", "unknown", "blocks")
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """Two gateways in front of one node, killed in turn; then node and gateway together."""
     report = Report(TITLE, COLUMNS)
     _campaign(folder / "gateways", report, amount.of(2, 40), False)
     if amount.whole:
         _campaign(folder / "with-the-node", report, amount.of(0, 10), True)
-    return report
+    return [report]
 
 
 def _campaign(folder: Path, report: Report, kills: int, node_too: bool) -> None:

@@ -36,7 +36,7 @@ class Times:
     acknowledging: list[float] = field(default_factory=list)
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """Kills in one process mostly, because it starts fast, and a few on Ray."""
     report = Report(TITLE, COLUMNS)
     chance = random.Random(5)
@@ -47,7 +47,7 @@ def run(folder: Path, amount: Amount) -> Report:
     if amount.whole:
         deaths = [death for point in POINTS[:4] for death in ("", f"{point}#1")]
         _campaign(folder / "ray", report, "ray", "both", deaths[: amount.of(0, 8)], chance)
-    return report
+    return [report]
 
 
 def _campaign(

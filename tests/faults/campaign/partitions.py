@@ -43,7 +43,7 @@ _STORE_PORT = 5432
 _HEALED_S = 1.0
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """The daemon with the shards, then the sequencer."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def run(folder: Path, amount: Amount) -> Report:
             _raylet(folder / "raylet", report, amount.of(0, 4))
     except (NotPermitted, NoPostgresql) as reason:
         report.notes.append(f"skipped: {reason}")
-    return report
+    return [report]
 
 
 class Machine:

@@ -29,7 +29,7 @@ class Absences:
     acknowledging: list[float] = field(default_factory=list)
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """kill -9 of all its processes mostly; also an orderly restart, and a server that hangs."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def run(folder: Path, amount: Amount) -> Report:
         server = KillableServer()
     except NoPostgresql as reason:
         report.notes.append(f"skipped: {reason}")
-        return report
+        return [report]
     ways: list[tuple[str, Callable[[], None], Callable[[], None], int]] = [
         ("kill -9", server.kill9, server.start, amount.of(2, 15)),
         ("restarted", server.stop, server.start, amount.of(0, 3)),
@@ -49,7 +49,7 @@ def run(folder: Path, amount: Amount) -> Report:
                 _campaign(folder / name.replace(" ", ""), report, name, server, (leave, come_back), times)
     finally:
         server.close()
-    return report
+    return [report]
 
 
 def _campaign(

@@ -21,12 +21,12 @@ HEAD = ("gcs_server", "raylet")
 _PATIENCE_S = 150.0
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """Each of the two, and both at once."""
     report = Report(TITLE, COLUMNS)
     for victims in [("raylet",), ("gcs_server",), HEAD][: amount.of(1, 3)]:
         _campaign(folder / "-".join(victims), report, victims)
-    return report
+    return [report]
 
 
 def _campaign(folder: Path, report: Report, victims: tuple[str, ...]) -> None:

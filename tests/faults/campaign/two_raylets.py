@@ -23,7 +23,7 @@ COLUMNS = (
 )
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """Actors that may be anywhere go on at the daemon that is left; those bound to the lost one wait for another."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def run(folder: Path, amount: Amount) -> Report:
         _campaign(folder / "either", report, cluster, f"all={EITHER}", amount.of(1, 4))
         if amount.whole:
             _campaign(folder / "bound", report, cluster, "shard=far", amount.of(0, 3))
-    return report
+    return [report]
 
 
 def _campaign(folder: Path, report: Report, cluster: Raylets, placed: str, times: int) -> None:

@@ -40,7 +40,7 @@ class Takeovers:
     said: set[str] = field(default_factory=set)
 
 
-def run(folder: Path, amount: Amount) -> Report:
+def run(folder: Path, amount: Amount) -> list[Report]:
     """PostgreSQL by an operator's word and by a standby of its own accord; SQLite, whose lock stays with the zombie."""
     report = Report(TITLE, COLUMNS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def run(folder: Path, amount: Amount) -> Report:
         finally:
             server.close()
     _on_sqlite(folder / "sqlite", report)
-    return report
+    return [report]
 
 
 def _campaign(folder: Path, report: Report, server: KillableServer, successor: str, times: int) -> None:
