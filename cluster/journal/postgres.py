@@ -52,6 +52,7 @@ class PostgresStore(SqlReader):
         """Connect; raises StoreFailed."""
         self._address = address
         self._name = holder
+        self._is_closed = False
         self._connection = connect(address, holder, write=self._writes, notice=notice)
 
     def query(self, sql: str, at_height: int, **values: object) -> list[tuple]:
@@ -68,6 +69,8 @@ class PostgresStore(SqlReader):
 
     def _revive(self) -> None:
         """Connect anew where the last connection was lost; raises StoreFailed."""
+        if self._is_closed:
+            raise failed(self._address, "this journal was closed")
         if self._connection.closed:
             self._connection = connect(self._address, self._name, write=self._writes)
 
@@ -89,6 +92,7 @@ class PostgresReader(PostgresStore):
     def close(self) -> None:
         """Let the connection go; harmless when repeated."""
         with self._guard:
+            self._is_closed = True
             self._connection.close()
 
 
@@ -96,6 +100,7 @@ class PostgresJournal(PostgresStore, SqlJournal):
     """The writer. One thread appends; other threads may read frames meanwhile."""
 
     _kind = "postgresql"
+    _may_be_torn = False
     _writes = True
 
     def __init__(self, address: Address, holder: str, lock: DirectoryLock | None, notice: NoticeSink | None) -> None:
@@ -184,6 +189,7 @@ class PostgresJournal(PostgresStore, SqlJournal):
         self._revive()
 
     def _disconnect(self) -> None:
+        self._is_closed = True
         self._connection.close()
         if self._lock is not None:
             self._lock.release()

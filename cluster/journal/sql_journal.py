@@ -32,6 +32,8 @@ class SqlJournal(SqlReader):
     """The writer, whatever the dialect: a store brings the five abstract methods below and those of `SqlReader`."""
 
     _kind: ClassVar[Kind]
+    # Whether a crash can leave the last write half done. Where not, an invalid end is damage like any other.
+    _may_be_torn: ClassVar[bool] = True
 
     def __init__(self, stream: str, holder: str, where: str) -> None:
         """`where` is the store as people name it."""
@@ -237,6 +239,8 @@ class SqlJournal(SqlReader):
         if before.hash != verify_after.hash:
             raise JournalCorrupted(before.height, "it is not the frame the snapshot was taken at")
         tip, cut_from, reason = settle_tail(self.rows_from(before.height + 1), before, anchor)
+        if cut_from is not None and not self._may_be_torn:
+            raise JournalCorrupted(cut_from, reason)
         if cut_from is not None:
             with self._transaction():
                 for statement in (self._sql.keep_cut, self._sql.cut):

@@ -12,6 +12,7 @@ import pytest
 from cluster.journal import (
     BadJournalUrl,
     Fenced,
+    JournalCorrupted,
     LeaseHeld,
     OutcomeUnknown,
     StoreFailed,
@@ -124,6 +125,28 @@ def test_streams_of_one_database_know_nothing_of_each_other(url: str) -> None:
         assert (list(east.frames()), list(west.frames())) == frames
         assert east.cut_before(4) == 3
         assert west.verify().height == 3
+
+
+def test_a_server_leaves_no_torn_tail_so_nothing_is_cut(url: str) -> None:
+    with closing(PostgresJournal.open(url, holder="first")) as made:
+        made.take_lease()
+        extend(made, 4)
+    with psycopg.connect(url, autocommit=True) as raw:
+        raw.execute("UPDATE lease SET anchor_height = 0")
+        raw.execute("UPDATE journal SET payload = '' WHERE height = 4")
+        with pytest.raises(JournalCorrupted, match="height 4: its content does not match its hash"):
+            PostgresJournal.open(url, holder="second")
+        assert raw.execute("SELECT count(*) FROM journal").fetchone() == (4,)
+
+
+def test_a_closed_journal_stays_closed(url: str, tmp_path: Path) -> None:
+    made = PostgresJournal.open(url, holder="first")
+    reader = open_reader(url, tmp_path)
+    for journal in (made, reader):
+        journal.close()
+        journal.close()
+        with pytest.raises(StoreFailed, match="was closed"):
+            journal.tip()
 
 
 # Reading beside the writer
