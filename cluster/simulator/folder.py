@@ -18,6 +18,15 @@ def reproducing_line(outcome: Outcome, hours: float | None) -> str:
     return f"breakwater simulate --seed {outcome.swarm.seed}{given}  # {first}"
 
 
+def requests_line(endings: Counter[str], without_a_node: int) -> str:
+    """How the attempts at requests ended."""
+    silent = endings["unknown"] - without_a_node
+    return (
+        f"{endings['ok']:,} acknowledged, {endings['fail']:,} refused, {silent:,} not answered in time, "
+        f"{without_a_node:,} told that no node serves"
+    )
+
+
 def fault_table(faults: Counter[Fault]) -> list[str]:
     """A line a kind, those that did not occur too."""
     return [f"{faults[fault]:>9,}  {fault.value}" for fault in Fault]
@@ -37,7 +46,7 @@ def summary(outcome: Outcome, hours: float | None) -> str:
         f"simulated     {outcome.simulated_ms / 1_000:,.1f} s, {swarm.safety_ms / 1_000:,.1f} s of them with faults",
         f"blocks        {outcome.blocks:,}",
         f"node starts   {outcome.starts:,}",
-        f"requests      {endings['ok']:,} acknowledged, {endings['fail']:,} refused, {endings['unknown']:,} unknown",
+        f"requests      {requests_line(endings, outcome.without_a_node)}",
         f"last root     {outcome.state_root}",
         "",
         "violations",

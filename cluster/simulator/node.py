@@ -248,6 +248,7 @@ class SimNode:
             if isinstance(error, Refused):
                 back(error)
             elif error is None:
+                self._witness.answered(self.name, batch, answer.result())
                 back(answer.result().SerializeToString())
             else:
                 self._complain(f"{self.name} answered a request with {type(error).__name__}: {error}")

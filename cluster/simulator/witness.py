@@ -6,6 +6,7 @@ Whichever incarnation of the node shows a block, and however often: there is one
 from collections.abc import Callable
 
 from actors.validator import judge
+from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import commands_pb2 as commands
 from cluster.archiver import split_outcomes
@@ -62,6 +63,7 @@ class Witness:
         self._note = note
         self.complain = complain
         self._seen: dict[int, tuple[bytes, bytes]] = {}
+        self._answers: list[tuple[str, commands.CommandBatch, answers.BatchOutcome]] = []
         self.blocks: list[JournaledBlock] = []
         self.last_root = b""
 
@@ -83,6 +85,22 @@ class Witness:
     def height(self) -> int:
         """The last block that was shown."""
         return len(self.blocks)
+
+    def answered(self, node: str, batch: commands.CommandBatch, answer: answers.BatchOutcome) -> None:
+        """A node acknowledges a batch, whether anybody hears of it or not."""
+        self._answers.append((node, batch, answer))
+
+    def unfounded_answers(self) -> list[str]:
+        """Acknowledgements, heard or not, that no block gave."""
+        given: dict[tuple[int, int, bytes], list[answers.BatchOutcome]] = {}
+        for block in self.blocks:
+            for batch, outcome in zip(block.batches, block.outcomes, strict=True):
+                given.setdefault((block.height, batch.principal, batch.request_key), []).append(outcome)
+        return [
+            f"{node} acknowledged {batch.request_key!r} at height {answer.height} with an answer that no block gave"
+            for node, batch, answer in self._answers
+            if answer not in given.get((answer.height, batch.principal, batch.request_key), [])
+        ]
 
     def differences(self, journal: ReadableJournal) -> list[str]:
         """What of the stored journal is not the chain of blocks that was shown, frame by frame."""

@@ -47,6 +47,7 @@ class Outcome:
     simulated_ms: int = 0
     starts: int = 0
     endings: Counter[str] = field(default_factory=Counter)
+    without_a_node: int = 0  # of the unknown endings: somebody said that there is no node that could tell
     faults: Counter[Fault] = field(default_factory=Counter)
     timeline: list[str] = field(default_factory=list)
     history: list[Attempt] = field(default_factory=list)
@@ -151,7 +152,7 @@ class World:
     def _look_back(self) -> None:
         self._fleet.close()
         journal = self._fleet.read_journal()
-        for fault in self._witness.differences(journal):
+        for fault in self._witness.differences(journal) + self._witness.unfounded_answers():
             self._complain(fault)
         for fault in check(self._recorder.attempts(), self._witness.blocks):
             self._complain(f"history: {fault}")
@@ -164,6 +165,7 @@ class World:
         outcome = self.outcome
         outcome.history = self._recorder.attempts()
         outcome.endings = Counter(attempt.ending.value for attempt in outcome.history)
+        outcome.without_a_node = sum(attempt.refusal > 0 for attempt in outcome.history if attempt.ending == "unknown")
         outcome.blocks = self._witness.height
         outcome.simulated_ms = self._scheduler.wall_ms - START_MS
         outcome.starts = self._fleet.started

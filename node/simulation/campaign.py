@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.simulator.faults import Fault
-from cluster.simulator.folder import MS_AN_HOUR, fault_table, reproducing_line, write_folder
+from cluster.simulator.folder import MS_AN_HOUR, fault_table, reproducing_line, requests_line, write_folder
 from cluster.simulator.world import Outcome
 from node.simulation.run import simulate
 
@@ -24,6 +24,7 @@ class Campaign:
         self.starts = 0
         self.simulated_ms = 0
         self.endings: Counter[str] = Counter()
+        self.without_a_node = 0
         self.faults: Counter[Fault] = Counter()
 
     def run(self, seed: int, always_written: bool = False) -> str:
@@ -43,6 +44,7 @@ class Campaign:
         self.starts += outcome.starts
         self.simulated_ms += outcome.simulated_ms
         self.endings.update(outcome.endings)
+        self.without_a_node += outcome.without_a_node
         self.faults.update(outcome.faults)
 
     @property
@@ -56,12 +58,11 @@ class Campaign:
 
     def summary(self) -> list[str]:
         """The page at the end."""
-        endings = self.endings
         return [
             f"{self.seeds:,} seeds in {self.wall_s:,.1f} s ({self.wall_s / max(1, self.seeds):.2f} s a seed), "
             f"{self.simulated_ms / MS_AN_HOUR:,.2f} simulated hours",
             f"{self.blocks:,} blocks, {self.starts:,} starts of a node",
-            f"{endings['ok']:,} requests acknowledged, {endings['fail']:,} refused, {endings['unknown']:,} unknown",
+            f"requests: {requests_line(self.endings, self.without_a_node)}",
             "faults injected:",
             *fault_table(self.faults),
             f"{len(self.failed)} seeds failed" if self.failed else "no violation",
