@@ -9,9 +9,10 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from cluster.engine import Engine
 from cluster.engine_settings import EngineSettings
+from cluster.journal import FrameNotAppended, OutcomeUnknown, StoreFailed
 from cluster.lanes import Lanes
 from cluster.placement import Owners, even
-from cluster.recovery import recover
+from cluster.recovery import BlockFailed, recover
 from cluster.refused import Refused
 from cluster.replica import read_accounts, read_book, read_standings, read_versions
 from cluster.resharding import add_shards, move_buckets
@@ -180,6 +181,8 @@ class SimNode:
             self.engine.turn()
         except Exception as error:
             self.engine.stop(error)
+            if self._depot.poison and _voiding_failed(error):
+                return  # the next start settles it
             self._complain(
                 f"{self.name} stopped making blocks at height {self.engine.height}: {self.engine.stopped_because}"
             )
@@ -294,6 +297,12 @@ class SimNode:
         if self.engine.height == self.engine.state.height and not self._busy:
             self.enter(lambda: told.append(read()))
         return told[0] if told else None
+
+
+def _voiding_failed(error: Exception) -> bool:
+    """The store did not answer while a poison command was looked for or voided."""
+    cause = error.cause if isinstance(error, BlockFailed) else error
+    return isinstance(cause, StoreFailed | FrameNotAppended | OutcomeUnknown)
 
 
 class _SimValidation:
