@@ -96,8 +96,13 @@ class AdminService(ShardAdministration, admin_pb2_grpc.AdminServiceServicer):
     async def TakeSnapshot(
         self, request: admin_pb2.TakeSnapshotRequest, context: Any
     ) -> admin_pb2.TakeSnapshotResponse:
-        """Writes a snapshot now."""
-        height: int = await asyncio.wrap_future(self._door.host.take_snapshot())
+        """Writes a snapshot now; FAILED_PRECONDITION says why none could be written, a full disk for instance."""
+        try:
+            height: int = await asyncio.wrap_future(self._door.host.take_snapshot())
+        except OSError as error:
+            _log.error("snapshot", failed=str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"no snapshot was written: {error}")
+            raise AssertionError("abort does not return") from error
         return admin_pb2.TakeSnapshotResponse(height=height)
 
     async def Backup(self, request: admin_pb2.BackupRequest, context: Any) -> admin_pb2.BackupResponse:

@@ -1,5 +1,8 @@
 """Operators over the channel: ticks, venues, markets, parameters, halts, pause, snapshots."""
 
+from concurrent.futures import Future
+
+import grpc
 import pytest
 
 from actors.rulebooks.versions import newest
@@ -182,3 +185,16 @@ def test_a_snapshot_is_taken_at_a_height(dev: Client) -> None:
     height = dev.admin.TakeSnapshot(admin_pb2.TakeSnapshotRequest()).height
     assert height >= before
     assert dev.status().snapshot_height == height
+
+
+def test_a_snapshot_that_finds_no_room_says_so(dev: Client, node: NodeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> "Future[int]":
+        answer: Future[int] = Future()
+        answer.set_exception(OSError(28, "No space left on device"))
+        return answer
+
+    monkeypatch.setattr(node.host, "take_snapshot", full)
+    with pytest.raises(grpc.RpcError) as caught:
+        dev.admin.TakeSnapshot(admin_pb2.TakeSnapshotRequest())
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert caught.value.details() == "no snapshot was written: [Errno 28] No space left on device"

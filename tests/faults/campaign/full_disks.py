@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 
 from breakwater.v1 import accounts_pb2 as accounts
+from breakwater.v1 import admin_pb2 as admin
 from cluster.audit import audit
 from cluster.journal import open_read_only
 from node.client import Client, RefusedError
@@ -98,7 +99,7 @@ def _fill(node: LiveNode, disk: SmallDisk, report: Report, full: str) -> float:
     status = node.wait_state("READ_ONLY")
     took_s = time.monotonic() - begun_s
     with node.client() as client:
-        report.blame(full, _unreadable(client))
+        report.blame(full, [*_unreadable(client), *_unclear_snapshot(client)])
         if not any(status.reasons):
             report.blame(full, ["status says READ_ONLY without a reason"])
     return took_s
@@ -117,6 +118,16 @@ def _unreadable(client: Client) -> list[str]:
         except (grpc.RpcError, RefusedError) as error:
             faults.append(f"{name} cannot be read on a full disk: {error}")
     return faults
+
+
+def _unclear_snapshot(client: Client) -> list[str]:
+    """What an operator who asks for a snapshot is told wrongly: it is written, or it is said why not."""
+    try:
+        client.admin.TakeSnapshot(admin.TakeSnapshotRequest())
+    except grpc.RpcError as error:
+        said = f"{error.code().name}: {error.details()}"
+        return [] if said.startswith("FAILED_PRECONDITION: no snapshot was written: ") else [said]
+    return []
 
 
 def _free(node: LiveNode, disk: SmallDisk, load: Load) -> float:
