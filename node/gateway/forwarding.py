@@ -33,7 +33,8 @@ _MARGIN_S: Final = 0.1
 # How long a stream's first request waits for the node to refuse the stream.
 _ADMISSION_S: Final = 0.02
 # Metadata that belongs to a connection and not to a call.
-_OF_THE_CONNECTION: Final = ("grpc-", ":", "user-agent", "content-type", "te")
+_OF_THE_CONNECTION: Final = frozenset({"user-agent", "content-type", "te"})
+_OF_GRPC: Final = ("grpc-", ":")
 
 
 class Broken(Exception):
@@ -87,9 +88,13 @@ class Forwarder:
     async def _single(self, method: Method, raw: bytes, metadata: Metadata, context: Any) -> bytes:
         end_s = _deadline_of(context)
         until_s = self._patience(end_s)
-        pause_s = _FIRST_PAUSE_S
+        pause_s, sent = _FIRST_PAUSE_S, False
         while True:
-            link = await self._nodes.sequencing(until_s)
+            try:
+                link = await self._nodes.sequencing(until_s)
+            except NoNode as nobody:
+                raise (NoNode(f"{nobody}; {_advice(method)}") if sent else nobody) from None
+            sent = True
             try:
                 response = await self._once(link, method, raw, metadata, end_s, context)
                 return response + self._own_status() if method.path == STATUS else response
@@ -101,8 +106,6 @@ class Forwarder:
 
     async def _decide(self, broken: Broken, method: Method, raw: bytes, latest_s: float) -> None:
         """Returns where the call may be sent again; raises what is to be said otherwise."""
-        if broken.refusal is not None and broken.refusal.refusal == "FENCED":
-            broken.link.fenced()
         still_sequences = await self._nodes.suspect(broken.link)
         if broken.refusal is not None and still_sequences:
             raise broken  # it serves, and refuses this call: it knows why
@@ -187,6 +190,8 @@ class Forwarder:
             unanswered |= method.streams_in and error.code() == grpc.StatusCode.INTERNAL
         else:
             unanswered = refusal.refusal in ("UNAVAILABLE", "FENCED")
+            if refusal.refusal == "FENCED":
+                link.fenced()
         if unanswered:
             raise Broken(link, error, _advice(method))
         self._meters.ended(error.code().name)
@@ -258,7 +263,11 @@ def _deadline_of(context: Any) -> float | None:
 
 
 def _passed_on(metadata: Iterable[tuple[str, str | bytes]] | None) -> Metadata:
-    return tuple((name, value) for name, value in metadata or () if not name.startswith(_OF_THE_CONNECTION))
+    return tuple(
+        (name, value)
+        for name, value in metadata or ()
+        if name not in _OF_THE_CONNECTION and not name.startswith(_OF_GRPC)
+    )
 
 
 def _caller(metadata: Metadata) -> int:

@@ -121,7 +121,7 @@ def test_a_stream_ends_with_a_sentence_when_its_node_dies(town: Town) -> None:
         assert (caught.value.refusal, caught.value.code) == ("UNAVAILABLE", grpc.StatusCode.UNAVAILABLE)
         assert "ask again from the height after the last" in str(caught.value.__cause__)
         town.node = town.start_node()
-        assert next(client.stream_headers(from_height=1)) == first
+        assert next(client.stream_headers(from_height=1)).header == first.header
 
 
 @pytest.mark.slow
@@ -237,6 +237,39 @@ def test_calls_that_wait_for_a_stopped_node_are_sent_to_the_one_that_took_over(n
             stopped.over.set()
             gateway.stop()
             server.stop(None).wait()
+
+
+class _Mirror(grpc.GenericRpcHandler):
+    """Tells, behind every answer, the names of the metadata a call came with and how long it may still take."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            names = sorted(name for name, _ in context.invocation_metadata() if name not in ("user-agent",))
+            context.set_trailing_metadata((("names", ",".join(names)), ("left", str(context.time_remaining()))))
+            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING).SerializeToString()
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def test_metadata_and_deadline_pass_in_both_directions() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        mirror = grpc.server(threads)
+        mirror.add_generic_rpc_handlers((_Mirror(),))
+        address = f"127.0.0.1:{mirror.add_insecure_port('127.0.0.1:0')}"
+        mirror.start()
+        gateway = GatewayServer(GatewayConfig([address]))
+        gateway.start()
+        try:
+            with grpc.insecure_channel(gateway.address) as channel:
+                call = channel.unary_unary("/breakwater.v1.MarketService/ListVenues")
+                metadata = (("authorization", "Bearer key"), ("tenant", "one"), ("trace-bin", b"\x00"))
+                _, answered = call.with_call(b"", timeout=20.0, metadata=metadata)
+            trailing = dict(answered.trailing_metadata())
+            assert trailing["names"] == "authorization,tenant,trace-bin"
+            assert 0 < float(trailing["left"]) <= 20.0
+        finally:
+            gateway.stop()
+            mirror.stop(None).wait()
 
 
 async def test_the_asyncio_client_asks_the_next_address(node: NodeServer) -> None:
