@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from cluster.journal.frame import FIRST_HEIGHT, GENESIS_TIP, Frame, Tip
 from cluster.journal.journal import (
@@ -25,6 +26,8 @@ from cluster.journal.sql_reader import SqlReader
 from cluster.journal.tail import chain_error, checked, settle_tail
 
 _log = logging.getLogger(__name__)
+
+_MARK: Final = " #"
 _FILL_FRAMES = 64
 
 
@@ -38,7 +41,8 @@ class SqlJournal(SqlReader):
     def __init__(self, stream: str, holder: str, where: str) -> None:
         """`where` is the store as people name it."""
         super().__init__(stream)
-        self._holder = holder
+        # A name can come again, on the same machine under the same process number: the mark behind it cannot.
+        self._holder = f"{holder}{_MARK}{secrets.token_hex(8)}"
         self._where = where
         self._epoch = 0
         self._tip = GENESIS_TIP
@@ -86,9 +90,7 @@ class SqlJournal(SqlReader):
                 self.query(self._sql.lock_lease, FIRST_HEIGHT)  # no append is under way, none comes before the commit
                 tip = self.tip()
                 place = {"height": tip.height, "hash": tip.hash, "tip_epoch": tip.epoch}
-                taken = self.query(
-                    self._sql.take, tip.height + 1, holder=self._holder, epoch=self._epoch or -1, **place, **terms
-                )
+                taken = self.query(self._sql.take, tip.height + 1, holder=self._holder, **place, **terms)
             if not taken:
                 raise self._held(terms["ttl_ms"])
             self._epoch, self._tip, self._unknown = int(taken[0][0]), tip, None
@@ -122,12 +124,14 @@ class SqlJournal(SqlReader):
             self._require_lease()
             self._reconnect()
             with self._transaction():
-                taken = self.query(self._sql.retake, self._tip.height + 1, epoch=self._epoch)
+                # By the holder's mark, not the epoch: an earlier try may have raised it and its answer been lost.
+                taken = self.query(self._sql.retake, self._tip.height + 1, holder=self._holder)
+                tip = self.tip()
             self._unknown = None
             if not taken:
                 raise Fenced(self._epoch)
-            self._epoch, self._tip = int(taken[0][0]), self.tip()
-            return self._tip
+            self._epoch, self._tip = int(taken[0][0]), tip
+            return tip
 
     def renew(self) -> None:
         """Note by the store's own clock that the holder is alive; raises Fenced, StoreFailed."""
@@ -138,7 +142,10 @@ class SqlJournal(SqlReader):
     def holder(self) -> Holder:
         """Say who has the lease; the name is empty when it was released or never taken."""
         rows = self.query(self._sql.read_holder, FIRST_HEIGHT)
-        return Holder(*rows[0]) if rows else Holder("", 0, 0)
+        if not rows:
+            return Holder("", 0, 0)
+        marked, epoch, seen_age_ms = rows[0]
+        return Holder(marked.partition(_MARK)[0], epoch, seen_age_ms)
 
     def cut_before(self, height: int) -> int:
         """Remove the frames below `height`, in one transaction under the lease, and return how many.

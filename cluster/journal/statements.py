@@ -100,8 +100,9 @@ def statements(words: Dialect) -> Statements:
         lock_lease=f"SELECT epoch FROM lease WHERE stream = :stream {words.locked}",
         take=f"UPDATE lease SET epoch = {words.epoch_of_both} + 1, holder = :holder, seen_ms = {words.now_ms}, "
         "anchor_height = :height, anchor_hash = :hash WHERE stream = :stream AND (:force = 1 OR holder = '' "
-        f"OR epoch = :epoch OR {words.now_ms} - seen_ms > :ttl_ms) RETURNING epoch",
-        retake=f"UPDATE lease SET epoch = epoch + 1, seen_ms = {words.now_ms} {_HELD} RETURNING epoch",
+        f"OR holder = :holder OR {words.now_ms} - seen_ms > :ttl_ms) RETURNING epoch",
+        retake=f"UPDATE lease SET epoch = epoch + 1, seen_ms = {words.now_ms} "
+        "WHERE stream = :stream AND holder = :holder RETURNING epoch",
         renew=f"UPDATE lease SET seen_ms = {words.now_ms} {_HELD}",
         release=f"UPDATE lease SET holder = '' {_HELD}",
         anchor=f"UPDATE lease SET anchor_height = :height, anchor_hash = :hash {_HELD}",

@@ -1,7 +1,7 @@
 """What a journal promises, the same on every store: the chain, the lease, the way back, pruning."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from cluster.journal import (
     HeightOutOfOrder,
     JournalCorrupted,
     OutcomeUnknown,
+    StoreFailed,
     Tip,
 )
 from tests.cluster.journal_cases import extend
@@ -188,6 +189,46 @@ def test_a_refusal_of_the_store_is_certain_and_changes_nothing(journal: AnyJourn
         store.rows("DROP TRIGGER full_disk ON journal")
     frames += extend(journal, 1)
     assert list(journal.frames()) == frames
+
+
+def losing_the_answer(real: Callable[[], AbstractContextManager[object]]) -> Callable[[], AbstractContextManager[None]]:
+    """A transaction that takes effect, and whose answer never comes."""
+
+    @contextmanager
+    def lost() -> Iterator[None]:
+        with real():
+            yield
+        raise StoreFailed("server closed the connection unexpectedly")
+
+    return lost
+
+
+def test_a_lost_answer_to_a_resume_or_a_takeover_is_no_fence(
+    journal: AnyJournal, store: JournalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = extend(journal, 2)
+    store.fail_appends(journal, after=True)
+    frame = journal.tip().next_frame(1, b"lost or not")
+    with pytest.raises(OutcomeUnknown):
+        journal.append(frame)
+    for take, epoch in ((journal.resume, 3), (journal.take_lease, 5)):
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, "_transaction", losing_the_answer(journal._transaction))
+            with pytest.raises(StoreFailed):
+                take()
+        take()
+        assert journal.epoch == epoch
+    frames += [frame, *extend(journal, 1)]
+    assert list(journal.frames()) == frames
+
+
+def test_a_successor_of_the_same_name_is_another(journal: AnyJournal, store: JournalPlace) -> None:
+    extend(journal, 1)
+    assert journal.holder()[:2] == ("test", 1)
+    store.alter("UPDATE lease SET epoch = 2, holder = 'test'")
+    assert journal.holder()[:2] == ("test", 2)
+    with pytest.raises(Fenced):
+        journal.resume()
 
 
 # Damage
