@@ -7,7 +7,7 @@ from cluster.garbage import collect_rarely
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.hunt import Catch, hunt
 
-_HEAD = "| group | mutant | where | seed | found by | s |\n|---|---|---|---|---|---|"
+_HEAD = "| group | mutant | where | seed | found by | CPU s |\n|---|---|---|---|---|---|"
 
 
 def row(catch: Catch) -> str:

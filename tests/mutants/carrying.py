@@ -6,7 +6,7 @@ from typing import Any
 from actors.columns import row_count
 from actors.contract import Actor
 from breakwater.v1 import batches_pb2 as batches
-from cluster import commit, pipeline
+from cluster import commit, pipeline, resharding
 from cluster.block_run import BlockRun
 from cluster.call_log import CallLog
 from tests.mutants.mutant import Mutant, constant, instead
@@ -122,6 +122,11 @@ def _fusion_kept() -> Any:
         yield
 
 
+def _a_giver_less(sources: Any) -> Any:
+    """Rows of one shard that gives buckets away never arrive."""
+    return lambda *move: sources(*move)[:-1] or sources(*move)
+
+
 CARRYING = (
     Mutant(
         "pipeline",
@@ -185,5 +190,12 @@ CARRYING = (
         "cluster/block_run.py: BlockRun.split",
         "rows of the last shard go to the first",
         instead(BlockRun, "split", _first_rows_only),
+    ),
+    Mutant(
+        "placement",
+        "a giver forgotten",
+        "cluster/resharding.py: _sources",
+        "rows of one shard that gives buckets away never arrive",
+        instead(resharding, "_sources", _a_giver_less),
     ),
 )

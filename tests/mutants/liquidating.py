@@ -14,7 +14,7 @@ import actors.versioning.liquidations as version_liquidations
 from actors import version_desk
 from actors.isolated.book import IsolatedBook
 from actors.risk.ladder import LADDER, Action, Step, Verdict
-from actors.rulebooks import spin
+from actors.rulebooks import margin_trade, spin
 from actors.rulebooks.margin_trade import Rung
 from actors.versioning import settling
 from actors.versioning.desk import VersionWork
@@ -47,15 +47,28 @@ def _a_twentieth_more(maintenance_e9: Any) -> Any:
     return lambda *standing: maintenance_e9(*standing) * 21 // 20
 
 
-def _near_is_enough(why_not: Any) -> Any:
+def _nothing_is_enough(why_not: Any) -> Any:
     def mutated(closing: Any) -> Any:
-        return why_not(closing._replace(requirement_atoms=closing.requirement_atoms * 21 // 20))
+        return why_not(closing._replace(collateral_left_atoms=min(closing.collateral_left_atoms, 0)))
 
     return mutated
 
 
-def _no_cooldown(is_quiet: Any) -> Any:
+def _always_asked(is_quiet: Any) -> Any:
     return lambda book, row, *standing: is_quiet(book, row._replace(cooldown_until_ms=0), *standing)
+
+
+def _no_memory(rung_one_lots_ceil: Any) -> Any:
+    return lambda *standing: rung_one_lots_ceil(*standing[:5], None, *standing[6:])
+
+
+@contextmanager
+def _no_cooldown() -> Any:
+    """Who is in a cooldown is a candidate, and the second look does not remember it either."""
+    with ExitStack() as stack:
+        stack.enter_context(instead(cross_scan, "_is_quiet", _always_asked)())
+        stack.enter_context(instead(margin_trade, "rung_one_lots_ceil", _no_memory)())
+        yield
 
 
 def _a_step_more(closable_lots: Any) -> Any:
@@ -194,16 +207,16 @@ LIQUIDATING = (
         "ladder",
         "healthy account closed by a bot",
         "actors/versioning/liquidations.py: _why_not",
-        "a liquidation passes a twentieth above the requirement",
-        instead(version_liquidations, "_why_not", _near_is_enough),
+        "a liquidation passes however much collateral there is",
+        instead(version_liquidations, "_why_not", _nothing_is_enough),
         (PERENNIAL,),
     ),
     Mutant(
         "ladder",
         "cooldown ignored",
-        "actors/cross/scan.py: _is_quiet",
+        "actors/cross/scan.py: _is_quiet, actors/rulebooks/margin_trade.py: rung_one_lots_ceil",
         "after a partial liquidation the next follows at once",
-        instead(cross_scan, "_is_quiet", _no_cooldown),
+        _no_cooldown,
         (MARGIN_TRADE,),
     ),
     Mutant(
