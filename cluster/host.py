@@ -307,7 +307,9 @@ class Host:
         return back_up(self._engine.journal, snapshots, self.config.data_dir, directory, private)
 
     def close(self) -> None:
-        """Finishes the block under way, takes a snapshot, lets everything go."""
+        """Finishes the block under way, takes a snapshot, lets everything go; harmless when repeated."""
+        if self._stopping:
+            return
         self._stopping = True
         self._engine.sequencer.between_blocks(Chore(lambda: None, lambda error: None))
         self._thread.join(timeout=60)
