@@ -108,7 +108,7 @@ ODDS: dict[Fault, Odds] = {
     Fault.BIT_FLIP_JOURNAL: Odds("a start", 0.3, 0.1, 0.5),
     Fault.BIT_FLIP_SNAPSHOT: Odds("a start", 0.35, 0.2, 0.7),
     Fault.ARCHIVE_LAGS: Odds("a block archived, a crash", 0.5, 0.1, 0.6),
-    Fault.ARCHIVE_LOST: Odds("a crash", 0.25, 0.1, 0.5),
+    Fault.ARCHIVE_LOST: Odds("a crash", 0.25, 0.05, 0.25),
     Fault.ORACLE_STALL: Odds("a market's waking", 0.35, 0.02, 0.1),
     Fault.ORACLE_OUTLIER: Odds("a round of ticks", 0.35, 0.02, 0.1),
     Fault.ORACLE_GAP: Odds("a round of ticks", 0.5, 0.02, 0.1),

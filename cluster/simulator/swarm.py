@@ -52,7 +52,7 @@ class Swarm:
             is_server=is_server,
             shards=rng.randint(1, 4),
             shadow_shards=rng.randint(1, 3),
-            snapshot_every=rng.choice((4, 7, 12, 20, 40)),
+            snapshot_every=rng.choice((4, 7, 12, 20)),
             keep_blocks=rng.choice((0, 0, 1, 5, 15)),
             block_ms=(least, least + rng.randint(0, 600)),
             wake_ms=(100, rng.randint(200, 1_500)),
