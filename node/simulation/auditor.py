@@ -19,6 +19,7 @@ from node.simulation.auditing.chain import ChainBook
 from node.simulation.auditing.margin import MarginBook
 from node.simulation.auditing.money import MoneyBook
 from node.simulation.auditing.perennial import PerennialBook
+from node.simulation.auditing.rights import RightsBook
 from node.simulation.auditing.seen import Seen
 from node.simulation.auditing.spin import SpinBook
 from node.simulation.auditing.twilight import TwilightBook
@@ -49,6 +50,7 @@ class WatchfulAuditor:
         self.reached: Counter[str] = Counter()
         self._chain = ChainBook()
         self._money = MoneyBook()
+        self._rights = RightsBook()
         self._venues: dict[int, VenueBook] = {}
 
     def block(self, view: Replica, block: commands_pb2.BlockInput, result: BlockResult) -> list[str]:
@@ -56,6 +58,7 @@ class WatchfulAuditor:
         seen = Seen(view, block, result)
         self.reached.update(reached_in(seen))
         faults = check_after_block(view, result) + self._chain.block(seen) + self._money.block(seen)
+        faults += self._rights.block(seen)
         for number, terms in sorted(seen.venues.items()):
             if number not in self._venues and terms.rulebook in _BOOKS:
                 self._venues[number] = _BOOKS[terms.rulebook](number)

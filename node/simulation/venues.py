@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from actors.rulebooks.versions import newest
 from breakwater.v1 import common_pb2, parameters_pb2
 from node.margin_presets import SCALES, margin_trade_market, margin_trade_venue
 from node.perennial_presets import perennial_market, perennial_venue
@@ -143,6 +144,8 @@ def _spin(draw: Random) -> Listed:
 
 def _perennial(draw: Random) -> Listed:
     venue = perennial_venue()
+    # An older logic is still to be lived under, and 0 says the same as 1.
+    venue.logic_version = draw.choice((0, newest(common_pb2.RULEBOOK_PERENNIAL)))
     venue.perennial.notice_ms = draw.choice((0, 2_000))
     assets = draw.choice((("BTC",), ("ETH", "BTC")))
     preset = draw.choice(("perennial", "seed"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from actors.chain.roots import header_hash
 from breakwater.v1 import refusals_pb2
@@ -10,6 +10,11 @@ from node.simulation.auditing.seen import Seen
 
 # A batch refused whole by one of these leaves its key free.
 _NOT_TAKEN: Final = frozenset(range(refusals_pb2.REFUSAL_BAD_REQUEST_KEY, refusals_pb2.REFUSAL_EMPTY_BATCH + 1))
+
+
+# How the legs that wait are ordered: the same whoever sent them, and from how many shards (design, section 3).
+_BY_ONE_DESK: Final = ("venue", "class", "command", "leg")
+_BY_MARKETS: Final = ("venue", "class", "command", "market", "leg")
 
 
 class ChainBook:
@@ -32,6 +37,7 @@ class ChainBook:
         for index, event in enumerate(seen.events):
             if (event.height, event.index, event.block_time_ms) != (seen.height, index, seen.now_ms):
                 faults.append(f"event {index} is numbered {event.height}/{event.index} at {event.block_time_ms}")
+        faults += _out_of_order(seen)
         commands = list(seen.result.outcomes.command)
         if commands != list(range(sum(seen.result.batch_rows))):
             faults.append(f"{sum(seen.result.batch_rows)} commands are answered as {commands}")
@@ -68,3 +74,19 @@ class ChainBook:
                 faults.append(f"principal {batch.principal} key {shown} was taken, expired at {batch.expires_ms} ms")
             self._used[key] = seen.height
         return faults
+
+
+def _out_of_order(seen: Seen) -> list[str]:
+    """Outboxes whose legs are not in the order they are settled in."""
+    state = seen.view.state
+    boxes: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
+        ("outbox", state.outbox, _BY_ONE_DESK),
+        ("cross outbox", state.cross_outbox, _BY_MARKETS),
+        ("version outbox", state.version_outbox, _BY_MARKETS),
+    )
+    faults = []
+    for name, box, order in boxes:
+        places = list(zip(*(getattr(box, column) for column in order), strict=True))
+        if places != sorted(places):
+            faults.append(f"the {name} has its legs as {places}, which is not by {order}")
+    return faults

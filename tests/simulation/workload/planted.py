@@ -4,9 +4,10 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+from breakwater.v1.batches_pb2 import Outcomes
 from breakwater.v1.blocks_pb2 import BlockHeader
 from breakwater.v1.commands_pb2 import BlockInput
-from breakwater.v1.common_pb2 import MARK_STATE_HALTED
+from breakwater.v1.common_pb2 import MARK_STATE_HALTED, OUTCOME_STATUS_DONE
 from breakwater.v1.events_pb2 import Event
 from cluster.commit import BlockResult
 from cluster.replica import Replica
@@ -150,6 +151,33 @@ def earlier_block(block: BlockInput, result: BlockResult) -> Shown | None:
     other.CopyFrom(block)
     other.block_time_ms = 1
     return (other, result) if block.height > 1 else None
+
+
+def frozen_before(kind: str) -> Plant:
+    """An operator froze the first account of a body that was taken, in the batch before it."""
+
+    def plant(block: BlockInput, result: BlockResult) -> Shown | None:
+        if result.outcomes.refusal and not any(result.outcomes.refusal):
+            for batch in block.batches:
+                if batch.WhichOneof("body") == kind:
+                    return _freezing(block, result, batch.venue, getattr(batch, kind).account[0])
+        return None
+
+    return plant
+
+
+def _freezing(block: BlockInput, result: BlockResult, venue: int, account: int) -> Shown:
+    """A freeze that was answered DONE comes last in the block: it acts before what it forbids all the same."""
+    other, outcomes = BlockInput(), Outcomes()
+    other.CopyFrom(block)
+    freeze = other.batches.add(request_key=b"freeze", venue=venue, expires_ms=block.block_time_ms)
+    freeze.freeze_accounts.account.append(account)
+    freeze.freeze_accounts.frozen.append(1)
+    outcomes.CopyFrom(result.outcomes)
+    for column in outcomes.DESCRIPTOR.fields:
+        getattr(outcomes, column.name).append(0)
+    outcomes.command[-1], outcomes.status[-1] = len(outcomes.command) - 1, OUTCOME_STATUS_DONE
+    return other, replace(result, outcomes=outcomes, batch_rows=[*result.batch_rows, 1])
 
 
 @dataclass

@@ -20,6 +20,7 @@ from tests.simulation.workload.planted import (
     dropped,
     earlier_block,
     expired,
+    frozen_before,
     header,
 )
 from tests.simulation.workload.quiet import QuietWorld
@@ -43,6 +44,7 @@ TWILIGHT: list[tuple[str, Plant]] = [
     ("TW-07", bumped("position_opened", "fee_atoms")),
     ("TW-02", bumped("position_opened", "position_size")),
     ("TW-20", at_unusable_marks("position_opened")),
+    ("is frozen, and its open_positions were taken", frozen_before("open_positions")),
     ("TW-15", bumped("position_closed", "payout_atoms")),
     ("TW-15", bumped("position_closed", "fee_atoms")),
     ("TW-15", doubled("position_closed")),
@@ -93,6 +95,7 @@ SPIN: list[tuple[str, Plant]] = [
     ("SP-11", bumped("funding_settled", "payment_atoms")),
     ("SP-11", dropped("funding_settled")),
     ("SP-11", bumped("funding_index_moved", "rate_e9")),
+    ("is frozen, and its place_orders were taken", frozen_before("place_orders")),
     ("the fund moved", bumped("insurance_moved", "amount_atoms")),
     ("had never left", doubled("transferred")),
 ]
@@ -105,6 +108,7 @@ PERENNIAL: list[tuple[str, Plant]] = [
     ("PE-02", bumped("position_locked", "collateral_atoms")),
     ("PE-09", bumped("position_locked", "reward_limit_atoms")),
     ("PE-07", dropped("position_locked")),
+    ("PE-03", frozen_before("change_positions")),
     ("PE-05", bumped("position_settled", "realised_atoms")),
     ("PE-05", dropped("position_settled")),
     ("PE-05", doubled("position_settled")),
