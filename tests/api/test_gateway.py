@@ -233,6 +233,23 @@ def test_a_gateway_counts_calls_by_key(node: NodeServer) -> None:
         server.stop()
 
 
+def test_gateways_share_a_port_only_where_they_are_told_to(node: NodeServer) -> None:
+    first = GatewayServer(GatewayConfig([node.address], share_port=True))
+    first.start()
+    second = GatewayServer(GatewayConfig([node.address], listen=first.address, share_port=True))
+    second.start()
+    try:
+        assert second.address == first.address
+        for _ in range(4):
+            with Client(first.address, node.dev_keys["dev"], TIMEOUT_S) as client:
+                assert client.venues()
+        with pytest.raises(RuntimeError):
+            GatewayServer(GatewayConfig([node.address], listen=first.address)).start()
+    finally:
+        first.stop()
+        second.stop()
+
+
 def test_without_a_node_a_call_is_unavailable_with_a_sentence() -> None:
     server = GatewayServer(GatewayConfig([NOBODY, "127.0.0.1:2"], wait_s=0.2))
     server.start()
