@@ -26,6 +26,7 @@ from cluster.void import recover_past_poison
 _LEASE_PATIENCE_S = 6.0
 # Longest times between two blocks after which an actor that does nothing is given up.
 STALL_BLOCKS = 5
+SHORTEST_STALL_MS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class HostConfig(EngineSettings):
     @property
     def stall_s(self) -> float:
         """How long an actor may do nothing while an answer is waited for."""
-        return (self.stall_ms or STALL_BLOCKS * self.heartbeat_ms) / 1_000
+        return (self.stall_ms or max(STALL_BLOCKS * self.heartbeat_ms, SHORTEST_STALL_MS)) / 1_000
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def gather(requests: Sequence[tuple[RayProcess, Any]], stall_s: float) -> list[A
     Raises ActorLost, which names who is gone; TransportGone where Ray itself is.
     """
     references = [reference for _, reference in requests]
-    seen: dict[str, tuple[float | None, float]] = {}
+    seen: dict[str, tuple[processes.Look, float]] = {}
     _WATCH.look(_LOOK_EVERY_S)
     for _ in range(_PATIENCE):
         try:
@@ -158,15 +158,16 @@ def _late(requests: Sequence[tuple[RayProcess, Any]]) -> list[RayProcess]:
     return [process for process, reference in requests if reference in waiting]
 
 
-def _is_stalled(process: RayProcess, seen: dict[str, tuple[float | None, float]]) -> bool:
+def _is_stalled(process: RayProcess, seen: dict[str, tuple[processes.Look, float]]) -> bool:
     """Whether it is stopped, or got nowhere since the last look; `seen` remembers the looks of one wait."""
     where, now_s = process.where(0), time.monotonic()
     if where is None:
         return False  # it has not started yet
-    used_s = _there(where[0], processes.cpu_s, where[1])
-    before_s, then_s = seen.get(process.actor, (None, now_s))
-    seen[process.actor] = (used_s, now_s)
-    return not processes.is_working(before_s, used_s, now_s - then_s)
+    found = _there(where[0], processes.look, where[1])
+    before, then_s = seen.get(process.actor, (None, now_s))
+    if found is not None:
+        seen[process.actor] = (found, now_s)
+    return not processes.is_working(before, found, now_s - then_s)
 
 
 def _end_all(late: Sequence[RayProcess], how: str) -> None:
