@@ -3,6 +3,7 @@
 Safety phase: faults as the swarm has them. Liveness phase: none; every request is answered, nothing lags behind.
 """
 
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -107,6 +108,9 @@ class World:
             self._look_back()
         except WorldEnded:
             pass
+        except Exception as error:  # in the node, its surroundings or here: the seed must be named all the same
+            self._complain(f"the world broke: {type(error).__name__}: {error}")
+            self.outcome.timeline += traceback.format_exc().splitlines()
         return self._finish()
 
     # --- phases ---

@@ -76,3 +76,12 @@ def test_simulated_hours_are_as_long_as_asked_for() -> None:
     assert not outcome.violations
     assert outcome.simulated_ms > 180_000
     assert outcome.blocks > simulate(3).blocks
+
+
+def test_a_world_that_breaks_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(witness: Witness, claim: Claim, view: object) -> None:
+        raise LookupError("planted")
+
+    monkeypatch.setattr(Witness, "saw", breaks)
+    outcome = simulate(9)
+    assert any("LookupError: planted" in violation for violation in outcome.violations)
