@@ -6,6 +6,7 @@ Prints a table for each part and ends with 1 where anything was lost, doubled, o
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the faults of each kind, for less time (1.0)")
     parser.add_argument("--out", type=Path, help="where logs and data directories stay; without it they are removed")
     chosen = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # what was started is ended
     violations = 0
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         root = chosen.out or Path(scratch)
