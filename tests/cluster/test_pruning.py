@@ -9,10 +9,21 @@ from pathlib import Path
 import pytest
 
 from cluster import pruning
+from cluster.archive import Archive
+from cluster.archive_export import export
 from cluster.audit import NothingToAudit, audit
 from cluster.frame_archive import FrameArchive, Rejoined
 from cluster.host import Host
-from cluster.journal import GENESIS_HASH, Frame, FramesPruned, Journal, JournalCorrupted, open_journal, open_reader
+from cluster.journal import (
+    GENESIS_HASH,
+    Frame,
+    FramesPruned,
+    Journal,
+    JournalCorrupted,
+    LeaseHeld,
+    open_journal,
+    open_reader,
+)
 from cluster.pruning import Pruned, prune
 from cluster.snapshots import SnapshotStore
 from tests.cluster.story import config, play, story
@@ -166,6 +177,22 @@ def breaking_off(real: Callable[[int], int], after: int) -> Callable[[int], int]
         return real(height)
 
     return cut
+
+
+def test_a_journal_on_a_server_is_audited_and_exported_beside_its_node(kept: Kept, tmp_path: Path) -> None:
+    with closing(Host.open(config(kept.directory, journal=kept.url, journal_keep_blocks=2, snapshot_every=4))) as host:
+        if kept.url is None:
+            with pytest.raises(LeaseHeld):
+                audit(kept.directory)
+        else:
+            assert audit(kept.directory, kept.url).heights == STOP
+        play(host, STOP + 1)
+        with closing(Archive(kept.directory)) as archive:
+            assert STOP <= export(archive, tmp_path / "out").last_height <= BLOCKS  # it follows the acknowledgements
+    # The node itself pruned behind its snapshots.
+    with closing(open_reader(kept.url, kept.directory)) as reader:
+        assert 0 < reader.start().height <= BLOCKS - 2
+    assert audit(kept.directory, kept.url).ok
 
 
 # The archive of frames
