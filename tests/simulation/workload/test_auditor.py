@@ -184,6 +184,8 @@ def test_nothing_is_said_of_what_is_right_and_every_planted_wrong_is_found_by_it
         assert planter.complaints == [], f"seed {seed}"
         found |= planter.found
         reached |= planter.auditor.reached.keys()
+        if seed >= 2 and found.keys() == plants.keys() and reached >= REACHED[rulebook]:
+            break
     assert reached >= REACHED[rulebook], f"not reached: {sorted(REACHED[rulebook] - reached)}"
     missed = sorted(plants.keys() - found.keys())
     assert not missed, f"not found: {missed}"
