@@ -10,6 +10,7 @@ from cluster.simulator.swarm import Swarm
 from node.simulation.run import simulate
 from tests.mutants.mutant import Mutant
 
+_BYTES = re.compile(r"b(\"|')(\\.|(?!\1).)*\1")
 _NUMBERS = re.compile(r"\b[0-9a-f]{12,}\b|\d[\d,]*")
 
 
@@ -25,8 +26,8 @@ class Catch(NamedTuple):
     @property
     def check(self) -> str:
         """The complaint without its numbers and where it stood: which check it was."""
-        text = re.sub(r"^height \d+: ", "", self.complaint)
-        return _NUMBERS.sub("N", text)[:90]
+        text = re.sub(r"^height \d+: (height \d+: )?", "", self.complaint)
+        return _NUMBERS.sub("N", _BYTES.sub("one", text)).replace("|", "/")[:90]
 
 
 def hunt(mutant: Mutant, seeds: range) -> Catch:
