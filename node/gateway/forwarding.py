@@ -30,8 +30,6 @@ _FIRST_PAUSE_S: Final = 0.01
 _LONGEST_PAUSE_S: Final = 0.5
 # Kept of a call's time, so that the caller hears a sentence and not only that its deadline is over.
 _MARGIN_S: Final = 0.1
-# How long a stream's first request waits for the node to refuse the stream.
-_ADMISSION_S: Final = 0.02
 # Metadata that belongs to a connection and not to a call.
 _OF_THE_CONNECTION: Final = frozenset({"user-agent", "content-type", "te"})
 _OF_GRPC: Final = ("grpc-", ":")
@@ -185,9 +183,7 @@ class Forwarder:
         """Ends the call as the node ended it; raises Broken where no node answered or one that does not sequence."""
         refusal = refused_of(error)
         if refusal is None:
-            # INTERNAL of no node's making: a request was on its way when the node ended the stream, and gRPC lost why.
             unanswered = error.code() == grpc.StatusCode.UNAVAILABLE
-            unanswered |= method.streams_in and error.code() == grpc.StatusCode.INTERNAL
         else:
             unanswered = refusal.refusal in ("UNAVAILABLE", "FENCED")
             if refusal.refusal == "FENCED":
@@ -234,20 +230,29 @@ class Forwarder:
 
 
 async def _write(requests: AsyncIterator[bytes], call: Any) -> None:
-    """Passes requests on as long as the node takes them; how the stream ends its responses tell.
-
-    A node that refuses a stream does so at once: the first request waits a moment for that, because one on its way to a
-    stream that has ended makes gRPC forget how it ended.
-    """
-    ended = asyncio.ensure_future(call.code())
-    await asyncio.wait([ended], timeout=_ADMISSION_S)
-    ended.cancel()
+    """Passes requests on as long as the node takes them; how the stream ends its responses tell."""
+    call._cython_call = _FirstStatus(call._cython_call)
     with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         async for request in requests:
-            if call.done():
-                return
             await call.write(request)
         await call.done_writing()
+
+
+class _FirstStatus:
+    """A call of grpc.aio that keeps the status its server gave.
+
+    grpc.aio (1.85) notes INTERNAL as a call's end where a request cannot be written. To a stream that the node just
+    ended none can, and the refusal it ended with, on its way, would be lost.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def set_internal_error(self, text: str) -> None:
+        """Not noted."""
 
 
 def _advice(method: Method) -> str:

