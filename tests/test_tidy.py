@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("actors", "cluster", "node")
-TEXTS = (*PACKAGES, "tests", "protos", "docs", "scripts", "requirements", ".ci")
+TEXTS = (*PACKAGES, "tests", "protos", "docs", "deploy", "scripts", "requirements", ".ci")
 TEXT_ENDINGS = {"", ".py", ".proto", ".md", ".toml", ".yaml", ".yml", ".lock", ".sh", ".html", ".js", ".css"}
 
 FILE_LINES_MAX = 400
