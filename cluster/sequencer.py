@@ -33,7 +33,11 @@ class Waiting:
 
     def join(self, body: bytes) -> "Future[answers.BatchOutcome]":
         """The answer for whoever sends the same again; another body under the key is refused."""
-        return self.answer if body == self.body_hash else _failed(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED))
+        if body == self.body_hash:
+            return self.answer
+        answered = self.answer.done() and self.answer.exception() is None
+        height = self.answer.result().height if answered else 0
+        return _failed(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED, 0, height))
 
 
 @dataclass(slots=True)
