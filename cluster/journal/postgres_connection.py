@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import unquote
 
 import psycopg
 from psycopg import conninfo, errors
@@ -47,28 +47,21 @@ class Address:
         Raises BadJournalUrl.
         """
         place, _, query = url.partition("?")
-        try:
-            options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
-        except ValueError as error:
-            raise BadJournalUrl(url, str(error)) from error
+        options = dict(option.partition("=")[::2] for option in query.split("&") if option)
         if place.partition("://")[0] not in SCHEMES:
             raise BadJournalUrl(
                 url, "only postgresql:// is known; without a URL the journal is a file of the data directory"
             )
-        stream = options.pop("stream", DEFAULT_STREAM)
+        stream = unquote(options.pop("stream", DEFAULT_STREAM))
         ttl = options.pop("lease_ttl_ms", str(DEFAULT_TTL_MS))
         if not stream or not ttl.isdigit() or int(ttl) < 1:
             raise BadJournalUrl(url, "stream is a name, lease_ttl_ms a number of milliseconds from 1 on")
-        bare = f"{place}?{urlencode(options)}" if options else place
+        bare = "?".join(filter(None, (place, "&".join("=".join(option) for option in options.items()))))
         try:
             known = conninfo.conninfo_to_dict(bare)
         except psycopg.ProgrammingError as error:
             raise BadJournalUrl(url, str(error).strip()) from error
         return cls(bare, _shown(known, stream), stream, int(ttl))
-
-    def with_ttl(self, ttl_ms: int) -> Address:
-        """The same with another lease time."""
-        return replace(self, ttl_ms=ttl_ms)
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):

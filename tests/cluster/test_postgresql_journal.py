@@ -192,7 +192,7 @@ def test_a_url_that_is_none_is_refused_without_its_password(tmp_path: Path) -> N
         "postgresql://user:secret@host/db?stream=": "stream is a name",
         "postgresql://user:secret@host/db?lease_ttl_ms=soon": "number of milliseconds",
         "postgresql://user:secret@host/db?no_such_option=1": "no_such_option",
-        "postgresql://user:secret@host/db?nonsense": "bad query",
+        "postgresql://user:secret@host/db?nonsense": "nonsense",
     }
     for url, reason in wrong.items():
         with pytest.raises(BadJournalUrl, match=reason) as refusal:
@@ -205,6 +205,7 @@ def test_an_address_is_shown_without_its_password() -> None:
         "postgresql://user:secret@host:5433/db?stream=x&sslmode=require": "postgresql://user@host:5433/db?stream=x",
         "postgresql:///db?host=/run/pg&password=secret": "postgresql:///db?host=/run/pg&stream=main",
         "postgres://a,b/db": "postgresql://a,b/db?stream=main",
+        "postgresql://h/db?stream=a%20b&options=-c%20geqo%3Doff": "postgresql://h/db?stream=a b",
     }
     assert {url: Address.of(url).shown for url in shown} == shown
 
