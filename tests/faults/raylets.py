@@ -135,7 +135,14 @@ class Raylets:
         resources = {offers: 1, EITHER: 1}
         command = [
             *(*inside, sys.executable, "-c", "from ray.scripts.scripts import main; main()"),
-            *("start", "--block", "--disable-usage-stats", f"--node-ip-address={address}", f"--num-cpus={_CPUS}"),
+            *(
+                "start",
+                "--block",
+                "--disable-usage-stats",
+                "--include-log-monitor=false",
+                f"--node-ip-address={address}",
+                f"--num-cpus={_CPUS}",
+            ),
             *(f"--resources={json.dumps(resources)}", f"--object-store-memory={_STORE_BYTES}", *options),
             *(f"--{port}={free_port()}" for port in _PORTS),
         ]
