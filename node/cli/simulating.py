@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from node.cli.output import EXIT_NO, JsonOption, errors, put_json, put_line
+from node.cli.output import EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE, JsonOption, Refusal, errors, put_json, put_line
 
 if TYPE_CHECKING:
     from node.simulation.campaign import Campaign
@@ -32,27 +32,34 @@ def simulate(
     from cluster.garbage import collect_rarely
     from node.simulation.campaign import Campaign
 
+    if out is not None and out.exists() and not out.is_dir():
+        raise Refusal(f"{out}: not a directory", EXIT_USAGE)
     collect_rarely()
     first = seed if seed is not None else 1
     count = seeds or (1 if seed is not None else 150)
     campaign = Campaign(hours, out)
-    _run(campaign, first, count)
+    interrupted = _run(campaign, first, count)
     if as_json:
         put_json(campaign.facts())
     else:
         for line in campaign.summary():
             put_line(line)
-    if campaign.failed:
-        raise typer.Exit(EXIT_NO)
+    if campaign.failed or interrupted:
+        raise typer.Exit(EXIT_NO if campaign.failed else EXIT_INTERRUPTED)
 
 
-def _run(campaign: "Campaign", first: int, count: int) -> None:
+def _run(campaign: "Campaign", first: int, count: int) -> bool:
+    """The seeds, with news on standard error; whether they were broken off (what was done counts all the same)."""
     progress: Any = errors()
     said_s = time.monotonic()
     for seed in range(first, first + count):
-        failure = campaign.run(seed, always_written=count == 1)
+        try:
+            failure = campaign.run(seed, always_written=count == 1)
+        except KeyboardInterrupt:
+            return True
         if failure:
             progress.print(failure, markup=False, soft_wrap=True)
         if time.monotonic() - said_s > _NEWS_EVERY_S:
             said_s = time.monotonic()
             progress.print(campaign.so_far(), markup=False, soft_wrap=True)
+    return False
