@@ -50,8 +50,8 @@ class Swarm:
             seed=seed,
             rulebooks=tuple(sorted(rng.sample(RULEBOOKS, rng.choice(_HOW_MANY)))),
             is_server=is_server,
-            shards=rng.randint(1, 4),
-            shadow_shards=rng.randint(1, 3),
+            shards=(shards := rng.randint(1, 4)),
+            shadow_shards=_other_than(shards, rng.randint(1, 3)),
             snapshot_every=rng.choice((4, 7, 12, 20)),
             keep_blocks=rng.choice((0, 0, 1, 5, 15)),
             block_ms=(least, least + rng.randint(0, 600)),
@@ -68,6 +68,10 @@ class Swarm:
         plain["rulebooks"] = [common.Rulebook.Name(rulebook) for rulebook in self.rulebooks]
         plain["rates"] = {fault.value: rate for fault, rate in self.rates.items()}
         return json.dumps(plain, indent=1)
+
+
+def _other_than(shards: int, drawn: int) -> int:
+    return drawn if drawn != shards else drawn % 3 + 1
 
 
 def _is_on(rng: Random, fault: Fault, is_server: bool) -> bool:
