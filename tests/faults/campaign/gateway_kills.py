@@ -13,7 +13,7 @@ from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings
 from tests.faults.verdict import Amount, Report, judge, median_and_worst
 
 TITLE = "kill -9 of gateways with requests in flight"
-COLUMNS = ("gateways", "killed", "longest silence", "longest of the node", "acknowledged", "unknown", "blocks")
+COLUMNS = ("gateways", "killed", "longest silence", "longest of the run", "acknowledged", "unknown", "blocks")
 
 
 def run(folder: Path, amount: Amount) -> list[Report]:
