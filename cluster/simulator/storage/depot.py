@@ -52,9 +52,12 @@ class Depot:
         self._full_until_ms = self.journal.down_until_ms = 0
 
     def clear_stale_archive(self, machine: str) -> bool:
-        """An operator moves an archive away that ends before the pruned journal begins; whether it was such a one."""
+        """An operator moves an archive away that nothing leads on from; whether it was such a one.
+
+        The journal is pruned, and the snapshots from which its blocks could be executed again lie above the archive.
+        """
         archive, start = self.archives[machine], self.journal.lease().start.height
-        is_stale = 0 < archive.tip < start
+        is_stale = bool(archive.tip and start) and all(height > archive.tip for height in self._whole_snapshots())
         if is_stale:
             archive.lose()
         return is_stale
