@@ -18,6 +18,7 @@ HOMES = {
     "mutants": "mutants.md",
     "simulated-faults": "simulator.md",
     "refusals": "api.md",
+    "fault-parts": "faults.md",
 }
 
 
