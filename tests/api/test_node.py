@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from breakwater.v1 import admin_pb2, commands_pb2, common_pb2, refusals_pb2
+from breakwater.v1 import commands_pb2, common_pb2, refusals_pb2
 from node.client import Client
 from node.config import ConfigError, Limits, NodeConfig, load_config
 from node.genesis import genesis_batches
