@@ -178,7 +178,7 @@ def _usable_snapshot(
         return older
     if archived:
         raise ArchiveMismatch(
-            f"the archive ends at block {archived} and the journal begins at {journal.start().height + 1}: nothing "
-            "leads from one to the other; move archive.sqlite away, and a start begins a new one"
+            f"the archive ends at block {archived}, and no snapshot up to there is left to execute the blocks after it "
+            "from; move archive.sqlite away, and a start begins a new one"
         )
     return snapshot
