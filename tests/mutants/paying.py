@@ -1,9 +1,11 @@
 """Mutants of what moves money: fees, shares, funds, withdrawals."""
 
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import actors.booking.terms as book_terms
 import actors.pooling.work as pooling
+from actors.backing import takeovers
 from actors.insuring import claims
 from actors.ledger import payout
 from actors.ledger.accounts import Accounts
@@ -64,6 +66,24 @@ def _reward_twice(pay_reward: Any) -> Any:
     return lambda desk, liquidator, market, owed_atoms, target: pay_reward(
         desk, liquidator, market, 2 * owed_atoms, target
     )
+
+
+def _deficit_twice(pay_deficit: Any) -> Any:
+    def mutated(desk: Any, sequence: int, account: int, deficit_atoms: int) -> bool:
+        paid: bool = pay_deficit(desk, sequence, account, deficit_atoms)
+        if paid and deficit_atoms > 0:
+            pay_deficit(desk, sequence, account, deficit_atoms)
+        return paid
+
+    return mutated
+
+
+@contextmanager
+def _fund_pays_twice() -> Any:
+    with ExitStack() as stack:
+        stack.enter_context(instead(claims, "_pay_reward", _reward_twice)())
+        stack.enter_context(instead(takeovers, "pay_deficit", _deficit_twice)())
+        yield
 
 
 def _unsigned(decisions: Any) -> Any:
@@ -177,10 +197,10 @@ PAYING = (
     Mutant(
         "funds",
         "fund pays twice",
-        "actors/insuring/claims.py: _pay_reward",
-        "a liquidator gets from the fund twice what the target owed",
-        instead(claims, "_pay_reward", _reward_twice),
-        (SPIN,),
+        "actors/backing/funds.py: pay_deficit, actors/insuring/claims.py: _pay_reward",
+        "a deficit is paid twice, and a liquidator gets twice what the target owed",
+        _fund_pays_twice,
+        (MARGIN_TRADE, SPIN),
     ),
     Mutant(
         "withdrawals",
