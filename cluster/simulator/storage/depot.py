@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from cluster.archive import Archive
 from cluster.journal import Journal, Tip
+from cluster.journal.tail import content_error
 from cluster.placement import Owners
 from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.process import Process
@@ -89,17 +90,18 @@ class Depot:
     def flip_a_frame(self, machine: str) -> bool:
         """One bit of a frame that a start on this machine must look at; whether there was one. `mend` turns it back.
 
-        A flip in the very last frame cannot be told from a torn write, unless something else knows of the frame: the
+        A flip in the last whole frame cannot be told from a torn write, unless something else knows of the frame: the
         lease, a snapshot or the archive.
         """
         records = list(self.journal.records())
         verified_to = max(self._whole_snapshots(), default=0)
         known_to = max(self.journal.lease().anchor.height, verified_to, self.archives[machine].tip)
         ends = [*(at for at, _ in records), self.disk.size(LOG)][1:]
+        last_whole = max((frame.height for _, frame in records if content_error(frame) is None), default=0)
         suspects = [
             (at, end)
             for (at, frame), end in zip(records, ends, strict=True)
-            if frame.height >= max(1, verified_to) and (end != ends[-1] or frame.height <= known_to)
+            if frame.height >= max(1, verified_to) and (frame.height < last_whole or frame.height <= known_to)
         ]
         if not suspects or not self._chaos.strikes(Fault.BIT_FLIP_JOURNAL):
             return False
