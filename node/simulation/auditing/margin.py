@@ -80,7 +80,7 @@ class MarginBook(CrossBook):
             case "shortfall_recorded":
                 return self._written_off(seen, event)
             case "insurance_moved":
-                return self._insured(event)
+                return self._insured(seen, event)
             case "shares_minted" | "shares_redeemed":
                 return self._lent(seen, event)
         return []
@@ -176,14 +176,17 @@ class MarginBook(CrossBook):
         told, ours = (body.amount_atoms, body.shortfall_atoms), (owed, self.shortfall_atoms)
         return [] if told == ours else [f"MT-16: written off, and in all, are {told} atoms, not {ours}"]
 
-    def _insured(self, event: events_pb2.Event) -> list[str]:
-        """MT-16a: what the fund is told to get is what accounts paid; a deficit is paid to its account at once."""
-        body = event.insurance_moved
-        if body.reason == _DEFICIT:
-            self.account(event.account).cash_atoms -= body.amount_atoms
-        else:
+    def _insured(self, seen: Seen, event: events_pb2.Event) -> list[str]:
+        """MT-16a: what the fund is told to get is what accounts paid; a deficit is paid to its account, whole, once."""
+        body, faults = event.insurance_moved, self.fund_moved(event)
+        if body.reason != _DEFICIT:
             self._owed_to_fund[body.reason] -= body.amount_atoms
-        return self.fund_moved(event)
+            return faults
+        deficit = max(0, -self.equity_atoms(seen, event.account))
+        if -body.amount_atoms != deficit:
+            faults.append(f"MT-16a: the fund paid {-body.amount_atoms} atoms of account {event.account}'s {deficit}")
+        self.account(event.account).cash_atoms -= body.amount_atoms
+        return faults
 
     def _lent(self, seen: Seen, event: events_pb2.Event) -> list[str]:
         """MT-14: shares at the vault's equity of the scan, with what went in and out before."""

@@ -250,7 +250,7 @@ class PerennialBook:
         """Every version that settled, by its own arithmetic; and none that could have was passed over (PE-04)."""
         for event in self._told.get((number, "version_settled"), ()):
             yield from self._timely(seen, number, market, event.version_settled)
-            yield from self._step(number, market, event.version_settled)
+            yield from self._step(seen, number, market, event.version_settled)
         mark, rules = seen.marks.get((self.venue, number)), self._rules[number]
         # The first that waits holds back all later ones.
         for at_ms in sorted({at for orders in market.pending.values() for at in orders})[:1]:
@@ -273,47 +273,41 @@ class PerennialBook:
         if body.price_ticks != price:
             yield f"PE-06: version {at_ms} settled at {body.price_ticks}, not {price}"
 
-    def _step(self, number: int, market: Market, body: events_pb2.VersionSettled) -> Iterator[str]:
+    def _step(self, seen: Seen, number: int, market: Market, body: events_pb2.VersionSettled) -> Iterator[str]:
         """PE-05, PE-06, PE-10, PE-12 to PE-15."""
         rules, at_ms, before = self._rules[number], body.version_ms, market.totals
+        if not body.valid:
+            yield from self._repin(seen, number, market, at_ms)
         due = [account for account in sorted(market.pending) if at_ms in market.pending[account]]
-        orders = [(account, self._taken(number, market, account, at_ms, body.valid)) for account in due]
-        settled = [(account, order) for account, order in orders if order is not None]
-        fees = sum(order.fee_atoms for _, order in settled)
+        orders = [(account, _taken(market, account, at_ms, body.valid)) for account in due]
+        fees = sum(order.fee_atoms for _, order in orders)
         is_first = market.settled_ms == 0
         elapsed_ms = 0 if is_first else at_ms - market.settled_ms
         from_ticks = body.price_ticks if is_first else market.price_ticks
         interval = Interval(from_ticks, body.price_ticks, elapsed_ms, market.rate_ppm, market.skew_ppm)
         found = step(market.values, before, market.totals, fees, interval, rules)
-        settlement = sum(order.settlement_fee_atoms for _, order in settled)
+        settlement = sum(order.settlement_fee_atoms for _, order in orders)
         market.values, market.rate_ppm, market.skew_ppm = found.values, found.rate_ppm, found.skew_ppm
         market.fees_atoms += sum(found.fees_atoms) + settlement
         market.price_ticks, market.settled_ms = body.price_ticks, at_ms
         market.valid_ms = at_ms if body.valid else market.valid_ms
-        for account, order in settled:
+        for account, order in orders:
             owed = Owed(account, version_ms=at_ms, valid=body.valid, order=order, values=market.values)
             market.versions.append(owed)
-        yield from _version_faults(body, market, found.fees_atoms, found.profits_atoms, settlement, len(settled))
+        yield from _version_faults(body, market, found.fees_atoms, found.profits_atoms, settlement, len(orders))
 
-    def _taken(self, number: int, market: Market, account: int, at_ms: int, valid: bool) -> Order | None:
-        """The account's order leaves what is pending; at an invalid version it is void, or moves on (PE-06)."""
-        orders = market.pending[account]
-        order = orders.pop(at_ms)
-        sizes = market.settled.get(account, NOTHING)
-        if not valid and order.is_liquidation:
+    def _repin(self, seen: Seen, number: int, market: Market, at_ms: int) -> Iterator[str]:
+        """PE-06, PE-08: an invalid version voids no liquidation: close and lock move to the next version."""
+        for account, orders in sorted(market.pending.items()):
+            if at_ms not in orders or not orders[at_ms].is_liquidation:
+                continue
+            order = orders.pop(at_ms)
+            next_ms = self._next_ms(seen, number, market)
+            orders[next_ms] = order
             event = self._pop(number, "position_repinned")
-            # Where it moves to is the desk's next slot; that it is later is what matters here.
-            moved_ms = event.position_repinned.next_version_ms if event is not None and event.account == account else 0
-            if moved_ms > at_ms:
-                orders[moved_ms] = order
-                return None
-        if not orders:
-            del market.pending[account]
-        if not valid:
-            return Order(sizes, 0, order.settlement_fee_atoms, False)
-        market.totals = market.totals.moved(sizes, order.sizes)
-        market.settled[account] = order.sizes
-        return order
+            moved = event.position_repinned if event is not None and event.account == account else None
+            told = (moved.version_ms, moved.next_version_ms) if moved is not None else (0, 0)
+            yield from _unlike("PE-06 (invalid version, where the lock moves)", account, told, (at_ms, next_ms))
 
     def _sums(self, seen: Seen, number: int, market: Market) -> Iterator[str]:
         """What the desk says it has."""
@@ -369,6 +363,20 @@ def _version_faults(
     told_profits = (body.maker_pnl_atoms, body.long_pnl_atoms, body.short_pnl_atoms)
     if told_profits != profits:
         yield f"PE-12: {at} has profits {told_profits}, not {profits}"
+
+
+def _taken(market: Market, account: int, at_ms: int, valid: bool) -> Order:
+    """The account's order leaves what is pending; at an invalid version it is void (PE-06)."""
+    orders = market.pending[account]
+    order = orders.pop(at_ms)
+    sizes = market.settled.get(account, NOTHING)
+    if not orders:
+        del market.pending[account]
+    if not valid:
+        return Order(sizes, 0, order.settlement_fee_atoms, False)
+    market.totals = market.totals.moved(sizes, order.sizes)
+    market.settled[account] = order.sizes
+    return order
 
 
 def _unlike(what: str, account: int, told: tuple[int, ...], ours: tuple[int, ...]) -> Iterator[str]:

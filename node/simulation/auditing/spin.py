@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from breakwater.v1 import events_pb2, parameters_pb2
@@ -24,6 +24,9 @@ class SpinBook(CrossBook):
         self._accrued: Counter[Key] = Counter()
         self._owners: dict[int, int] = {}
         self._transfers: Counter[tuple[int, int, int]] = Counter()
+        # What targets could not pay, by (liquidator, target, market); what the fund paid of a reward just now.
+        self._rewards_atoms: dict[tuple[int, int, int], deque[int]] = {}
+        self._rewarded_atoms = 0
         self._rules = parameters_pb2.SpinParameters()
         self._markets: dict[int, parameters_pb2.SpinMarket] = {}
 
@@ -86,9 +89,12 @@ class SpinBook(CrossBook):
                 return self._liquidated(seen, event)
             case "liquidator_paid":
                 self.due.append(Due(event.account, cash_atoms=event.liquidator_paid.fund_atoms))
+                return self._reward_paid(event)
             case "insurance_moved":
                 if event.insurance_moved.reason == events_pb2.INSURANCE_REASON_DEFICIT:
                     self.due.append(Due(event.account, cash_atoms=-event.insurance_moved.amount_atoms))
+                if event.insurance_moved.reason == events_pb2.INSURANCE_REASON_REWARD:
+                    self._rewarded_atoms -= event.insurance_moved.amount_atoms
                 return self.fund_moved(event)
             case "shortfall_recorded":
                 self.shortfall_atoms += event.shortfall_recorded.amount_atoms
@@ -129,6 +135,9 @@ class SpinBook(CrossBook):
         lots, value = body.lots, abs(body.lots) * mark * self.terms[market].k
         faults = [*self._standing_faults(seen, event, equity, collateral_e9), *self._size_faults(seen, event)]
         faults += self._paid_faults(body, equity, value)
+        owed = value * self._rules.liquidator_reward_e9 // E9 - body.reward_atoms
+        if owed:
+            self._rewards_atoms.setdefault((body.liquidator, number, market), deque()).append(owed)
         if self._accrued_atoms(number, market, self._index_e9.get(market, 0)) > 0:
             faults.append(f"SP-11: account {number} was taken over without paying what it accrued")
         self._paid_e9[number, market] = self._index_e9.get(market, 0)
@@ -192,6 +201,18 @@ class SpinBook(CrossBook):
         ours = (value, paid, insured, reward - paid)
         if told != ours:
             yield f"SP-08: value, reward, share, owed are {told}, not {ours}"
+
+    def _reward_paid(self, event: events_pb2.Event) -> list[str]:
+        """SP-09: what the target could not pay, once, as far as the fund goes; the rest is nobody's."""
+        body, key = event.liquidator_paid, (event.account, event.liquidator_paid.target, event.market)
+        waiting = self._rewards_atoms.get(key)
+        owed = waiting.popleft() if waiting else 0
+        moved, self._rewarded_atoms = self._rewarded_atoms, 0
+        paid = min(owed, self.fund_atoms + moved)
+        told, ours = (body.fund_atoms, body.shortfall_atoms, moved), (paid, owed - paid, paid)
+        if told == ours:
+            return []
+        return [f"SP-09: liquidator {key[0]} got from the fund, and did not, and the fund paid {told}, not {ours}"]
 
     def _transferred(self, seen: Seen, event: events_pb2.Event) -> list[str]:
         """SP-01, SP-04: between accounts of an owner; it leaves with a block and arrives with the next."""
