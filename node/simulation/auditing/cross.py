@@ -97,7 +97,7 @@ class CrossBook(ABC):
         self.due: list[Due] = []
         self.terms: dict[int, Terms] = {}
         self._doubts: dict[tuple[int, int], str] = {}
-        self._resting: dict[int, RestingBook] = {}
+        self.resting: dict[int, RestingBook] = {}
 
     def account(self, number: int) -> Account:
         """The account's books."""
@@ -151,7 +151,7 @@ class CrossBook(ABC):
             case "withdrawal_decided" if not event.withdrawal_decided.confirmed:
                 self.account(account).cash_atoms += event.withdrawal_decided.amount_atoms
             case "order_placed":
-                return self._book(market).place(event.order_placed)
+                return self._book(market).place(event.order_placed, account, seen.height)
             case "order_amended":
                 return self._book(market).amend(event.order_amended)
             case "order_armed":
@@ -167,11 +167,15 @@ class CrossBook(ABC):
         return []
 
     def _book(self, market: int) -> RestingBook:
-        return self._resting.setdefault(market, RestingBook())
+        return self.resting.setdefault(market, RestingBook())
 
     def paid_out(self, seen: Seen, account: int) -> list[str]:
         """A withdrawal left: what must hold after it."""
         return []
+
+    def fails_margin(self, seen: Seen, number: int) -> bool:
+        """Whether its resting orders may only reduce in this block; never where the rulebook's book does not ask."""
+        return False
 
     def is_settled_now(self, body: events_pb2.OrderFilled) -> bool:
         """Fills inside a ladder settle in their block."""
@@ -182,7 +186,8 @@ class CrossBook(ABC):
         body, terms = event.order_filled, self.terms[event.market]
         side = 1 if body.side == LONG else -1
         quote = body.lots * body.price_ticks * terms.k
-        faults = self._book(event.market).fill(body) if body.is_maker else []
+        faults = self._beyond_caps(seen, event, side) if body.is_maker else []
+        faults += self._book(event.market).fill(body) if body.is_maker else []
         fee = self._fee(event, side, quote)
         told, ours = (body.quote_atoms, body.fee_atoms, body.liquidation_fee_atoms), (quote, *fee)
         if told != ours:
@@ -197,6 +202,17 @@ class CrossBook(ABC):
         else:
             self.due.append(due)
         return faults
+
+    def _beyond_caps(self, seen: Seen, event: events_pb2.Event, side: int) -> list[str]:
+        """An order that rested when its account was found to fail margin fills only what reduces the position."""
+        body, number, market = event.order_filled, event.account, event.market
+        if self.is_settled_now(body) or self._book(market).height_of(body.order) in (None, seen.height):
+            return []
+        here = [due.lots for due in self.due if (due.account, due.market) == (number, market)]
+        position = self.account(number).lots(market) + sum(here)
+        if body.lots <= -side * position or not self.fails_margin(seen, number):
+            return []
+        return [f"MT-02: account {number} fails margin and fills {side * body.lots} lots on a position of {position}"]
 
     def _fee(self, event: events_pb2.Event, side: int, quote_atoms: int) -> tuple[int, int]:
         """Trading fee and liquidation fee of a fill, both rounded up; a maker's may be a rebate."""

@@ -1,4 +1,4 @@
-"""Margin Trade's last rung: who is deleveraged, in which order, and that nobody pays more than it has (MT-15)."""
+"""Margin Trade's last rung: who is deleveraged, in which order, and that nobody is spared or pays too much (MT-15)."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class DeleverageBook:
         self._round = 0
         self._stands: dict[tuple[int, int], _Stand] = {}
         self._faults: list[str] = []
+        # Of the round: who had a demand, by market; who has nothing left; runs that ended early, and who could have
+        # gone on.
+        self._demanded: set[tuple[int, int]] = set()
+        self._emptied: set[int] = set()
+        self._unmet: list[tuple[_Run, list[int]]] = []
 
     def take(self, seen: Seen, event: events_pb2.Event) -> list[str]:
         """A run begins, or goes on."""
@@ -46,9 +51,11 @@ class DeleverageBook:
         self._close()
         body = event.deleverage_run
         if body.round != self._round:
+            self._end_round()
             self._round = body.round
             self._stands = dict(self._standings(seen))
         self._run = _Run(event.account, event.market, body, [])
+        self._demanded.add((event.account, event.market))
         lots = abs(self._book.account(event.account).lots(event.market))
         if body.needed_lots != lots or not seen.is_usable(self._book.venue, event.market):
             return [f"MT-15: account {event.account} needs {body.needed_lots} lots closed, it has {lots}"]
@@ -80,6 +87,8 @@ class DeleverageBook:
         after = self._book.equity_atoms(seen, number)
         if before <= 0 or after < 0:
             faults.append(f"MT-15: account {number} went from {before} to {after} atoms of equity by being deleveraged")
+        if after <= 0:
+            self._emptied.add(number)
         run.parts.append((number, body.lots, body.quote_atoms))
         return faults + self._out_of_turn(run, number)
 
@@ -104,6 +113,25 @@ class DeleverageBook:
             self._faults.append(f"MT-15: lots, quote, counterparties {ours} are told as {told}")
         if run.body.policy == common_pb2.DELEVERAGE_POLICY_QUEUE and run.parts:
             self._faults += self._passed_over(run)
+        if ours[0] < run.body.needed_lots and run.body.needed_atoms == 0:
+            self._unmet.append((run, self._with_room(run)))
+
+    def _with_room(self, run: _Run) -> list[int]:
+        """Who still stands on the other side. Only closing that costs nobody anything leaves room to all of them."""
+        side = self._book.account(run.account).lots(run.market)
+        here = {number for number, market in self._stands if market == run.market}
+        stands = sorted(here - self._emptied)
+        return [number for number in stands if self._book.account(number).lots(run.market) * side < 0]
+
+    def _end_round(self) -> None:
+        """Nobody is left undeleveraged beside somebody who could close it, who has no demand of its own there."""
+        for run, could in self._unmet:
+            spared = [number for number in could if (number, run.market) not in self._demanded]
+            if spared:
+                taken, needed = run.body.taken_lots, run.body.needed_lots
+                told = f"account {run.account} was closed by {taken} of {needed} lots"
+                self._faults.append(f"MT-15: {told}, though accounts {spared} are on the other side")
+        self._demanded, self._emptied, self._unmet = set(), set(), []
 
     def _passed_over(self, run: _Run) -> Iterator[str]:
         """Only where closing costs nobody anything is nobody without the means for it."""
@@ -120,6 +148,7 @@ class DeleverageBook:
     def end(self) -> list[str]:
         """Nothing goes on beyond the block."""
         self._close()
+        self._end_round()
         self._round, self._stands = 0, {}
         faults, self._faults = self._faults, []
         return faults

@@ -9,6 +9,7 @@ from math import ceil
 from typing import Final
 
 from breakwater.v1 import events_pb2, parameters_pb2
+from node.simulation.auditing.capped import margin_needed_atoms
 from node.simulation.auditing.cross import VAULT, CrossBook, Due, Terms
 from node.simulation.auditing.deleveraging import DeleverageBook
 from node.simulation.auditing.seen import E9, MILLION, Seen, ceil_div
@@ -37,6 +38,8 @@ class MarginBook(CrossBook):
         self._named: set[int] = set()
         self._offered: set[int] = set()
         self._owed_to_fund: Counter[int] = Counter()
+        # Who fails margin in this block, as far as it was asked.
+        self._failing: dict[int, bool] = {}
 
     def read_terms(self, seen: Seen) -> dict[int, Terms]:
         """Of every market."""
@@ -50,8 +53,20 @@ class MarginBook(CrossBook):
     def begin(self, seen: Seen) -> list[str]:
         """Everything settled, nothing acted on."""
         self._named, self._offered, self._owed_to_fund = set(), set(), Counter()
-        self._quotes, self._partial = {}, {}
+        self._quotes, self._partial, self._failing = {}, {}, {}
         return []
+
+    def fails_margin(self, seen: Seen, number: int) -> bool:
+        """MT-02, at this block's marks and with the orders from before it; what was filled of them holds nothing."""
+        if number not in self._failing:
+            orders = {
+                market: [order for order in book.of(number) if order.height < seen.height]
+                for market, book in self.resting.items()
+            }
+            lots = {market: held.lots for market, held in self.account(number).holdings.items()}
+            needed = margin_needed_atoms(seen, self.venue, lots, orders)
+            self._failing[number] = self.equity_atoms(seen, number) < needed
+        return self._failing[number]
 
     def maintenance_atoms(self, seen: Seen, number: int) -> int:
         """MM over all markets, each rounded up (MT-03)."""

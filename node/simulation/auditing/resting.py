@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from breakwater.v1 import events_pb2
 from node.simulation.auditing.seen import LONG
 
+_REDUCE_ONLY: Final = 2
+
 
 @dataclass
-class _Order:
+class Resting:
+    """An order on the book: its side +1 or -1, the lots left, its place behind others, the block it came to rest in."""
+
     side: int
     price_ticks: int
     lots: int
     place: int
+    account: int
+    is_reduce_only: bool
+    height: int
 
 
 class RestingBook:
     """One market (MT-05)."""
 
     def __init__(self) -> None:
-        self._orders: dict[int, _Order] = {}
+        self._orders: dict[int, Resting] = {}
         self._places = 0
         self._armed: set[int] = set()
 
-    def place(self, body: events_pb2.OrderPlaced) -> list[str]:
+    def of(self, account: int) -> Iterator[Resting]:
+        """The account's orders."""
+        return (order for order in self._orders.values() if order.account == account)
+
+    def height_of(self, order: int) -> int | None:
+        """The block it came to rest in; None where it does not rest."""
+        return self._orders[order].height if order in self._orders else None
+
+    def place(self, body: events_pb2.OrderPlaced, account: int, height: int) -> list[str]:
         """An order rests behind those of its price."""
         self._places += 1
         side = 1 if body.side == LONG else -1
         others = [one.price_ticks for one in self._orders.values() if one.side != side]
         self._armed.discard(body.order)
-        self._orders[body.order] = _Order(side, body.price_ticks, body.remaining_lots, self._places)
+        self._orders[body.order] = Resting(
+            side,
+            body.price_ticks,
+            body.remaining_lots,
+            self._places,
+            account,
+            body.flags & _REDUCE_ONLY != 0,
+            height,
+        )
         if all(side * (body.price_ticks - other) < 0 for other in others):
             return []
         return [f"MT-05: order {body.order} rests at {body.price_ticks} across {others}"]
