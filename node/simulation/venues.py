@@ -18,6 +18,8 @@ USDC: Final = 10**6
 _MINUTE_MS: Final = 60_000
 # The preset's 10,000 NEAR would stop every second order of these makers.
 _SPIN_POSITION_LOTS: Final = 10**9
+# What operators pay in at first: nothing, less than most deficits, more than they come to.
+_FUNDS_USDC: Final = (0, 20, 2_000, 50_000)
 _POLICIES: Final = (
     common_pb2.DELEVERAGE_POLICY_QUEUE,
     common_pb2.DELEVERAGE_POLICY_QUEUE,
@@ -118,7 +120,7 @@ def _margin_trade(draw: Random) -> Listed:
     deposits = [maker, maker] + [draw.choice((200, 1_000, 5_000, 20_000)) * USDC for _ in range(9)]
     mood = draw.choice(("edge", "crash", "crash", "drift"))
     vault = draw.choice((0, 500, 5_000, 100_000)) * USDC
-    return Listed(venue, markets, prices, deposits, mood, vault, draw.choice((0, 0, 20, 2_000)) * USDC)
+    return Listed(venue, markets, prices, deposits, mood, vault, draw.choice(_FUNDS_USDC) * USDC)
 
 
 def _spin(draw: Random) -> Listed:
@@ -139,7 +141,7 @@ def _spin(draw: Random) -> Listed:
     maker = draw.choice((20_000, 200_000, 1_000_000)) * USDC
     deposits = [maker] * 4 + [draw.choice((200, 1_000, 5_000, 20_000)) * USDC for _ in range(8)]
     mood = draw.choice(("edge", "edge", "crash", "drift"))
-    return Listed(venue, markets, prices, deposits, mood, 0, draw.choice((0, 0, 20, 2_000)) * USDC, subaccounts=2)
+    return Listed(venue, markets, prices, deposits, mood, 0, draw.choice(_FUNDS_USDC) * USDC, subaccounts=2)
 
 
 def _perennial(draw: Random) -> Listed:

@@ -15,6 +15,7 @@ from node.simulation.venues import Listed
 
 _TICKS: Final = ("market", "publisher", "price_ticks", "published_ms")
 _STALL_MS: Final = (1_000, 3_000, 8_000)
+_HIDDEN_LOCKS: Final = 0.3
 
 
 class Mood(NamedTuple):
@@ -45,6 +46,7 @@ class Publisher(Person):
         self.prices_ticks = dict(listed.prices_ticks)
         self._last_ms: dict[tuple[int, int], int] = {}
         self._stalled_until: dict[int, int] = {}
+        self._locks_seen_ms: dict[int, int] = {}
 
     def first_prices(self, now_ms: int) -> commands_pb2.CommandBatch:
         """Every source's first tick of every market."""
@@ -60,6 +62,8 @@ class Publisher(Person):
                 continue
             if self._chaos.strikes(Fault.ORACLE_STALL, f"venue {self.venue} market {market}"):
                 self._stalled_until[market] = self.now_ms + self.random.choice(_STALL_MS)
+            elif hidden_until_ms := self._hidden_until_ms(market, reader):
+                self._stalled_until[market] = hidden_until_ms
             elif self.chance(0.8):
                 self._move(market, reader)
                 rows += self._ticks(market)
@@ -71,6 +75,17 @@ class Publisher(Person):
     def unanswered(self) -> int:
         """Nobody waits for the fate of a tick: the next one overtakes it."""
         return 0
+
+    def _hidden_until_ms(self, market: int, reader: Reader) -> int:
+        """Now and then the slot of a liquidation gets no price, and the close moves on (PE-06); 0: not now."""
+        rules = self._listed.markets[market]
+        view = reader.versions(self.venue, market) if rules.HasField("perennial") else None
+        locked_ms = max((one.version_ms for one in view.pending if one.is_liquidation), default=0) if view else 0
+        if locked_ms <= self._locks_seen_ms.get(market, 0):
+            return 0
+        self._locks_seen_ms[market] = locked_ms
+        hides = locked_ms > self.now_ms and self.chance(_HIDDEN_LOCKS)
+        return locked_ms + rules.perennial.grace_ms + 1 if hides else 0
 
     def _move(self, market: int, reader: Reader) -> None:
         """The path's next price."""

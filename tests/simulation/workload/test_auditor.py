@@ -98,6 +98,7 @@ SPIN: list[tuple[str, Plant]] = [
     ("is frozen, and its place_orders were taken", frozen_before("place_orders")),
     ("the fund moved", bumped("insurance_moved", "amount_atoms")),
     ("had never left", doubled("transferred")),
+    ("SP-09", bumped("liquidator_paid", "fund_atoms")),
 ]
 PERENNIAL: list[tuple[str, Plant]] = [
     ("PE-14", bumped("position_pinned", "fee_atoms")),
@@ -119,6 +120,8 @@ PERENNIAL: list[tuple[str, Plant]] = [
     ("PE-15", bumped("version_settled", "funding_rate_ppm")),
     ("PE-04", doubled("version_settled")),
     ("collateral (account", bumped("collateral_moved", "collateral_atoms")),
+    ("PE-06 (invalid version", bumped("position_repinned", "next_version_ms")),
+    ("PE-06 (invalid version", dropped("position_repinned")),
 ]
 # What a handful of seeds have to come to, or the wrongs above would prove little.
 REACHED: dict[Rulebook, set[str]] = {
