@@ -11,7 +11,7 @@ from tests.faults.live_node import LiveNode, NodeSettings
 from tests.faults.live_process import ProcessEnded
 from tests.faults.raylets import Raylet, Raylets
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 # The head offers `near`, the other daemon `far`.
 PLACES = ("all=near", "shard=far", "shard/0=near", "validator=far")

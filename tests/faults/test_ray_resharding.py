@@ -16,7 +16,7 @@ from cluster.host import Host
 from cluster.placement import load
 from tests.cluster.story import PATIENCE_S, config, seal, story, until_validated
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 NEAR = range(1, 9)  # the buckets the story's accounts are in
 
