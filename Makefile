@@ -14,7 +14,7 @@ PROTO_TREE := $(shell find protos/breakwater)
 PROTO_FILES := $(sort $(filter %.proto,$(PROTO_TREE)))
 
 # Tests that start nodes and wait for them; the others compute. One half each for two processors.
-WAITING := tests/api tests/bench tests/bots tests/cli tests/cluster tests/docs tests/faults
+WAITING := tests/api tests/bench tests/bots tests/cli tests/docs tests/faults
 
 COMPILE := $(BIN)/pip-compile --quiet --no-header --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options

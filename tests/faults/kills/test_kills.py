@@ -12,7 +12,7 @@ BARS, KILLS, SEED = 6, 20, 7
 
 
 @pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.soak
 def test_whoever_is_killed_every_root_is_that_of_an_undisturbed_run(tmp_path: Path) -> None:
     tally = Tally()
     kinds = [kind for kind in KINDS if kind != "node"]  # tests/faults/test_bot_kills.py kills the node
