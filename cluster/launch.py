@@ -25,7 +25,8 @@ def start_ray(address: str | None, temp_dir: Path | None = None) -> None:
     }
     if address is None:
         os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        # Ray reads it once a process: a second start of its own goes on with the first one's.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
         settings |= {"address": "local", "num_cpus": EMBEDDED_CPUS, "include_dashboard": False}
         if temp_dir is not None:
