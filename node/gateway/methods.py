@@ -27,7 +27,8 @@ STATUS: Final = "/breakwater.v1.AdminService/GetStatus"
 REFLECTION: Final = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 # Calls that change nothing begin with one of these words.
 READING: Final = ("Get", "List", "Estimate", "Quote")
-_FILES: Final[tuple[Any, ...]] = (
+# Every file of the API that has services.
+FILES: Final[tuple[Any, ...]] = (
     accounts_pb2,
     admin_pb2,
     block_service_pb2,
@@ -40,7 +41,7 @@ _FILES: Final[tuple[Any, ...]] = (
     trading_pb2,
     versions_pb2,
 )
-SERVICES: Final = tuple(name.full_name for file in _FILES for name in file.DESCRIPTOR.services_by_name.values())
+SERVICES: Final = tuple(name.full_name for file in FILES for name in file.DESCRIPTOR.services_by_name.values())
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Method:
 @cache
 def methods() -> dict[str, Method]:
     """Full name -> method, of every service of the API and of reflection, which a node offers in dev mode."""
-    services = [service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
+    services = [service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()]
     found = [_method(service, call) for service in services for call in service.methods_by_name.values()]
     found.append(Method(REFLECTION, streams_in=True, streams_out=True))
     return {method.path: method for method in found}

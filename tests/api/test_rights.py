@@ -12,19 +12,12 @@ from breakwater.v1 import (
     accounts_pb2,
     admin_pb2,
     answers_pb2,
-    block_service_pb2,
     commands_pb2,
-    history_pb2,
-    liquidation_pb2,
-    liquidity_pb2,
     markets_pb2,
-    oracle_pb2,
-    orders_pb2,
     refusals_pb2,
-    trading_pb2,
-    versions_pb2,
 )
 from node.client import Client
+from node.gateway.methods import FILES
 from node.guards import roles
 from node.guards.key_file import KEYS_NAME, KeyFileBroken, digest_of, update_keys
 from node.guards.refusals import STATUS_OF, documentation
@@ -33,19 +26,6 @@ from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S, ClientOf, config_of
 from tests.api.refusing import Refusal, refusal_of
 
-FILES = (
-    accounts_pb2,
-    admin_pb2,
-    block_service_pb2,
-    history_pb2,
-    liquidation_pb2,
-    liquidity_pb2,
-    markets_pb2,
-    oracle_pb2,
-    orders_pb2,
-    trading_pb2,
-    versions_pb2,
-)
 METHODS = [
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
 ]

@@ -29,20 +29,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A node in dev mode, with a price."""
     folder = tmp_path_factory.mktemp("node")
     process = _up(folder / "data", "--dev")
-    assert process.stdout is not None and process.stderr is not None
-    line = process.stdout.readline()
-    assert line, process.stderr.read().decode()
-    assert {"address", "dev_keys", "validator_key"} <= orjson.loads(line).keys()
-    prices = write_prices(folder / "prices.csv")
-    published = _object("publish", "--prices", prices, "--speed", 600, "--points", 4, "--data", folder / "data")
-    # A machine that is busy brings two points together: the later one's ticks may come too soon for the market.
-    assert published["ticks"] == 12 and published["accepted"] >= 9, published
-    yield folder / "data"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
-    assert process.stdout.read() == b""
-    process.stdout.close()
-    process.stderr.close()
+    with process:
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            line = process.stdout.readline()
+            assert line, process.stderr.read().decode()
+            assert {"address", "dev_keys", "validator_key"} <= orjson.loads(line).keys()
+            prices = write_prices(folder / "prices.csv")
+            published = _object("publish", "--prices", prices, "--speed", 600, "--points", 4, "--data", folder / "data")
+            # A busy machine brings two points together: the later one's ticks may come too soon for the market.
+            assert published["ticks"] == 12 and published["accepted"] >= 9, published
+            yield folder / "data"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            ended = process.wait(30)
+        assert ended == 0
+        assert process.stdout.read() == b""
 
 
 def _object(*arguments: object) -> dict[str, Any]:
