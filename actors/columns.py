@@ -15,6 +15,12 @@ BUCKETS = 1024
 _FEW = 12
 # From so many rows on a column is copied whole before it is read cell by cell.
 _MANY = 64
+_CELL_BYTES = 8
+_LENGTH_DELIMITED = 2
+_TAG_BITS = 3
+_VARINT_BITS = 7
+_VARINT_MORE = 128
+_VARINT_MASK = 127
 
 M = TypeVar("M", bound=Message)
 
@@ -62,26 +68,106 @@ def add_row(message: Any, *values: int | bytes) -> None:
         getattr(message, name).append(value)
 
 
-class RowGatherer(Generic[M]):
-    """Rows of a column message that come one by one: kept as tuples, turned into columns once."""
+def matrix(message: Any) -> np.ndarray:
+    """The columns of a message of numbers as the rows of an int64 matrix, in field order."""
+    columns = [getattr(message, name) for name in _names(message.DESCRIPTOR)]
+    read = np.empty((len(columns), len(columns[0])), dtype=np.int64)
+    if read.shape[1]:
+        for row, column in enumerate(columns):
+            read[row] = column
+    return read
 
-    def __init__(self, kind: type[M]) -> None:
-        self._kind = kind
-        self._rows: list[tuple[int | bytes, ...]] = []
 
-    def add(self, *values: int | bytes) -> None:
-        """Appends one row; a value for every column, in field order."""
+def from_matrix(kind: type[M], columns: np.ndarray) -> M:
+    """The message of numbers whose columns, in field order, are the rows of an int64 matrix."""
+    assert len(columns) == len(_names(kind.DESCRIPTOR)), f"{kind.DESCRIPTOR.name} of {len(columns)} columns"
+    return kind.FromString(columns_bytes(kind, columns))
+
+
+def columns_bytes(kind: type[Message], columns: np.ndarray, rest: bytes = b"") -> bytes:
+    """A column message, serialised, whose first columns, in field order, are the rows of an int64 matrix.
+
+    These must be sfixed64; `rest` is what follows them, serialised. The library writes the same bytes, but takes 30
+    times as long, cell by cell.
+    """
+    count = columns.shape[1]
+    if not count:
+        return rest
+    length = varint(_CELL_BYTES * count)
+    data, step = np.ascontiguousarray(columns, dtype="<i8").tobytes(), _CELL_BYTES * count
+    tags = _tags(kind.DESCRIPTOR)[: len(columns)]
+    parts = [part for at, tag in enumerate(tags) for part in (tag, length, data[at * step : (at + 1) * step])]
+    return b"".join([*parts, rest])
+
+
+@cache
+def _tags(descriptor: Any) -> list[bytes]:
+    """Tag bytes of the columns, in field order."""
+    return [varint(field.number << _TAG_BITS | _LENGTH_DELIMITED) for field in descriptor.fields]
+
+
+def varint(number: int) -> bytes:
+    """A number from 0 on as protobuf writes it."""
+    out = bytearray()
+    while number > _VARINT_MASK:
+        out.append(number & _VARINT_MASK | _VARINT_MORE)
+        number >>= _VARINT_BITS
+    out.append(number)
+    return bytes(out)
+
+
+class Rows:
+    """Rows of numbers that come one by one or as matrices, kept in their order and turned into a matrix once."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._rows: list[tuple[int, ...]] = []
+        self._blocks: list[np.ndarray] = []
+        self._in_blocks = 0
+
+    def add(self, *values: int) -> None:
+        """Appends one row; a value for every column."""
         self._rows.append(values)
 
+    def add_columns(self, columns: np.ndarray) -> None:
+        """Appends the columns of an int64 matrix as rows. The matrix must not change afterwards."""
+        if columns.shape[1]:
+            self._close_rows()
+            self._take(columns)
+
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._in_blocks + len(self._rows)
+
+    def matrix(self) -> np.ndarray:
+        """int64[columns, rows]."""
+        self._close_rows()
+        if not self._blocks:
+            return np.empty((self._columns, 0), dtype=np.int64)
+        if len(self._blocks) > 1:
+            self._blocks = [np.concatenate(self._blocks, axis=1)]
+        return self._blocks[0]
+
+    def _close_rows(self) -> None:
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._take(np.array(rows, dtype=np.int64).T)
+
+    def _take(self, columns: np.ndarray) -> None:
+        assert len(columns) == self._columns, f"{len(columns)} columns where there are {self._columns}"
+        self._blocks.append(columns)
+        self._in_blocks += columns.shape[1]
+
+
+class RowGatherer(Rows, Generic[M]):
+    """Rows of a message of numbers, a value or a row of the matrix for every column, in field order."""
+
+    def __init__(self, kind: type[M]) -> None:
+        super().__init__(len(_names(kind.DESCRIPTOR)))
+        self._kind = kind
 
     def message(self) -> M:
         """The rows as columns."""
-        if not self._rows:
-            return self._kind()
-        columns = zip(*self._rows, strict=True)
-        return self._kind(**dict(zip(_names(self._kind.DESCRIPTOR), columns, strict=True)))
+        return from_matrix(self._kind, self.matrix())
 
 
 def rows(message: Any) -> Iterable[tuple[Any, ...]]:

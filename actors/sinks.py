@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actors.columns import RowGatherer
-from actors.event_rows import body_number, event_bodies
+from actors.columns import RowGatherer, Rows, columns_bytes
+from actors.event_rows import ACCOUNT as EVENT_ACCOUNT
+from actors.event_rows import BODY, FIRST_FIELD, body_number, event_bodies
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -20,6 +21,9 @@ LADDER_QUEUED = 99
 # The second key inside a round of the ladder, above every sequence of the shards (docs/margin-trade.md).
 LADDER_BOOK, LADDER_BACKSTOP, LADDER_DELEVERAGE, LADDER_SETTLE = 1 << 50, 1 << 51, 1 << 52, 1 << 53
 NO_COMMAND = -1
+_KEY_COLUMNS = 4
+# Where in a collected row the event row begins: place, venue and market come before.
+_EVENT = 3
 _REFUSED_BODY = body_number("command_refused")
 
 
@@ -32,18 +36,19 @@ class Refused(NamedTuple):
 
 
 class EventSink:
-    """Collects events as columns."""
+    """Collects events as columns, in the order in which they come."""
 
     def __init__(self) -> None:
-        self._keys: list[tuple[int, int, int, int]] = []
-        self._bodies: list[bytes] = []
-        # By body: place among the events, venue, market, then the event row.
+        self._keys = Rows(_KEY_COLUMNS)
+        self._bodies: list[tuple[int, bytes]] = []
+        # By body: place among the events, venue, market, body, account, then the body's fields.
         self._rows: dict[int, list[tuple[int, ...]]] = {}
+        self._blocks: list[np.ndarray] = []
 
     def emit(self, key: tuple[int, int, int, int], event: events.Event) -> None:
         """Adds an event under its sort key (phase, a, b, c)."""
-        self._keys.append(key)
-        self._bodies.append(event.SerializeToString(deterministic=True))
+        self._bodies.append((len(self._keys), event.SerializeToString(deterministic=True)))
+        self._keys.add(*key)
 
     def emit_row(
         self,
@@ -59,21 +64,34 @@ class EventSink:
         if rows is None:
             rows = self._rows[body] = []
         rows.append((len(self._keys), venue, market, body, account, *fields))
-        self._keys.append(key)
-        self._bodies.append(b"")
+        self._keys.add(*key)
+
+    def emit_rows(
+        self, keys: np.ndarray, body: int, venue: int, market: np.ndarray, account: np.ndarray, fields: np.ndarray
+    ) -> None:
+        """`emit_row` of many: `keys` int64[4, n], `market` and `account` int64[n], `fields` int64[n, fields]."""
+        first, count = len(self._keys), keys.shape[1]
+        block = np.empty((count, _EVENT + FIRST_FIELD + fields.shape[1]), dtype=np.int64)
+        block[:, 0] = np.arange(first, first + count)
+        block[:, 1], block[:, 2] = venue, market
+        block[:, _EVENT + BODY], block[:, _EVENT + EVENT_ACCOUNT] = body, account
+        block[:, _EVENT + FIRST_FIELD :] = fields
+        self._blocks.append(block)
+        self._keys.add_columns(keys)
 
     def message(self) -> batches.PendingEvents:
         """What was collected."""
-        if not self._keys:
-            return batches.PendingEvents()
-        for rows in self._rows.values():
-            matrix = np.array(rows, dtype=np.int64)
-            bodies = event_bodies(np.ascontiguousarray(matrix[:, 3:]), np.ascontiguousarray(matrix[:, 1:3]))
-            for row, event in zip(rows, bodies, strict=True):
-                self._bodies[row[0]] = event
-        self._rows.clear()
-        phase, a, b, c = zip(*self._keys, strict=True)
-        return batches.PendingEvents(phase=phase, a=a, b=b, c=c, event=self._bodies)
+        keys = self._keys.matrix()
+        bodies = [b""] * keys.shape[1]
+        for place, event in self._bodies:
+            bodies[place] = event
+        for rows in (*self._blocks, *(np.array(rows, dtype=np.int64) for rows in self._rows.values())):
+            written = event_bodies(np.ascontiguousarray(rows[:, _EVENT:]), np.ascontiguousarray(rows[:, 1:_EVENT]))
+            for place, event in zip(rows[:, 0].tolist(), written, strict=True):
+                bodies[place] = event
+        message = batches.PendingEvents.FromString(columns_bytes(batches.PendingEvents, keys))
+        message.event.extend(bodies)
+        return message
 
 
 class AnswerSink:
@@ -111,6 +129,28 @@ class AnswerSink:
         refusal, required, actual = refused
         self._rows.add(command, common.OUTCOME_STATUS_REFUSED, refusal, required, actual, 0, 0, 0, 0, 0)
         self._events.emit_row(key, _REFUSED_BODY, venue, market, account, (command, refusal, required, actual))
+
+    def answer_rows(self, rows: np.ndarray) -> None:
+        """Answers that are columns already: int64[10, n], the columns of `Outcomes`, none of them a refusal."""
+        self._rows.add_columns(rows)
+
+    def refuse_rows(
+        self,
+        keys: np.ndarray,
+        command: np.ndarray,
+        refusal: np.ndarray,
+        required: np.ndarray,
+        actual: np.ndarray,
+        venue: int,
+        market: np.ndarray,
+        account: np.ndarray,
+    ) -> None:
+        """`refuse` of many: `keys` int64[4, n], everything else but the venue int64[n]."""
+        why = np.stack((command, refusal, required, actual))
+        rows = np.zeros((len(batches.Outcomes.DESCRIPTOR.fields), len(command)), dtype=np.int64)
+        rows[0], rows[1], rows[2:5] = command, common.OUTCOME_STATUS_REFUSED, why[1:]
+        self._rows.add_columns(rows)
+        self._events.emit_rows(keys, _REFUSED_BODY, venue, market, account, why.T)
 
     def message(self) -> batches.Outcomes:
         """What was collected."""

@@ -34,7 +34,7 @@ class CommittedBlock:
     height: int
     block_time_ms: int
     header: bytes
-    events: list[bytes]
+    events: Sequence[bytes]
     marks: list[common.Mark] = field(default_factory=list)
     # Accounts of bot-run venues the block changed, and versions it settled.
     standings: batches.StandingRows = field(default_factory=batches.StandingRows)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from actors.chain.numbered_events import NumberedEvents
 from actors.chain.roots import commands_root, events_root, header_hash, number_events, serialise_header, state_root
 from actors.columns import join, sort_rows
 from actors.rulebooks.versions import header_name
@@ -25,7 +26,7 @@ class BlockResult:
 
     height: int
     block_time_ms: int
-    events: list[bytes]
+    events: NumberedEvents
     outcomes: batches.Outcomes
     batch_rows: list[int]
     header: blocks.BlockHeader
@@ -95,7 +96,7 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
     )
 
 
-def _header(run: BlockRun, events: list[bytes]) -> blocks.BlockHeader:
+def _header(run: BlockRun, events: NumberedEvents) -> blocks.BlockHeader:
     state, block = run.state, run.block
     root = b""
     if run.root:

@@ -7,10 +7,9 @@ told with their counterparties by rank. The legs of a demand cancel exactly, lot
 import numpy as np
 
 from actors.booking.terms import BookTerms
-from actors.booking.wire import read_columns
 from actors.booking.words import LEG_CLASS
 from actors.booking.work import cancel_accounts
-from actors.columns import RowGatherer, rows, sort_rows
+from actors.columns import RowGatherer, matrix, rows, sort_rows
 from actors.event_rows import event_bodies, places
 from actors.matching.book import MatchingBook
 from actors.risk.adl import Policy
@@ -63,9 +62,9 @@ class Deleveraging:
     ) -> list[Allocated]:
         k = self._market.quote_atoms_per_tick_lot
         per_lot = self._mark.mark_ticks * k
-        matrix = read_columns(candidates)
-        here = (matrix[0] == self._market.venue) & (matrix[1] == self._market.market)
-        columns = Columns(*np.ascontiguousarray(matrix[_CANDIDATE_COLUMNS][:, here]))
+        told = matrix(candidates)
+        here = (told[0] == self._market.venue) & (told[1] == self._market.market)
+        columns = Columns(*np.ascontiguousarray(told[_CANDIDATE_COLUMNS][:, here]))
         # What the account cannot pay itself is what the quote asks beyond the mark.
         asked = [(account, lots, quote, max(0, quote - lots * per_lot)) for _, _, _, account, lots, quote in listed]
         return deleverage_columns(asked, columns, self._mark.mark_ticks, k, policy)

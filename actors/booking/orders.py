@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from actors.booking.wire import read_columns
 from actors.booking.words import (
     ACCOUNT,
     CLASS,
@@ -17,6 +16,7 @@ from actors.booking.words import (
     SIZE,
     TIME_IN_FORCE,
 )
+from actors.columns import matrix
 from actors.matching.words import (
     EXPIRE_MAKER,
     GTC,
@@ -34,48 +34,46 @@ _CAP_COLUMNS = slice(2, 5)
 
 def ops_in_order(ops: batches.OrderOps) -> np.ndarray:
     """The columns of `OrderOps` as a matrix, ordered by (class, command, order)."""
-    matrix = read_columns(ops)
-    if matrix.shape[1] == 1:
-        return matrix
-    order = np.lexsort(matrix[[ORDER, COMMAND, CLASS]])
-    return matrix[:, order]
+    told = matrix(ops)
+    if told.shape[1] == 1:
+        return told
+    order = np.lexsort(told[[ORDER, COMMAND, CLASS]])
+    return told[:, order]
 
 
-def kernel_operations(matrix: np.ndarray, unwind_depth_ppm: int) -> Operations:
+def kernel_operations(ops: np.ndarray, unwind_depth_ppm: int) -> Operations:
     """The kernel's columns; 0 is GTC and EXPIRE_MAKER, and only the vault's orders have a share of the depth."""
-    nothing = np.zeros(matrix.shape[1], dtype=np.int64)
-    is_vault = matrix[FLAGS] & VAULT_DEPTH != 0
+    nothing = np.zeros(ops.shape[1], dtype=np.int64)
+    is_vault = ops[FLAGS] & VAULT_DEPTH != 0
     return Operations(
-        kind=matrix[KIND],
-        order=matrix[ORDER],
-        account=matrix[ACCOUNT],
-        side=matrix[SIDE],
-        price_ticks=matrix[PRICE],
-        size_lots=matrix[SIZE],
-        expected_lots=matrix[EXPECTED],
-        time_in_force=np.where(matrix[TIME_IN_FORCE] == 0, GTC, matrix[TIME_IN_FORCE]),
-        flags=matrix[FLAGS],
-        self_trade=np.where(matrix[SELF_TRADE_MODE] == 0, EXPIRE_MAKER, matrix[SELF_TRADE_MODE]),
+        kind=ops[KIND],
+        order=ops[ORDER],
+        account=ops[ACCOUNT],
+        side=ops[SIDE],
+        price_ticks=ops[PRICE],
+        size_lots=ops[SIZE],
+        expected_lots=ops[EXPECTED],
+        time_in_force=np.where(ops[TIME_IN_FORCE] == 0, GTC, ops[TIME_IN_FORCE]),
+        flags=ops[FLAGS],
+        self_trade=np.where(ops[SELF_TRADE_MODE] == 0, EXPIRE_MAKER, ops[SELF_TRADE_MODE]),
         budget_atoms=nothing,
         depth_ppm=np.where(is_vault, unwind_depth_ppm, 0),
         depth_limit_ticks=nothing,
     )
 
 
-def kernel_caps(caps: batches.PositionCaps, matrix: np.ndarray) -> Caps:
+def kernel_caps(caps: batches.PositionCaps, ops: np.ndarray) -> Caps:
     """One row an account, ascending. An account told of twice fails if either says so; both know one position.
 
     A reduce-only order of the ladder or the vault whose account is not among them is its own cap: its shard sized it
     by the position, so it never turns it.
     """
-    told = read_columns(caps)[_CAP_COLUMNS]
-    if not told.shape[1] and not (matrix[FLAGS] & REDUCE_ONLY).any():
+    told = matrix(caps)[_CAP_COLUMNS]
+    if not told.shape[1] and not (ops[FLAGS] & REDUCE_ONLY).any():
         return Caps.none()
-    is_desks = (matrix[KIND] == PLACE) & (matrix[FLAGS] & (LADDER | VAULT_DEPTH) != 0)
-    sized = is_desks & (matrix[FLAGS] & REDUCE_ONLY != 0) & ~np.isin(matrix[ACCOUNT], told[0])
-    own = np.stack(
-        [matrix[ACCOUNT, sized], -matrix[SIDE, sized] * matrix[SIZE, sized], np.zeros(sized.sum(), np.int64)]
-    )
+    is_desks = (ops[KIND] == PLACE) & (ops[FLAGS] & (LADDER | VAULT_DEPTH) != 0)
+    sized = is_desks & (ops[FLAGS] & REDUCE_ONLY != 0) & ~np.isin(ops[ACCOUNT], told[0])
+    own = np.stack([ops[ACCOUNT, sized], -ops[SIDE, sized] * ops[SIZE, sized], np.zeros(sized.sum(), np.int64)])
     rows = np.concatenate([told, own], axis=1)
     # The last of equal accounts is the one that fails, if one does.
     rows = rows[:, np.lexsort((rows[2], rows[0]))]

@@ -8,8 +8,9 @@ from actors.booking.orders import kernel_caps, kernel_operations, ops_in_order
 from actors.booking.pages import EVENTS, LEGS, OUTCOMES, TRADES, empty_pages
 from actors.booking.telling import STATE, tell
 from actors.booking.terms import BookTerms
-from actors.booking.wire import columns_bytes, pending_events
+from actors.booking.wire import pending_events
 from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND
+from actors.columns import columns_bytes
 from actors.matching.book import MatchingBook
 from actors.matching.words import CANCEL_ACCOUNT, Caps, Limits
 from actors.sinks import DESK, LADDER, LADDER_BOOK, NO_COMMAND

@@ -6,6 +6,7 @@ from functools import cache
 from blake3 import blake3
 
 from actors.chain import merkle
+from actors.chain.numbered_events import NumberedEvents
 from actors.columns import sort_rows
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
@@ -17,7 +18,7 @@ _VARINT_MORE = 128
 _INDEX_TAG = bytes([events.Event.DESCRIPTOR.fields_by_name["index"].number << 3])
 
 
-def number_events(pending: batches.PendingEvents, height: int, block_time_ms: int) -> list[bytes]:
+def number_events(pending: batches.PendingEvents, height: int, block_time_ms: int) -> NumberedEvents:
     """The block's events in their order, serialised with height, index and time.
 
     The numbers are prepended as bytes of their own: fields 1 to 3 come first in the canonical order anyway.
@@ -26,7 +27,7 @@ def number_events(pending: batches.PendingEvents, height: int, block_time_ms: in
     before = events.Event(height=height).SerializeToString()
     after = events.Event(block_time_ms=block_time_ms).SerializeToString()
     heads = (before + _index_field(index) + after for index in range(len(ordered.event)))
-    return [head + body for head, body in zip(heads, ordered.event, strict=True)]
+    return NumberedEvents.of(head + body for head, body in zip(heads, ordered.event, strict=True))
 
 
 @cache

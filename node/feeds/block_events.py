@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from operator import attrgetter
 
@@ -22,7 +22,7 @@ class BlockEvents:
         height: int,
         block_time_ms: int,
         header: bytes,
-        raw_events: list[bytes],
+        raw_events: Sequence[bytes],
         marks: list[common_pb2.Mark] | None,
     ) -> None:
         """`raw_events` are serialised events in their order."""

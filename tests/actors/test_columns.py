@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 
 from actors.columns import (
     BUCKETS,
+    RowGatherer,
     add_row,
     among,
+    columns_bytes,
+    from_matrix,
     join,
+    matrix,
     pick,
     ragged_column,
     row_count,
@@ -96,3 +100,44 @@ def test_rows_are_dealt_by_the_named_columns_in_their_order(table: list[tuple[in
 @given(st.lists(SMALL, max_size=30), st.sets(st.integers(0, 40), max_size=20))
 def test_who_is_among_the_allowed(values: list[int], allowed: set[int]) -> None:
     assert among(np.array(values, dtype=np.int64), allowed).tolist() == [value in allowed for value in values]
+
+
+@given(AMOUNTS)
+def test_a_matrix_goes_to_the_message_of_its_lists_and_back(table: list[tuple[int, int, int, int]]) -> None:
+    message = amounts_of(table)
+    columns = matrix(message)
+    assert columns.dtype == np.int64
+    assert columns.T.tolist() == [list(row) for row in table]
+    assert from_matrix(batches.AmountRows, columns) == message
+    assert columns_bytes(batches.AmountRows, columns) == message.SerializeToString(deterministic=True)
+
+
+def test_a_matrix_needs_a_row_for_every_column_of_the_message() -> None:
+    with pytest.raises(AssertionError, match="AmountRows of 3 columns"):
+        from_matrix(batches.AmountRows, np.zeros((3, 2), dtype=np.int64))
+
+
+@given(st.lists(st.tuples(st.booleans(), AMOUNTS), max_size=6))
+def test_rows_and_matrices_are_gathered_in_the_order_they_come(
+    pieces: list[tuple[bool, list[tuple[int, int, int, int]]]],
+) -> None:
+    gatherer = RowGatherer(batches.AmountRows)
+    for as_columns, table in pieces:
+        if as_columns:
+            gatherer.add_columns(np.array(table, dtype=np.int64).reshape(-1, 4).T)
+        else:
+            for row in table:
+                gatherer.add(*row)
+    everything = [row for _, table in pieces for row in table]
+    assert len(gatherer) == len(everything)
+    assert gatherer.message() == amounts_of(everything)
+    assert gatherer.matrix().T.tolist() == [list(row) for row in everything]
+
+
+def test_rows_gathered_have_a_value_for_every_column() -> None:
+    gatherer = RowGatherer(batches.AmountRows)
+    with pytest.raises(AssertionError, match="3 columns where there are 4"):
+        gatherer.add_columns(np.zeros((3, 1), dtype=np.int64))
+    gatherer.add(1, 2, 3)
+    with pytest.raises(AssertionError, match="3 columns where there are 4"):
+        gatherer.message()

@@ -1,5 +1,7 @@
 """Events given as rows of integers are the events given as messages, in the order in which they came."""
 
+import numpy as np
+
 from actors.event_rows import body_number
 from actors.sinks import AnswerSink, EventSink, Refused
 from breakwater.v1 import events_pb2 as events
@@ -28,3 +30,34 @@ def test_rows_and_messages_stand_in_their_order() -> None:
 
 def test_nothing_said_is_an_empty_message() -> None:
     assert not EventSink().message().event
+
+
+def test_events_and_refusals_in_columns_are_those_one_by_one() -> None:
+    ours, theirs = EventSink(), EventSink()
+    answers, others = AnswerSink(ours), AnswerSink(theirs)
+    draw = np.random.default_rng(7)
+    done, moved = body_number("order_done"), body_number("position_updated")
+    for sink in (ours, theirs):
+        sink.emit((5, 0, 0, 0), events.Event(venue=3, leverage_set=events.LeverageSet(leverage=4)))
+        sink.emit_row((2, 1, 1, 1), moved, 3, 300, 9, (1, -2, 3))
+    for count in (0, 1, 70):
+        keys = draw.integers(-(1 << 62), 1 << 62, (4, count))
+        market, account = draw.integers(0, 3, count), draw.integers(0, 1 << 60, count)
+        fields = draw.integers(-3, 1 << 62, (count, 8))
+        ours.emit_rows(keys, done, 3, market, account, fields)
+        whys = draw.integers(1, 40, (4, count))
+        answers.refuse_rows(keys, *whys, venue=2, market=market, account=account)
+        rows = draw.integers(-5, 1 << 40, (10, count))
+        answers.answer_rows(rows)
+        where = list(zip(keys.T.tolist(), market.tolist(), account.tolist(), strict=True))
+        for (key, one, owner), row in zip(where, fields.tolist(), strict=True):
+            theirs.emit_row(tuple(key), done, 3, one, owner, tuple(row))
+        for (key, one, owner), (command, *why) in zip(where, whys.T.tolist(), strict=True):
+            others.refuse(tuple(key), command, Refused(*why), 2, one, owner)
+        for command, status, refusal, required, actual, *rest in rows.T.tolist():
+            others.answer(command, status, *rest, why=Refused(refusal, required, actual))
+        ours.emit((5, 1, 0, 0), events.Event(venue=4, account_opened=events.AccountOpened()))
+        theirs.emit((5, 1, 0, 0), events.Event(venue=4, account_opened=events.AccountOpened()))
+    assert len(ours.message().event) == 147
+    assert ours.message() == theirs.message()
+    assert answers.message() == others.message()

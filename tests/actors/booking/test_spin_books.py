@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.booking.terms import book_terms
-from actors.booking.wire import read_columns
+from actors.columns import matrix
 from actors.matching import words as w
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
@@ -122,8 +122,8 @@ def test_the_telling_of_a_spin_market_equals_its_naive_twin(seed: int) -> None:
         telling.tell(rows)
         reply = book.work(*ops, caps=[(a, *cap) for a, cap in caps.items()], open_interest_lots=interest)
         assert list(reply.events.event) == telling.events
-        assert read_columns(reply.legs).T.tolist() == [list(leg) for leg in telling.legs]
-        assert read_columns(reply.outcomes).T.tolist() == [list(row) for row in telling.outcomes]
+        assert matrix(reply.legs).T.tolist() == [list(leg) for leg in telling.legs]
+        assert matrix(reply.outcomes).T.tolist() == [list(row) for row in telling.outcomes]
         assert fees(reply) == told_fees(reply)
         trades = telling.trades
     assert trades > 0

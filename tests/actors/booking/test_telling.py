@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.booking.wire import columns_bytes, read_columns
+from actors.columns import columns_bytes, matrix
 from actors.event_rows import EVENT_COLUMNS, event_bodies, places
 from actors.matching import words as w
 from breakwater.v1 import batches_pb2 as batches
@@ -42,8 +42,8 @@ def test_the_telling_equals_its_naive_twin(seed: int) -> None:
         telling.tell(rows)
         reply = book.work(*ops, caps=[(a, *cap) for a, cap in caps.items()], open_interest_lots=interest)
         assert list(reply.events.event) == telling.events
-        assert read_columns(reply.legs).T.tolist() == [list(leg) for leg in telling.legs]
-        assert read_columns(reply.outcomes).T.tolist() == [list(row) for row in telling.outcomes]
+        assert matrix(reply.legs).T.tolist() == [list(leg) for leg in telling.legs]
+        assert matrix(reply.outcomes).T.tolist() == [list(row) for row in telling.outcomes]
         trades = telling.trades
         check_books_balance(ops, reply)
     assert trades == book.view().trades > 0
@@ -111,7 +111,7 @@ def test_events_are_the_bytes_the_library_writes() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 1_000])
 def test_columns_go_to_messages_and_back(count: int) -> None:
-    matrix = np.random.default_rng(count).integers(-(1 << 62), 1 << 62, size=(14, count))
-    message = batches.CrossLegs.FromString(columns_bytes(batches.CrossLegs, matrix))
-    assert list(message.reference) == matrix[13].tolist()
-    assert (read_columns(message) == matrix).all()
+    columns = np.random.default_rng(count).integers(-(1 << 62), 1 << 62, size=(14, count))
+    message = batches.CrossLegs.FromString(columns_bytes(batches.CrossLegs, columns))
+    assert list(message.reference) == columns[13].tolist()
+    assert (matrix(message) == columns).all()
