@@ -4,6 +4,7 @@ import numpy as np
 
 from actors.columns import among
 from actors.cross.health import Health, health
+from actors.ledger.account_marks import AccountMarks, Int64Array
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.cross_positions import KEPT_COLUMNS, CrossPosition, CrossPositions
@@ -41,9 +42,9 @@ class CrossBook(OrderedBook):
         super().__init__(venue, log, scalar)
         self.owns_vault = owns_vault
         # Accounts whose cash or positions changed since the last scan, and what that scan found out about the others.
-        self.unscanned: set[int] = set()
+        self.unscanned = AccountMarks()
         self.zones = SlackZones()
-        self.positions = CrossPositions(log, self._touch_money, self.accounts.table.slot)
+        self.positions = CrossPositions(log, self.money, self.accounts.table)
         self._held = HeldColumns()
         self.ladder = Table(LADDER_COLUMNS, log)
         self.tiers: dict[int, Tiers] = {}
@@ -128,6 +129,10 @@ class CrossBook(OrderedBook):
     def _touch_money(self, account: int) -> None:
         self.touched.add(account)
         self.unscanned.add(account)
+
+    def _touch_money_of(self, accounts: Int64Array) -> None:
+        self.touched.add_many(accounts)
+        self.unscanned.add_many(accounts)
 
     def adverse(self, row: BookOrder, lots: int) -> int:
         """What this many lots of the order, filled at its limit, would lose at the mark, atoms (MT-02)."""

@@ -51,8 +51,8 @@ def scan(book: CrossBook, candidates: RowGatherer[batches.Candidates], ladder_ro
 def accounts_below(book: CrossBook) -> list[tuple[int, int, int]]:
     """(account, equity, maintenance margin) of everybody with equity < MM, by account; atoms (MT-11)."""
     accounts = book.accounts.table
-    changed = [account for account in book.unscanned if account in accounts]  # or what opened it was undone
-    book.unscanned.clear()
+    # An account without a row was opened while staging, and dropped.
+    changed = [account for account in book.unscanned.take().tolist() if account in accounts]
     if book.scalar:
         return _checked_below(book)
     for account in changed:

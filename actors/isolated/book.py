@@ -1,5 +1,6 @@
 """One Twilight venue on one shard: accounts, positions, resting opens, and what the block told of the markets."""
 
+from actors.ledger.account_marks import AccountMarks
 from actors.ledger.account_views import balances_view
 from actors.ledger.accounts import Accounts
 from actors.ledger.isolated_positions import IsolatedPositions, Position, RestingOpens
@@ -20,8 +21,8 @@ class IsolatedBook:
     def __init__(self, venue: int, log: StagingLog, scalar: bool) -> None:
         self.venue = venue
         self.scalar = scalar
-        self.touched: set[int] = set()
-        self.accounts = Accounts(log, self.touched.add)
+        self.touched = AccountMarks()
+        self.accounts = Accounts(log, self.touched)
         self.positions = IsolatedPositions(log, self.touched.add)
         self.orders = RestingOpens(log, self.touched.add)
         self.terms = parameters.VenueParameters()

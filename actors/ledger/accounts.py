@@ -4,11 +4,11 @@
 checked after every block without reading an account.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from actors.ledger.account_marks import Marks
 from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows, owned_rows
 from actors.units import BALANCE_BOUND
 
@@ -34,9 +34,10 @@ class Accounts:
     account and may be below zero while unrealised profit carries it (MT-01).
     """
 
-    def __init__(self, log: StagingLog, touched: Callable[[int], None], signed: bool = False) -> None:
+    def __init__(self, log: StagingLog, marks: Marks, signed: bool = False) -> None:
         self._log = log
-        self._touched = touched
+        self._touched = marks.add
+        self._touched_many = marks.add_many
         self._lowest_free = 1 - BALANCE_BOUND if signed else 0
         self.table = Table(("account", "frozen", *_MONEY), log)
         self.withdrawals = Table(("account", "amount"), log)
@@ -85,9 +86,33 @@ class Accounts:
         assert bool((self._lowest_free <= after).all() and (after < BALANCE_BOUND).all()), "a balance out of bounds"
         free[slots] = after
         self._add_to_sum("free", -sum(amounts_atoms.tolist()))
-        for slot in slots.tolist():
-            self._touched(self.table.key_at(slot))
+        self._touched_many(self.table.column("account")[slots])
         return after
+
+    def slots_of(self, accounts: np.ndarray) -> np.ndarray:
+        """Where the rows of these accounts are, -1 where there is none."""
+        return self.table.slots_of(accounts)
+
+    def whole(self) -> np.ndarray:
+        """See `Table`: columns account, frozen, free, held, pending, deposited, withdrawn."""
+        return self.table.whole()
+
+    def keep_for_undo(self, slots: np.ndarray) -> None:
+        """See `Table`."""
+        self.table.keep_for_undo(slots)
+
+    def post_bulk(self, accounts: np.ndarray, free: np.ndarray) -> None:
+        """`post` of what each of these accounts, named once, has more free; atoms."""
+        self._post_bulk(accounts, free)
+        self._log.note(self._post_bulk, accounts, -free)
+
+    def _post_bulk(self, accounts: np.ndarray, free: np.ndarray) -> None:
+        slots, cells = self.table.slots_of(accounts), self.table.column("free")
+        after = cells[slots] + free
+        assert bool((self._lowest_free <= after).all() and (after < BALANCE_BOUND).all()), "a balance out of bounds"
+        cells[slots] = after
+        self._add_to_sum("free", sum(free.tolist()))
+        self._touched_many(accounts)
 
     def hold(self, account: int, amount_atoms: int) -> None:
         """Moves from free to held."""
@@ -136,8 +161,7 @@ class Accounts:
         """Takes the owned rows of a dump."""
         accounts, cells = owned_rows(dumped[0], len(self.table.columns), owned)
         self.table.insert_many(accounts, cells)
-        for account in accounts.tolist():
-            self._touched(account)
+        self._touched_many(accounts)
         for name, column in zip(_MONEY, cells[-len(_MONEY) :], strict=True):
             self._add_to_sum(name, sum(column.tolist()))
         for withdrawal, row in dumped_rows(dumped[1], len(self.withdrawals.columns), owned):

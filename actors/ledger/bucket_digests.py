@@ -14,6 +14,7 @@ import numpy as np
 from blake3 import blake3
 
 from actors.columns import BUCKETS
+from actors.ledger.account_marks import AccountMarks
 from actors.ledger.accounts import Accounts
 from actors.ledger.table import Owned
 from breakwater.v1 import snapshots_pb2 as snapshots
@@ -35,7 +36,7 @@ class DigestedBook(Protocol):
     """A venue's book, whatever its rulebook: accounts, and which rows of which tables are an account's."""
 
     venue: int
-    touched: set[int]
+    touched: AccountMarks
     accounts: Accounts
 
     def rows_of_account(self, account: int) -> Iterable[tuple[DigestedRows, Sequence[int], int | None]]:
@@ -54,9 +55,8 @@ class BucketDigester:
         buckets: set[int] = set()
         for venue in sorted(books):
             book = books[venue]
-            for account in book.touched:
+            for account in book.touched.take().tolist():
                 self._digest_account(book, account, buckets)
-            book.touched.clear()
         return {bucket: self._bucket(bucket) for bucket in sorted(buckets)}
 
     def _digest_account(self, book: DigestedBook, account: int, buckets: set[int]) -> None:
@@ -80,7 +80,7 @@ class BucketDigester:
         saved = []
         for venue in sorted(books):
             known, touched = self._accounts.get(venue, {}), books[venue].touched
-            accounts = sorted(known.keys() - touched)
+            accounts = sorted(known.keys() - set(touched))
             saved.append(
                 snapshots.AccountDigests(
                     venue=venue,
@@ -101,7 +101,7 @@ class BucketDigester:
         listed, text = accounts[mine].tolist(), digests[mine].tobytes()
         known = self._accounts.setdefault(book.venue, {})
         known.update(zip(listed, _pieces(text), strict=True))
-        book.touched.difference_update(listed)
+        book.touched.discard_many(accounts[mine])
         for account in listed:
             self._members.setdefault(account % BUCKETS, []).append((book.venue, account))
         for members in self._members.values():

@@ -1,10 +1,10 @@
 """Positions of a Margin Trade venue on one shard: the row, and what its orders add to the sums holds are read from."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
+from actors.ledger.account_marks import Marks
 from actors.ledger.position_rows import MARKET_BITS, PositionRows
-from actors.ledger.table import StagingLog
+from actors.ledger.table import StagingLog, Table
 
 # What a snapshot keeps of a row: account, market, lots, cost, leverage.
 KEPT_COLUMNS = 5
@@ -41,8 +41,8 @@ class CrossPosition(NamedTuple):
 class CrossPositions(PositionRows[CrossPosition]):
     """There while lots are open, an order rests or a leverage is chosen."""
 
-    def __init__(self, log: StagingLog, touched: Callable[[int], None], owner_slot: Callable[[int], int]) -> None:
-        super().__init__(CrossPosition, ("lots", "resting", "leverage"), KEPT_COLUMNS, log, touched, owner_slot)
+    def __init__(self, log: StagingLog, marks: Marks, accounts: Table) -> None:
+        super().__init__(CrossPosition, ("lots", "resting", "leverage"), KEPT_COLUMNS, log, marks, accounts)
 
     def add_to_sums(self, account: int, market: int, side: int, lots: int, value: int, adverse: int, step: int) -> None:
         """Adds to the sums of a side of a row that is there, and `step` to its resting orders.

@@ -45,6 +45,19 @@ class HotTable(Table):
         self._write_back()
         return super().column(name)
 
+    def whole(self) -> np.ndarray:
+        """See `Table`; no row is hot after it."""
+        self._write_back()
+        self._hot.clear()
+        return self._data
+
+    def insert_bulk(self, keys: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """See `Table`."""
+        slots = super().insert_bulk(keys, cells)
+        if self._log.is_open:
+            self._noted.update(keys.tolist())
+        return slots
+
     def put_column(self, name: str, slots: np.ndarray, values: np.ndarray) -> None:
         """Overwrites a cell of each of these slots; never while staging."""
         assert not self._log.is_open, "columns are not staged"

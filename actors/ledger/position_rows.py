@@ -4,14 +4,15 @@ Beside the position itself a row keeps sums over the account's resting orders in
 scans read columns and no order. A free slot is all zero but for its keys: kernels may run over every slot.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from actors.ledger.account_marks import Marks
 from actors.ledger.hot_table import HotTable
-from actors.ledger.table import Owned, Owners, StagingLog, owned_rows
+from actors.ledger.table import Owned, Owners, StagingLog, Table, owned_rows
 
 MARKET_BITS = 16
 _MARKET_MASK = (1 << MARKET_BITS) - 1
@@ -42,14 +43,15 @@ class PositionRows(Generic[R]):
         keeps: Sequence[str],
         kept_columns: int,
         log: StagingLog,
-        touched: Callable[[int], None],
-        owner_slot: Callable[[int], int],
+        marks: Marks,
+        accounts: Table,
     ) -> None:
         self._kind = kind
         self._log = log
         self._noted = log.noted()
-        self._touched = touched
-        self._owner_slot = owner_slot
+        self._touched = marks.add
+        self._touched_many = marks.add_many
+        self._accounts = accounts
         self._resting = kind._fields.index("resting")
         self._reduce_only = kind._fields.index("reduce_only")
         self._keeps = tuple(kind._fields.index(name) for name in keeps)
@@ -131,7 +133,7 @@ class PositionRows(Generic[R]):
         key = account << MARKET_BITS | market
         if key not in self.table:
             assert 0 <= market <= _MARKET_MASK, f"market {market} does not fit a key"
-            self.table.insert(key, *self._kind(account, market, owner_slot=self._owner_slot(account)))
+            self.table.insert(key, *self._kind(account, market, owner_slot=self._accounts.slot(account)))
             self._markets.add(account, market)
             self._log.note(self._markets.discard, account, market)
             self._touch(account)
@@ -151,6 +153,71 @@ class PositionRows(Generic[R]):
         self._markets.discard(account, market)
         self._log.note(self._markets.add, account, market)
         self._touch(account)
+
+    def ensure_bulk(self, keys: np.ndarray) -> np.ndarray:
+        """`ensure` for keys that may repeat; returns the slot of each."""
+        slots = self.table.slots_of(keys)
+        missing = np.unique(keys[slots < 0])
+        if missing.size:
+            accounts, markets = missing >> MARKET_BITS, missing & _MARKET_MASK
+            cells = np.zeros((len(self.table.columns), missing.size), dtype=np.int64)
+            cells[0], cells[1], cells[-1] = accounts, markets, self._accounts.slots_of(accounts)
+            self.table.insert_bulk(missing, cells)
+            self._markets.add_many(accounts, markets)
+            self._log.note(self._disown_bulk, accounts, markets)
+            self._touch_bulk(accounts)
+            slots = self.table.slots_of(keys)
+        return slots
+
+    def drop_empty_bulk(self, keys: np.ndarray) -> None:
+        """Removes those rows of these that nothing keeps; a key may repeat, and have no row."""
+        keys = np.unique(keys)
+        slots, cells = self.table.slots_of(keys), self.table.whole()
+        at = np.flatnonzero(slots >= 0)
+        kept = (cells[np.array(self._keeps)[:, None], slots[at]] != 0).any(axis=0)
+        gone = at[~kept]
+        if gone.size:
+            rows, empty = cells[:, slots[gone]], keys[gone]
+            assert not rows[LOTS : self._reduce_only + 1].any(), "an empty row keeps something"
+            accounts, markets = rows[0], rows[1]
+            self.table.remove_bulk(empty)
+            self._disown_bulk(accounts, markets)
+            self._log.note(self._markets.add_many, accounts, markets)
+            self._touch_bulk(accounts)
+
+    def moved_bulk(
+        self,
+        accounts: np.ndarray,
+        markets: np.ndarray,
+        long_lots: np.ndarray,
+        short_lots: np.ndarray,
+        open_count: int,
+        cost_atoms: int,
+    ) -> None:
+        """Takes account of lots and costs that were written in the columns: who is touched, and by how much the totals
+        rose, of each of these markets and of all. Accounts may repeat.
+        """
+        self._add_totals(markets, long_lots, short_lots, open_count, cost_atoms)
+        self._log.note(self._add_totals, markets, -long_lots, -short_lots, -open_count, -cost_atoms)
+        self._touch_bulk(accounts)
+
+    def _add_totals(
+        self, markets: np.ndarray, long_lots: np.ndarray, short_lots: np.ndarray, open_count: int, cost_atoms: int
+    ) -> None:
+        for market, longs, shorts in zip(markets.tolist(), long_lots.tolist(), short_lots.tolist(), strict=True):
+            interest = self.interest.setdefault(market, MarketInterest())
+            interest.long_lots += longs
+            interest.short_lots += shorts
+        self.open_count += open_count
+        self.cost_atoms += cost_atoms
+
+    def _disown_bulk(self, accounts: np.ndarray, markets: np.ndarray) -> None:
+        for account, market in zip(accounts.tolist(), markets.tolist(), strict=True):
+            self._markets.discard(account, market)
+
+    def _touch_bulk(self, accounts: np.ndarray) -> None:
+        self._log.note(self._touched_many, accounts)
+        self._touched_many(accounts)
 
     def _move_totals(self, market: int, lots_before: int, lots: int, cost_delta: int) -> None:
         interest = self.interest.get(market)
@@ -183,7 +250,8 @@ class PositionRows(Generic[R]):
         assert bool(is_named.all()), "a row is not that of its account and market"
         cells = np.zeros((len(self.table.columns), keys.size), dtype=np.int64)
         cells[: self._kept_columns] = kept
-        cells[-1] = [self._owner_slot(account) for account in accounts.tolist()]
+        cells[-1] = self._accounts.slots_of(accounts)
+        assert bool((cells[-1] >= 0).all()), "a row is not that of an account"
         self.table.insert_many(keys, cells)
         self._markets.add_many(accounts, markets)
         for market, lots, cost in zip(markets.tolist(), kept[LOTS].tolist(), kept[COST].tolist(), strict=True):

@@ -7,6 +7,7 @@ A reservation is what a liquidator has set aside for a position it may have to t
 from collections.abc import Callable
 from typing import NamedTuple
 
+from actors.ledger.account_marks import Marks
 from actors.ledger.position_rows import LOTS, MARKET_BITS, PositionRows
 from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows
 
@@ -47,11 +48,11 @@ class RatioPositions(PositionRows[RatioPosition]):
     def __init__(
         self,
         log: StagingLog,
-        touched: Callable[[int], None],
-        owner_slot: Callable[[int], int],
+        marks: Marks,
+        accounts: Table,
         index_e9: Callable[[int], int],
     ) -> None:
-        super().__init__(RatioPosition, ("lots", "resting", "reserved"), KEPT_COLUMNS, log, touched, owner_slot)
+        super().__init__(RatioPosition, ("lots", "resting", "reserved"), KEPT_COLUMNS, log, marks, accounts)
         self._index_e9 = index_e9
         # Keys of positions that changed since the block began, those undone since among them.
         self.moved: set[int] = set()

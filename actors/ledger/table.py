@@ -134,6 +134,42 @@ class Table:
         assert len(self._slots) == rows + keys.size, "a row exists already"
         return np.arange(first, end)
 
+    def slots_of(self, keys: np.ndarray) -> np.ndarray:
+        """Where the rows of these keys are, -1 where there is none."""
+        find = self._slots.get
+        return np.array([find(key, -1) for key in keys.tolist()], dtype=np.int64)
+
+    def insert_bulk(self, keys: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Adds rows with new keys, a row of `cells` a column, and returns their slots."""
+        taken = [self._take_slot(key) for key in keys.tolist()]
+        slots = np.array(taken, dtype=np.int64)
+        self._data[:, slots] = cells
+        self._log.note(self._discard_bulk, keys)
+        return slots
+
+    def remove_bulk(self, keys: np.ndarray) -> None:
+        """Takes rows out."""
+        if self._log.is_open:
+            self._log.note(self.insert_bulk, keys, self.whole()[:, self.slots_of(keys)])
+        self._discard_bulk(keys)
+
+    def _discard_bulk(self, keys: np.ndarray) -> None:
+        for key in keys.tolist():
+            self._discard(key)
+
+    def whole(self) -> np.ndarray:
+        """All columns over all slots, to be read and written at once; what is staged must be kept for undo first."""
+        return self._data
+
+    def keep_for_undo(self, slots: np.ndarray) -> None:
+        """While staging, these rows come back as they are now; each slot is named once."""
+        if self._log.is_open:
+            keys = np.array([self._keys[slot] for slot in slots.tolist()], dtype=np.int64)
+            self._log.note(self._put_rows, keys, self.whole()[:, slots])
+
+    def _put_rows(self, keys: np.ndarray, cells: np.ndarray) -> None:
+        self.whole()[:, self.slots_of(keys)] = cells
+
     def remove(self, key: int) -> tuple[int, ...]:
         """Takes a row out and returns its values."""
         values = self.row(key)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+from actors.ledger.account_marks import AccountMarks, Int64Array, MarksOf
 from actors.ledger.accounts import Accounts
 from actors.ledger.book_orders import BookOrder, BookOrders
 from actors.ledger.position_rows import PositionRows
@@ -31,9 +32,11 @@ class OrderedBook(ABC):
         self.venue = venue
         self.scalar = scalar
         self.log = log
-        self.touched: set[int] = set()
-        self.accounts = Accounts(log, self._touch_money, signed=True)
-        self.orders = BookOrders(log, self.touched.add)
+        self.touched = AccountMarks()
+        # Marks accounts whose cash or positions changed.
+        self.money = MarksOf(self._touch_money, self._touch_money_of)
+        self.accounts = Accounts(log, self.money, signed=True)
+        self.orders = BookOrders(log, self.touched)
         self.terms = parameters.VenueParameters()
         self.markets: dict[int, parameters.MarketParameters] = {}
         self.marks: dict[int, common.Mark] = {}
@@ -54,6 +57,10 @@ class OrderedBook(ABC):
     @abstractmethod
     def _touch_money(self, account: int) -> None:
         """Cash or positions of the account changed."""
+
+    @abstractmethod
+    def _touch_money_of(self, accounts: Int64Array) -> None:
+        """Cash or positions of these accounts changed."""
 
     @abstractmethod
     def _add_to_sums(self, order: BookOrder, lots: int, step: int) -> None:
@@ -85,6 +92,11 @@ class OrderedBook(ABC):
         """Something of the account changed outside the tables that say so themselves."""
         self.log.note(self.touched.add, account)
         self.touched.add(account)
+
+    def touch_many(self, accounts: Int64Array) -> None:
+        """The same of these; an account may be named more than once."""
+        self.log.note(self.touched.add_many, accounts)
+        self.touched.add_many(accounts)
 
     def add_order(self, order: int, row: BookOrder) -> None:
         """Takes an order or a trigger in; a resting one joins the sums of its position's row."""

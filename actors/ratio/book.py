@@ -26,7 +26,7 @@ class RatioBook(OrderedBook):
         self.changed: set[int] = set()
         # `changed` and `moved` as they were before anything was staged.
         self._certain: tuple[set[int], set[int]] | None = None
-        self.positions = RatioPositions(log, self._touch_money, self.accounts.table.slot, self.index_e9)
+        self.positions = RatioPositions(log, self.money, self.accounts.table, self.index_e9)
         self.reservations = Reservations(self.positions, log)
         self._held = HeldColumns()
 
@@ -96,6 +96,10 @@ class RatioBook(OrderedBook):
     def _touch_money(self, account: int) -> None:
         self.touched.add(account)
         self.changed.add(account)
+
+    def _touch_money_of(self, accounts: Int64Array) -> None:
+        self.touched.add_many(accounts)
+        self.changed.update(accounts.tolist())
 
     def _add_to_sums(self, order: BookOrder, lots: int, step: int) -> None:
         """Orders count at their limit, market orders at the mark, which stays until they are gone (SP-03)."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 
+from actors.ledger.account_marks import AccountMarks, Int64Array, MarksOf
 from actors.ledger.accounts import Accounts
 from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.table import Owned, StagingLog
@@ -22,9 +23,9 @@ class VersionedBook:
 
     def __init__(self, venue: int, log: StagingLog) -> None:
         self.venue = venue
-        self.touched: set[int] = set()
+        self.touched = AccountMarks()
         self.changed: set[int] = set()
-        self.accounts = Accounts(log, self._touch)
+        self.accounts = Accounts(log, MarksOf(self._touch, self._touch_many))
         self.positions = VersionedPositions(log, self._touch)
         self.terms = parameters.VenueParameters()
         self.markets: dict[int, parameters.MarketParameters] = {}
@@ -35,6 +36,10 @@ class VersionedBook:
     def _touch(self, account: int, market: int = 0) -> None:
         self.touched.add(account)
         self.changed.add(account << MARKET_BITS | market)
+
+    def _touch_many(self, accounts: Int64Array) -> None:
+        self.touched.add_many(accounts)
+        self.changed.update((accounts << MARKET_BITS).tolist())
 
     @property
     def dust_e6(self) -> dict[int, int]:

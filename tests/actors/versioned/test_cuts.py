@@ -63,7 +63,7 @@ def holdings(books: list[VersionedBook]) -> list[int]:
 def digests(books: list[VersionedBook]) -> dict[int, bytes]:
     found = {}
     for book in books:
-        book.touched |= set(book.accounts.table.keys())
+        book.touched.add_many(np.array(book.accounts.table.keys(), dtype=np.int64))
         found |= BucketDigester().changed({VENUE: book})
     return found
 
