@@ -40,7 +40,8 @@ def _kill(data_dir: Path, victim: str) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("venue", STORIES)
+# The story of all venues has everybody of the other in it.
+@pytest.mark.parametrize("venue", ["all", pytest.param("margin-trade", marks=pytest.mark.soak)])
 def test_whoever_is_killed_on_ray_changes_nothing(venue: str, tmp_path: Path) -> None:
     prices = write_prices(tmp_path / "BTCUSDT.csv")
     expected = _replayed(_options(venue, prices, "inline"), tmp_path / "inline", lambda _: None)
