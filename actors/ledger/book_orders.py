@@ -1,19 +1,25 @@
 """Orders of the accounts of one venue on one shard: those that rest at a book and triggers that wait for the mark.
 
-Rows by order number. The shard knows of an order what its hold and its owner need; place in the queue is the book's.
-While staging, a row is undone as a whole (row, owners, client id, trigger index).
+Rows by order number, in columns (`order_columns`). The shard knows of an order what its hold and its owner need; place
+in the queue is the book's. While staging, a row is undone as a whole (row, owner, client id, trigger index).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from actors.ledger.table import Owned, Owners, StagingLog, dumped_rows
-from actors.risk.liquidation_index import LiquidationIndex
+from actors.ledger import order_columns as columns
+from actors.ledger.account_marks import Marks
+from actors.ledger.table import Owned, StagingLog, dumped_rows
+from actors.ledger.trigger_index import TriggerIndex
 from breakwater.v1 import common_pb2 as common
 
 POST_ONLY, REDUCE_ONLY, MARKET_ORDER, LADDER_ORDER, UNWINDING = 1, 2, 4, 8, 16
+_FIRST_CAPACITY = 256
+
+Int64Array = NDArray[np.int64]
 
 
 class BookOrder(NamedTuple):
@@ -49,62 +55,103 @@ class BookOrder(NamedTuple):
 class BookOrders:
     """The orders, with who has them and which triggers a mark fires."""
 
-    def __init__(self, log: StagingLog, touched: Callable[[int], None]) -> None:
+    def __init__(self, log: StagingLog, touched: Marks) -> None:
         self._log = log
         self._touched = touched
-        self._rows: dict[int, BookOrder] = {}
-        self._owners = Owners()
-        self._clients: dict[tuple[int, int], int] = {}
-        self._armed = Owners()
+        self._state = np.zeros(columns.STATE, dtype=np.int64)
+        self._make(_FIRST_CAPACITY)
         self._triggers: dict[int, TriggerIndex] = {}
         # Orders inserted, removed or filled since `take_changed`.
         self._changed: set[int] = set()
 
+    def _make(self, capacity: int) -> None:
+        self._rows = np.zeros((capacity, columns.WIDTH), dtype=np.int64)
+        self._heads = np.zeros((capacity, columns.HEAD_WIDTH), dtype=np.int64)
+        self._maps = np.zeros((columns.MAPS, 2 * capacity), dtype=np.int64)
+
     def __contains__(self, order: int) -> bool:
-        return order in self._rows
+        return columns.find_order(self._rows, self._maps, order) >= 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return int(self._state[columns.LIVE])
+
+    def whole(self) -> Int64Array:
+        """The rows as kernels read and write them, an order a row (`order_columns`), free ones with number 0."""
+        return self._rows
+
+    def arrays(self, room: int = 0) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
+        """Rows, heads, maps and state as the functions of `order_columns` take them, with room for so many orders."""
+        needed = len(self) + room
+        if needed > self._rows.shape[0]:
+            rows, heads = self._rows, self._heads
+            self._make(1 << (needed - 1).bit_length())
+            self._rows[: rows.shape[0]], self._heads[: heads.shape[0]] = rows, heads
+            columns.fill_maps(self._rows, self._heads, self._maps, self._state)
+        return self._rows, self._heads, self._maps, self._state
+
+    def slots_of(self, numbers: Int64Array) -> Int64Array:
+        """The row of each order, -1 where there is none."""
+        return columns.slots_of(self._rows, self._maps, numbers)
+
+    def live_slots(self) -> Int64Array:
+        """The rows in use, by order number."""
+        numbers = self._rows[: self._state[columns.ROWS_MADE], columns.NUMBER]
+        slots = np.flatnonzero(numbers)
+        return slots[np.argsort(numbers[slots])]
 
     def numbers(self) -> list[int]:
         """All orders, ascending."""
-        return sorted(self._rows)
+        return self._rows[self.live_slots(), columns.NUMBER].tolist()
 
     def read(self, order: int) -> BookOrder:
         """The row of an order."""
-        return self._rows[order]
+        return BookOrder._make(self.row(order))
 
-    row = read
+    def row(self, order: int) -> list[int]:
+        """The cells of an order, in the order of `BookOrder`."""
+        return self._rows[self._slot(order), 1 : columns.CELLS].tolist()
+
+    def _slot(self, order: int) -> int:
+        slot = columns.find_order(self._rows, self._maps, order)
+        assert slot >= 0, f"there is no order {order}"
+        return slot
 
     def find(self, order: int) -> BookOrder | None:
         """The row of an order, if there is one."""
-        return self._rows.get(order)
+        slot = columns.find_order(self._rows, self._maps, order)
+        return BookOrder._make(self._rows[slot, 1 : columns.CELLS].tolist()) if slot >= 0 else None
 
     def take_changed(self) -> Iterable[tuple[int, BookOrder | None]]:
         """What changed since the last call: order and row, None where it is gone."""
-        changed = [(order, self._rows.get(order)) for order in self._changed]
+        changed = [(order, self.find(order)) for order in self._changed]
         self._changed.clear()
         return changed
 
     def of_account(self, account: int) -> list[int]:
         """Its orders and triggers, ascending."""
-        return self._owners.of(account)
+        return columns.numbers_of(self._rows, self._heads, self._maps, account).tolist()
 
     def count(self, account: int) -> int:
         """How many orders and triggers it has."""
-        return self._owners.count(account)
+        return int(columns.count_of(self._heads, self._maps, account))
 
     def of_account_in(self, account: int, market: int) -> list[int]:
         """Its orders and triggers in a market, ascending."""
-        return [order for order in self.of_account(account) if self._rows[order].market == market]
+        numbers = columns.numbers_of(self._rows, self._heads, self._maps, account)
+        return numbers[self._rows[self.slots_of(numbers), columns.MARKET] == market].tolist()
 
     def by_client(self, account: int, client_id: int) -> int:
         """The live order of the account under this client id, or 0."""
-        return self._clients.get((account, client_id), 0)
+        if not client_id:
+            return 0
+        slot = columns.find_client(self._rows, self._maps, account, client_id)
+        return int(self._rows[slot, columns.NUMBER]) if slot >= 0 else 0
 
     def armed(self, market: int) -> list[int]:
         """Orders of the market that wait for a trigger, ascending."""
-        return self._armed.of(market)
+        live = self._rows[self.live_slots()]
+        waits = (live[:, columns.TRIGGER] != 0) & (live[:, columns.MARKET] == market)
+        return live[waits, columns.NUMBER].tolist()
 
     def triggered(self, market: int, mark_ticks: int) -> list[int]:
         """Armed orders that this mark fires (MT-05), ascending."""
@@ -113,54 +160,85 @@ class BookOrders:
 
     def insert(self, order: int, row: BookOrder) -> None:
         """Adds an order. The client id must be free among the account's live orders."""
-        assert order not in self._rows, f"order {order} exists"
+        slot = columns.insert_row(*self.arrays(1), order, tuple(row))
+        if row.trigger:
+            self._arm(slot)
         if self._log.is_open:
             self._log.note(self.remove, order)
-        account = row.account
-        self._rows[order] = row
         self._changed.add(order)
-        self._owners.add(account, order)
-        if row.client_id:
-            assert (account, row.client_id) not in self._clients, f"client id {row.client_id} is in use"
-            self._clients[account, row.client_id] = order
-        if row.trigger:
-            self._armed.add(row.market, order)
-            self._triggers.setdefault(row.market, TriggerIndex()).add(order, _index_side(row), row.trigger_ticks)
-        self._touched(account)
+        self._touched.add(row.account)
+
+    def insert_bulk(self, cells: Int64Array) -> Int64Array:
+        """Adds orders, a row each: number, then the cells of `BookOrder`. Returns their slots.
+
+        Numbers and, among an account's live orders, client ids must be free.
+        """
+        arrays = self.arrays(len(cells))
+        slots = columns.insert_rows(*arrays, cells)
+        for slot in slots[cells[:, columns.TRIGGER] != 0].tolist():
+            self._arm(slot)
+        self.inserted(slots)
+        return slots
+
+    def inserted(self, slots: Int64Array) -> None:
+        """Rows a kernel has filled and linked: they are undone with what is staged, and their accounts marked."""
+        numbers = self._rows[slots, columns.NUMBER]
+        self._log.note(self.remove_bulk, numbers)
+        self._note_changed(numbers, self._rows[slots, columns.ACCOUNT])
+
+    def _arm(self, slot: int) -> None:
+        order, market = int(self._rows[slot, columns.NUMBER]), int(self._rows[slot, columns.MARKET])
+        index = self._triggers.setdefault(market, TriggerIndex())
+        row = BookOrder._make(self._rows[slot, 1 : columns.CELLS].tolist())
+        self._rows[slot, columns.TRIGGER_PLACE] = index.add(order, _index_side(row), row.trigger_ticks)
 
     def remove(self, order: int) -> BookOrder:
         """Takes an order out and returns its row."""
-        row = self._rows.pop(order)
+        slot = self._slot(order)
+        _, *cells, _, _, place = self._rows[slot].tolist()
+        row = BookOrder._make(cells)
+        if row.trigger:
+            self._triggers[row.market].discard(place)
+        columns.drop_row(*self.arrays(), slot)
         if self._log.is_open:
             self._log.note(self.insert, order, row)
-        account = row.account
         self._changed.add(order)
-        self._owners.discard(account, order)
-        if row.client_id:
-            del self._clients[account, row.client_id]
-        if row.trigger:
-            self._armed.discard(row.market, order)
-            self._triggers[row.market].discard(order)
-        self._touched(account)
+        self._touched.add(row.account)
         return row
+
+    def remove_bulk(self, numbers: Int64Array) -> Int64Array:
+        """Takes orders out, each named once, and returns their rows as `insert_bulk` takes them."""
+        slots = self.slots_of(numbers)
+        assert bool((slots >= 0).all()), f"there is no order {numbers[slots < 0][0]}"
+        rows = self._rows[slots]
+        for row in rows[rows[:, columns.TRIGGER] != 0].tolist():
+            self._triggers[row[columns.MARKET]].discard(row[columns.TRIGGER_PLACE])
+        columns.drop_rows(self._rows, self._heads, self._maps, self._state, slots)
+        cells = rows[:, : columns.CELLS]
+        self._log.note(self.insert_bulk, cells)
+        self._note_changed(numbers, cells[:, columns.ACCOUNT])
+        return cells
+
+    def _note_changed(self, numbers: Int64Array, accounts: Int64Array) -> None:
+        self._changed.update(numbers.tolist())
+        self._touched.add_many(accounts)
 
     def set_remaining(self, order: int, remaining_lots: int) -> None:
         """Lots still open, above zero."""
         assert remaining_lots > 0, f"order {order} would have {remaining_lots} lots"
-        row = self._rows[order]
-        self._log.note(self.set_remaining, order, row.remaining)
-        self._rows[order] = row._replace(remaining=remaining_lots)
+        slot = self._slot(order)
+        self._log.note(self.set_remaining, order, int(self._rows[slot, columns.REMAINING]))
+        self._rows[slot, columns.REMAINING] = remaining_lots
         self._changed.add(order)
-        self._touched(row.account)
+        self._touched.add(int(self._rows[slot, columns.ACCOUNT]))
 
     def dumped_bytes(self) -> int:
         """How long `dump` is."""
-        return 8 * len(self._rows) * (1 + len(BookOrder._fields))
+        return 8 * len(self) * columns.CELLS
 
     def dump(self) -> bytes:
         """All rows by number, in the form of `Table.dump`."""
-        cells = [(order, *self._rows[order]) for order in self.numbers()]
-        return np.array(cells, dtype="<i8").reshape(-1, 1 + len(BookOrder._fields)).T.tobytes()
+        return self._rows[self.live_slots(), : columns.CELLS].T.astype("<i8").tobytes()
 
     def rows_of(self, dumped: bytes, owned: Owned) -> list[tuple[int, BookOrder]]:
         """The owned rows of a dump, by number."""
@@ -170,34 +248,3 @@ class BookOrders:
 def _index_side(row: BookOrder) -> int:
     """The side under which a `LiquidationIndex` (long: mark <= level, short: mark >= level) fires the trigger."""
     return row.side if row.trigger == common.TRIGGER_KIND_TAKE_PROFIT else -row.side
-
-
-class TriggerIndex:
-    """The triggers of one market by the mark that fires them, in slots of their own."""
-
-    def __init__(self) -> None:
-        self._levels = LiquidationIndex()
-        self._slots: dict[int, int] = {}
-        self._orders: list[int] = []
-        self._free: list[int] = []
-
-    def add(self, order: int, side: int, trigger_ticks: int) -> None:
-        """An armed order; side as in `LiquidationIndex`."""
-        if self._free:
-            slot = self._free.pop()
-            self._orders[slot] = order
-        else:
-            slot = len(self._orders)
-            self._orders.append(order)
-        self._slots[order] = slot
-        self._levels.set(slot, side, trigger_ticks)
-
-    def discard(self, order: int) -> None:
-        """The order is armed no more."""
-        slot = self._slots.pop(order)
-        self._free.append(slot)
-        self._levels.clear(slot)
-
-    def met(self, mark_ticks: int) -> list[int]:
-        """Orders this mark fires, ascending."""
-        return sorted(self._orders[slot] for slot in self._levels.scan(mark_ticks).tolist())
