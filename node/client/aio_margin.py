@@ -19,6 +19,8 @@ from breakwater.v1 import (
 )
 from node.client import order_requests
 from node.client.aio_calls import AsyncCalls
+from node.client.column_bytes import ColumnAnswer
+from node.client.column_stream import ColumnStream, submit_columns
 from node.client.order_requests import MARGIN_TRADE_VENUE, HistoryWord, SelfTradeWord, TimeInForceWord, TriggerWord
 from node.client.requests import DEFAULT_MARKET, SideWord, new_key
 
@@ -120,6 +122,14 @@ class AsyncMarginTrade(AsyncCalls):
 
         async for response in self._stream(self.orders.StreamOrders, requests()):
             yield response
+
+    def column_stream(self, cancel_on_disconnect: Iterable[int] = (), venue: int = MARGIN_TRADE_VENUE) -> ColumnStream:
+        """The same stream for batches that are bytes already, as `column_bytes.batch_bytes` makes them."""
+        return ColumnStream(self._doors, venue, list(cancel_on_disconnect))
+
+    async def submit_columns(self, batch: bytes) -> ColumnAnswer:
+        """`submit_batch` for a batch that is bytes already, which has a key of its own; it is not repeated."""
+        return await submit_columns(self._doors, batch, self.timeout_s)
 
     async def open_orders(
         self, account: int, market: int = 0, venue: int = MARGIN_TRADE_VENUE

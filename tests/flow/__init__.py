@@ -1,0 +1,1 @@
+"""The load generator: its statistics, its counting, and short runs against real nodes."""
