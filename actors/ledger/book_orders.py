@@ -147,6 +147,10 @@ class BookOrders:
         slot = columns.find_client(self._rows, self._maps, account, client_id)
         return int(self._rows[slot, columns.NUMBER]) if slot >= 0 else 0
 
+    def by_client_bulk(self, accounts: Int64Array, client_ids: Int64Array) -> Int64Array:
+        """`by_client` of each of these."""
+        return columns.numbers_of_clients(self._rows, self._maps, accounts, client_ids)
+
     def armed(self, market: int) -> list[int]:
         """Orders of the market that wait for a trigger, ascending."""
         live = self._rows[self.live_slots()]

@@ -104,6 +104,18 @@ def slots_of(rows: np.ndarray, maps: np.ndarray, numbers: np.ndarray) -> np.ndar
 
 
 @njit(cache=True)
+def numbers_of_clients(rows: np.ndarray, maps: np.ndarray, accounts: np.ndarray, client_ids: np.ndarray) -> np.ndarray:
+    """The live order of each account under its client id, 0 where there is none."""
+    numbers = np.zeros(accounts.shape[0], np.int64)
+    for place in range(accounts.shape[0]):
+        if client_ids[place] != 0:
+            slot = find_client(rows, maps, accounts[place], client_ids[place])
+            if slot >= 0:
+                numbers[place] = rows[slot, NUMBER]
+    return numbers
+
+
+@njit(cache=True)
 def new_row(rows: np.ndarray, state: np.ndarray) -> np.int64:
     """A free row for an order, to be filled and then linked; there must be room."""
     slot = state[FREE_ROW] - 1

@@ -79,6 +79,9 @@ class Model:
         for account in ACCOUNTS:
             for client in range(13):
                 assert orders.by_client(account, client) == named.get((account, client), 0)
+        pairs = [(account, client) for account in ACCOUNTS for client in range(13)]
+        accounts, clients = np.array(pairs).T
+        assert orders.by_client_bulk(accounts, clients).tolist() == [named.get(pair, 0) for pair in pairs]
         for market in MARKETS:
             armed = {number: row for number, row in rows.items() if row.market == market and row.trigger}
             assert orders.armed(market) == sorted(armed)
