@@ -2,10 +2,11 @@
 
 import pytest
 from blake3 import blake3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.chain import merkle
+from actors.chain.numbered_events import NumberedEvents
 
 LEAVES = st.lists(st.binary(max_size=80), max_size=70)
 
@@ -35,6 +36,7 @@ def naive_split(count: int) -> int:
     return split
 
 
+@settings(deadline=None)
 @given(LEAVES)
 def test_roots_and_paths_equal_the_naive_twin(leaves: list[bytes]) -> None:
     root = merkle.root(leaves)
@@ -45,6 +47,7 @@ def test_roots_and_paths_equal_the_naive_twin(leaves: list[bytes]) -> None:
         assert merkle.verify(root, leaf, index, len(leaves), path)
 
 
+@settings(deadline=None)
 @given(LEAVES.filter(lambda leaves: len(leaves) > 1), st.data())
 def test_any_change_is_refused(leaves: list[bytes], data: st.DataObject) -> None:
     root, count = merkle.root(leaves), len(leaves)
@@ -63,6 +66,15 @@ def test_any_change_is_refused(leaves: list[bytes], data: st.DataObject) -> None
     assert not merkle.verify(root, leaf, index, count, [*path[:step], bytes(damaged), *path[step + 1 :]])
     other = data.draw(st.integers(0, count - 1).filter(lambda place: leaves[place] != leaf or place == index))
     assert merkle.verify(root, leaf, other, count, path) == (other == index)
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=1_100), max_size=40))
+def test_events_in_one_piece_have_the_root_of_their_list(leaves: list[bytes]) -> None:
+    numbered = NumberedEvents.of(leaves)
+    assert merkle.root(numbered) == naive_root(leaves)
+    if leaves:
+        assert merkle.path(numbered, len(leaves) - 1) == naive_path(leaves, len(leaves) - 1)
 
 
 def test_an_odd_leaf_is_not_doubled() -> None:
