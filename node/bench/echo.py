@@ -1,4 +1,7 @@
-"""The peer of the door: a gRPC server whose one unary method answers the bytes it was sent.
+"""The peers of the door, a gRPC server without risk, book and journal.
+
+Its one unary method answers the bytes it was sent. Its stream of columns reads every column into NumPy and answers as
+many columns as a node does.
 
 `python -m node.bench.echo` says its address as one JSON object on standard output, then serves until standard input
 is closed.
@@ -8,12 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any, Final
 
 import grpc
+import numpy as np
 import orjson
 
+from actors.columns import matrix
+from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, orders_pb2
+from node.bench.mixed_flow import field
+from node.client.channel import OPTIONS
+
 METHOD: Final = "/breakwater.bench.Echo/Say"
+STREAM: Final = "/breakwater.v1.OrderService/StreamOrders"
+_COLUMNS: Final = 10
+_FIRST_COLUMN: Final = answers_pb2.BatchOutcome.COMMAND_FIELD_NUMBER
+_STATUS, _REFERENCE = 1, 5
 
 
 async def serve() -> None:
@@ -22,16 +37,37 @@ async def serve() -> None:
     async def say(request: bytes, context: Any) -> bytes:
         return request
 
-    service, name = METHOD[1:].split("/")
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    handlers = {name: grpc.unary_unary_rpc_method_handler(say)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    async def stream(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[orders_pb2.StreamOrdersResponse]:
+        heights = count(1)
+        async for request in requests:
+            yield _answer(next(heights), orders_pb2.StreamOrdersRequest.FromString(request).batch)
+
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *OPTIONS])
+    serialize = orders_pb2.StreamOrdersResponse.SerializeToString
+    for path, handler in (
+        (METHOD, grpc.unary_unary_rpc_method_handler(say)),
+        (STREAM, grpc.stream_stream_rpc_method_handler(stream, response_serializer=serialize)),
+    ):
+        service, name = path[1:].split("/")
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {name: handler}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     sys.stdout.write(orjson.dumps({"address": f"127.0.0.1:{port}"}).decode() + "\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
     await server.stop(None)
+
+
+def _answer(height: int, batch: commands_pb2.CommandBatch) -> orders_pb2.StreamOrdersResponse:
+    """Every command rests, under a number as a node gives it."""
+    read = matrix(batch.place_orders if batch.HasField("place_orders") else batch.cancel_book_orders)
+    columns = np.zeros((_COLUMNS, read.shape[1]), dtype=np.int64)
+    columns[_STATUS] = common_pb2.OUTCOME_STATUS_RESTING
+    columns[_REFERENCE] = height << 20 | np.arange(read.shape[1])
+    parts = [field(number, column.tobytes()) for number, column in enumerate(columns, _FIRST_COLUMN)]
+    outcome = answers_pb2.BatchOutcome.FromString(b"".join(parts))
+    outcome.height = height
+    return orders_pb2.StreamOrdersResponse(sequence=height, outcome=outcome)
 
 
 if __name__ == "__main__":

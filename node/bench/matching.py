@@ -62,6 +62,11 @@ def matching_row(batches: int) -> Row:
     return Row(name, ours_ns, "ns/op", REACH_NS, "limit-order-book, one call an operation", theirs_ns)
 
 
+def kernel_ns(batches: int) -> float:
+    """Nanoseconds an operation of ours, alone."""
+    return _measured(mixed_flow(WARM_BATCHES + batches), None)[0]
+
+
 class _Draw:
     """The flow drawn batch by batch. A book of our own is led along: cancels name orders that rest."""
 

@@ -39,6 +39,9 @@ class Program:
             self.stop()
             raise ChildProcessError(f"{module} ended before it served (log: {log})")
         self.facts: dict[str, Any] = orjson.loads(line)
+        if "error" in self.facts:
+            self.stop()
+            raise ChildProcessError(f"{module} does not serve: {self.facts['error']} (log: {log})")
 
     def stop(self) -> None:
         """Asks it to end, and ends it when it does not."""

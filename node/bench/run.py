@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Final
 
-from node.bench import api, blocks, cross_scan, crowd, journal_append, matching, replay_speed, scan
+from node.bench import api, blocks, cross_scan, crowd, journal_append, matching, replay_speed, scan, stream
 from node.bench.table import Row
 
+# What a piece of this name measures, given a folder of its own and whether to be quick.
+PIECES: Final[dict[str, Callable[[Path, bool], Iterator[Row]]]] = {
+    "stream": stream.rows,
+    "scan": lambda _, quick: scan.rows(quick),
+    "matching": lambda _, quick: matching.rows(quick),
+    "cross-scan": lambda _, quick: cross_scan.rows(quick),
+    "crowd": lambda _, quick: crowd.rows(quick),
+    "journal": journal_append.rows,
+    "replay": lambda _, quick: replay_speed.rows(quick),
+    "blocks": blocks.rows,
+    "api": api.rows,
+}
 
-def rows(scratch: Path, quick: bool) -> Iterator[Row]:
-    """Measures and yields row by row. Files are made in a folder below `scratch` that is removed at the end."""
+
+class UnknownPiece(Exception):
+    """There is no piece of this name; the message lists them."""
+
+
+def rows(scratch: Path, quick: bool, only: Collection[str] = ()) -> Iterator[Row]:
+    """Measures and yields row by row: every piece, or those named. Raises UnknownPiece.
+
+    Files are made in a folder below `scratch` that is removed at the end.
+    """
+    for name in only:
+        if name not in PIECES:
+            raise UnknownPiece(f"there is no piece {name!r}: {', '.join(PIECES)}")
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as folder:
-        directory = Path(folder)
-        yield from scan.rows(quick)
-        yield from matching.rows(quick)
-        yield from cross_scan.rows(quick)
-        yield from crowd.rows(quick)
-        yield from journal_append.rows(directory, quick)
-        yield from replay_speed.rows(quick)
-        yield from blocks.rows(directory, quick)
-        yield from api.rows(directory, quick)
+        for name, piece in PIECES.items():
+            if not only or name in only:
+                directory = Path(folder) / name
+                directory.mkdir()
+                yield from piece(directory, quick)

@@ -11,6 +11,7 @@ from node.cli.output import JsonOption, errors, put_json, put_line
 
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats and smaller books.")] = False,
+    only: Annotated[list[str] | None, typer.Option(metavar="PIECE", help="Measure this piece only; repeat.")] = None,
     scratch: Annotated[Path, typer.Option(help="Folder to measure the disk in; left as it was.")] = Path("runs"),
     as_json: JsonOption = False,
 ) -> None:
@@ -23,7 +24,7 @@ def bench(
     begun_s = time.monotonic()
     progress = errors()
     measured = []
-    for row in rows(scratch, quick):
+    for row in rows(scratch, quick, only or ()):
         measured.append(row)
         progress.print(f"{row.name}: {row.to_text()[1]} {row.unit}", markup=False, soft_wrap=True)
     facts = document(measured, quick, time.monotonic() - begun_s)

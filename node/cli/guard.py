@@ -15,6 +15,7 @@ _SPOKEN = {
     ("node.cli.output", "Refusal"): EXIT_NO,
     ("node.client.errors", "RefusedError"): EXIT_NO,
     ("node.load.bars", "PriceFileError"): EXIT_USAGE,
+    ("node.bench.run", "UnknownPiece"): EXIT_USAGE,
     ("node.load.driver", "ReplayError"): EXIT_NO,
     ("node.report.receipt_file", "ReceiptFileError"): EXIT_NO,
     ("node.settings", "ConfigError"): EXIT_USAGE,
