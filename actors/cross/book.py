@@ -1,5 +1,7 @@
 """One Margin Trade venue on one shard: accounts, positions, orders, and what the block told of the markets."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from actors.columns import among
@@ -8,9 +10,9 @@ from actors.ledger.account_marks import AccountMarks, Int64Array
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.cross_positions import KEPT_COLUMNS, CrossPosition, CrossPositions
-from actors.ledger.held_columns import HeldColumns, HeldOrder
 from actors.ledger.position_rows import MARKET_BITS
 from actors.ledger.table import Owned, StagingLog, Table, dumped_rows
+from actors.orders.adverse import losing_orders
 from actors.orders.book import OrderedBook
 from actors.risk.slack_zones import SlackZones
 from actors.risk.tiers import Tiers, tiers_of
@@ -45,7 +47,6 @@ class CrossBook(OrderedBook):
         self.unscanned = AccountMarks()
         self.zones = SlackZones()
         self.positions = CrossPositions(log, self.money, self.accounts.table)
-        self._held = HeldColumns()
         self.ladder = Table(LADDER_COLUMNS, log)
         self.tiers: dict[int, Tiers] = {}
         self.unwound_ms: dict[int, int] = {}
@@ -90,41 +91,40 @@ class CrossBook(OrderedBook):
             return 0
         return self.ladder.get(account, "acted_rung")
 
-    def retake_adverse(self, moved: set[int]) -> None:
-        """`buy_adverse` and `sell_adverse` of every row in markets whose mark moved. Never while staging."""
-        table = self.positions.table
+    def retake_adverse(self, before: Mapping[int, int]) -> None:
+        """`buy_adverse` and `sell_adverse` of every row in the markets whose mark was another `before`, in ticks.
+
+        Never while staging.
+        """
+        assert not self.log.is_open, "marks are never staged"
         if self.scalar:
-            buys, sells = self._scalar_adverse(moved, table.slots_made)
-        else:
-            buys, sells = self._adverse_by_columns(moved, table.slots_made)
-        in_moved = among(table.column("market")[: table.slots_made], moved)
-        for name, sums in (("buy_adverse", buys), ("sell_adverse", sells)):
-            slots = np.flatnonzero(in_moved & (table.column(name)[: table.slots_made] != sums))
-            table.put_column(name, slots, sums[slots])
+            self._retake_scalar(set(before))
+            return
+        self._add_adverse(before, -1)
+        self._add_adverse({market: self.mark_ticks(market) for market in before}, 1)
 
-    def _adverse_by_columns(self, moved: set[int], slots: int) -> tuple[np.ndarray, np.ndarray]:
-        self._held.update({order: self._held_order(row) for order, row in self.orders.take_changed()})
-        width = max(self.markets, default=0) + 1
-        marks, k = np.zeros(width, dtype=np.int64), np.zeros(width, dtype=np.int64)
-        has_moved = np.zeros(width, dtype=np.bool_)
-        for market in moved & self.markets.keys():
-            marks[market], k[market], has_moved[market] = self.mark_ticks(market), self.k(market), True
-        return self._held.adverse_atoms(marks, k, has_moved, slots)
+    def _add_adverse(self, marks: Mapping[int, int], times: int) -> None:
+        """What orders would lose at these marks joins their rows so often."""
+        table, layout = self.positions.table, self.positions.layout
+        losing = losing_orders(self, marks, with_reduce_only=False)
+        slots, cells = table.slots_of(losing.keys), table.whole()
+        assert bool((slots >= 0).all()), "an order rests without a row of its position"
+        for cell, mine in ((layout.buy_adverse, losing.sides > 0), (layout.sell_adverse, losing.sides < 0)):
+            np.add.at(cells[cell], slots[mine], times * losing.atoms[mine])
+            assert bool((cells[cell, slots[mine]] >= 0).all()), "orders would lose less than nothing"
 
-    def _scalar_adverse(self, moved: set[int], slots: int) -> tuple[np.ndarray, np.ndarray]:
-        self.orders.take_changed()
+    def _retake_scalar(self, moved: set[int]) -> None:
+        table = self.positions.table
+        slots = table.slots_made
         buys, sells = np.zeros(slots, dtype=object), np.zeros(slots, dtype=object)
         for row in map(self.orders.read, self.orders.numbers()):
-            held = self._held_order(row) if row.market in moved else None
-            if held:
-                (buys if row.side > 0 else sells)[held[0]] += self.adverse(row, row.remaining)
-        return buys, sells
-
-    def _held_order(self, row: BookOrder | None) -> HeldOrder | None:
-        if row is None or row.trigger or row.flags & REDUCE_ONLY:
-            return None
-        account, market, side, limit, _, remaining, *_ = row
-        return self.positions.table.slot(account << MARKET_BITS | market), market, side, limit, remaining
+            if row.market in moved and not row.trigger and not row.flags & REDUCE_ONLY:
+                slot = table.slot(row.account << MARKET_BITS | row.market)
+                (buys if row.side > 0 else sells)[slot] += self.adverse(row, row.remaining)
+        in_moved = among(table.column("market")[:slots], moved)
+        for name, sums in (("buy_adverse", buys), ("sell_adverse", sells)):
+            changed = np.flatnonzero(in_moved & (table.column(name)[:slots] != sums))
+            table.put_column(name, changed, sums[changed])
 
     def _touch_money(self, account: int) -> None:
         self.touched.add(account)

@@ -1,13 +1,16 @@
 """Phases 3 and 4 of a cross book: the legs the desks owe, then marks and funding."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from actors.columns import RowGatherer, add_row, rows
+from actors.columns import RowGatherer, add_row, matrix, row_count, rows
 from actors.cross.book import VAULT, CrossBook
 from actors.event_rows import body_number
-from actors.orders.moves import Moves
+from actors.legs import kernel
+from actors.legs.runs import FEW_LEGS, Int64Array, Run, assert_known, run, split_legs
+from actors.orders.moves import Moves, key_columns
 from actors.risk.cross_funding import funding_payments_ceil_atoms
 from actors.rulebooks import margin_trade
 from actors.sinks import FUND, LADDER, LADDER_SETTLE, SETTLE, EventSink
@@ -18,6 +21,13 @@ from breakwater.v1 import events_pb2 as events
 # Ladder orders have this bit in their number and no row here (docs/margin-trade.md).
 LADDER_NUMBER = 1 << 19
 _FUNDED_BODY = body_number("funding_paid")
+# Kinds of legs that columns can do.
+_RUN_KINDS = (
+    events.CROSS_LEG_KIND_FILL,
+    events.CROSS_LEG_KIND_GONE,
+    events.CROSS_LEG_KIND_TAKEOVER,
+    events.CROSS_LEG_KIND_DELEVERAGED,
+)
 # `partial_pending` of the ladder's row: a partial was sent; the book filled something of it.
 PARTIAL_SENT, PARTIAL_FILLED = 1, 2
 _TOLD_AS_CREDITED = {
@@ -89,13 +99,48 @@ class _Settling(Moves):
             return (LADDER, self._round, LADDER_SETTLE + account, market)
         return super().told_under(account, market)
 
+    def told_under_many(self, accounts: Int64Array, markets: Int64Array) -> Int64Array:
+        """See `told_under`."""
+        if self._round:
+            return key_columns(LADDER, self._round, LADDER_SETTLE + accounts, markets)
+        return super().told_under_many(accounts, markets)
+
+    def run(self, legs: Int64Array) -> Run:
+        """Legs of the kinds columns can do."""
+        orders, accounts = legs[kernel.LEG_ORDER], legs[kernel.LEG_ACCOUNT]
+        is_desks = (orders == 0) | (orders & LADDER_NUMBER != 0) | (accounts == VAULT)
+        assert_known(self.book, legs, ~is_desks)
+        done = run(self.book, legs, self.book.height if self._round else 0)
+        if self._round:
+            for account in np.unique(done.missing).tolist():
+                self._note_partial(account)
+        self.tell_run(done)
+        return done
+
 
 def settle_cross_legs(
     book: CrossBook, legs: batches.CrossLegs, dues: RowGatherer[batches.CrossDues], sink: EventSink, ladder_round: int
 ) -> None:
     """Applies the venue's legs in their order (class, command, market, leg); fees become dues. It cannot refuse."""
     settling = _Settling(book, sink, ladder_round)
-    for row in rows(legs):
+    fees, liquidation_fees = 0, 0
+    if not book.scalar and row_count(legs) >= FEW_LEGS:
+        columns = matrix(legs)
+        by_columns, by_rows = split_legs(columns, _RUN_KINDS)
+        done = settling.run(columns[:, by_columns])
+        fees, liquidation_fees = done.total(kernel.FEE), done.total(kernel.LIQUIDATION_FEE)
+        left = columns[:, by_rows].T.tolist()
+    else:
+        left = rows(legs)
+    _settle_rows(settling, left)
+    moves = settling.moves.values()
+    _owe(book, dues, batches.CROSS_DUE_KIND_TRADING_FEES, fees + sum(move.fee for move in moves))
+    liquidation_fees += sum(move.liquidation_fee for move in moves)
+    _owe(book, dues, batches.CROSS_DUE_KIND_LIQUIDATION_FEES, liquidation_fees)
+
+
+def _settle_rows(settling: _Settling, legs: Iterable[Sequence[Any]]) -> None:
+    for row in legs:
         leg_class, command, market, leg, _, account, kind, order, lots, quote, fee, liquidation_fee, *money = row
         if kind == events.CROSS_LEG_KIND_FILL:
             settling.fill(account, market, order, lots, quote, (fee, liquidation_fee))
@@ -110,9 +155,6 @@ def settle_cross_legs(
             settling.move_money(account, kind, amount, reference, (leg_class, command, leg))
     settling.post_cash()
     settling.tell()
-    moves = settling.moves.values()
-    _owe(book, dues, batches.CROSS_DUE_KIND_TRADING_FEES, sum(move.fee for move in moves))
-    _owe(book, dues, batches.CROSS_DUE_KIND_LIQUIDATION_FEES, sum(move.liquidation_fee for move in moves))
 
 
 def _owe(book: CrossBook, dues: RowGatherer[batches.CrossDues], kind: "batches.CrossDueKind", amount: int) -> None:
@@ -122,14 +164,15 @@ def _owe(book: CrossBook, dues: RowGatherer[batches.CrossDues], kind: "batches.C
 
 def take_marks(book: CrossBook, marks: Iterable[common.Mark]) -> None:
     """The marks of the block; where one moved, what resting orders would lose against it is taken anew (MT-02)."""
-    moved = set()
+    before = {}
     for mark in marks:
         if mark.venue == book.venue:
-            if mark.mark_ticks != book.mark_ticks(mark.market):
-                moved.add(mark.market)
+            ticks = book.mark_ticks(mark.market)
+            if mark.mark_ticks != ticks:
+                before[mark.market] = ticks
             book.marks[mark.market] = mark
-    if moved:
-        book.retake_adverse(moved)
+    if before:
+        book.retake_adverse(before)
 
 
 def fund(book: CrossBook, nets: batches.FundingNets, dues: RowGatherer[batches.CrossDues], sink: EventSink) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from actors.ledger.account_marks import Marks
 from actors.ledger.hot_table import HotTable
+from actors.ledger.row_layout import layout_of
 from actors.ledger.table import Owned, Owners, StagingLog, Table, owned_rows
 
 MARKET_BITS = 16
@@ -56,6 +57,7 @@ class PositionRows(Generic[R]):
         self._reduce_only = kind._fields.index("reduce_only")
         self._keeps = tuple(kind._fields.index(name) for name in keeps)
         self._kept_columns = kept_columns
+        self.layout = layout_of(kind, keeps)
         self.table = HotTable(kind._fields, log, named=2)
         self._markets = Owners()
         self.interest: dict[int, MarketInterest] = {}

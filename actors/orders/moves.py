@@ -3,7 +3,11 @@
 One call's legs on one book. Cash of fills is posted in one go, by whoever needs balances to be right before the end.
 """
 
+import numpy as np
+
 from actors.event_rows import body_number
+from actors.legs import kernel
+from actors.legs.runs import COMMAND_BITS, Int64Array, Run, free_of
 from actors.orders.book import OrderedBook
 from actors.rulebooks import margin_trade
 from actors.sinks import SETTLE, EventSink
@@ -80,7 +84,7 @@ class Moves:
         One that was amended to fewer lots in the very block in which the book filled it has no row any more: its first
         fills have used it up, the others only move the position.
         """
-        assert order >> 20 <= self.book.height, f"order {order} of account {account} is of a later block"
+        assert order >> COMMAND_BITS <= self.book.height, f"order {order} of account {account} is of a later block"
         return order in self.book.orders
 
     def fill_without_row(self, account: int) -> None:
@@ -93,6 +97,17 @@ class Moves:
         """The sort key of the position's event."""
         return (SETTLE, self.book.venue << 8 | TOLD_CLASS, account, market)
 
+    def told_under_many(self, accounts: Int64Array, markets: Int64Array) -> Int64Array:
+        """`told_under` of equally long columns, a key a column."""
+        return key_columns(SETTLE, self.book.venue << 8 | TOLD_CLASS, accounts, markets)
+
+    def tell_run(self, run: Run) -> None:
+        """One event for each position that a run of legs moved."""
+        told = run.done[:, [kernel.REALISED, kernel.FEE, kernel.LIQUIDATION_FEE]]
+        fields = np.column_stack((run.lots, run.cost_atoms, told, free_of(self.book, run.accounts)))
+        keys = self.told_under_many(run.accounts, run.markets)
+        self._sink.emit_rows(keys, _UPDATED_BODY, self.book.venue, run.markets, run.accounts, fields)
+
     def tell(self) -> None:
         """One event for each position that moved, after all legs of the call."""
         venue, accounts = self.book.venue, self.book.accounts
@@ -100,6 +115,13 @@ class Moves:
             lots, cost = self._positions.position(account, market)
             fields = (lots, cost, move.realised, move.fee, move.liquidation_fee, accounts.free(account))
             self._sink.emit_row(self.told_under(account, market), _UPDATED_BODY, venue, market, account, fields)
+
+
+def key_columns(phase: int, a: int, b: Int64Array, c: Int64Array) -> Int64Array:
+    """Sort keys that differ in their last two numbers."""
+    keys = np.empty((4, b.size), dtype=np.int64)
+    keys[0], keys[1], keys[2], keys[3] = phase, a, b, c
+    return keys
 
 
 def position_after(lots: int, cost_atoms: int, moved_lots: int, quote_atoms: int) -> margin_trade.Fill:

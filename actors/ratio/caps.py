@@ -27,9 +27,7 @@ def failing_of(book: RatioBook, owners: np.ndarray) -> np.ndarray:
     accounts = book.accounts.table
     failing = np.zeros(accounts.slots_made, dtype=np.bool_)
     unsure = owners
-    if book.scalar:
-        book.orders.take_changed()
-    else:
+    if not book.scalar:
         equity, least, most = _bounds(book)
         # Who needs nothing has no ratio to fail, whatever it owes.
         failing[owners] = (equity[owners] < least[owners]) & (most[owners] > 0)
@@ -66,7 +64,7 @@ def _bounds(book: RatioBook) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     owner = columns["owner_slot"]
     equity = accounts.column("free")[: accounts.slots_made].copy()
     np.add.at(equity, owner, np.where(gains | (upnl < 0), upnl, 0) - accrued)
-    equity = equity - book.adverse_atoms(by_market[1])
+    equity = equity - book.adverse_atoms()
     least = most = (np.abs(lots) + columns["reserved"]) * per_lot
     for side, name in ((1, "buy"), (-1, "sell")):
         opposite = np.maximum(-side * lots, 0)
