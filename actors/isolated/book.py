@@ -23,8 +23,8 @@ class IsolatedBook:
         self.scalar = scalar
         self.touched = AccountMarks()
         self.accounts = Accounts(log, self.touched)
-        self.positions = IsolatedPositions(log, self.touched.add)
-        self.orders = RestingOpens(log, self.touched.add)
+        self.positions = IsolatedPositions(log, self.touched, self.accounts.table)
+        self.orders = RestingOpens(log, self.touched, self.accounts.table)
         self.terms = parameters.VenueParameters()
         self.halt_age_ms: dict[int, int] = {}
         self.marks: dict[int, common.Mark] = {}

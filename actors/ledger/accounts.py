@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from actors.ledger.account_marks import Marks
-from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows, owned_rows
+from actors.ledger.row_chains import RowChains
+from actors.ledger.table import Owned, StagingLog, Table, dumped_rows, owned_rows
 from actors.units import BALANCE_BOUND
 
 _MONEY = ("free", "held", "pending", "deposited", "withdrawn")
@@ -41,7 +42,7 @@ class Accounts:
         self._lowest_free = 1 - BALANCE_BOUND if signed else 0
         self.table = Table(("account", "frozen", *_MONEY), log)
         self.withdrawals = Table(("account", "amount"), log)
-        self._requests = Owners()
+        self._requests = RowChains()
         self.sums = AccountSums()
 
     def __contains__(self, account: int) -> bool:
@@ -126,16 +127,19 @@ class Accounts:
         """Moves from free to pending until the custodian decides."""
         self.post(account, free=-amount_atoms, pending=amount_atoms)
         self._insert_withdrawal(withdrawal, account, amount_atoms)
-        self._log.note(self._requests.discard, account, withdrawal)
+        self._log.note(self._forget_withdrawal, account, withdrawal)
 
     def withdrawals_of(self, account: int) -> list[int]:
         """Withdrawals not decided yet, ascending."""
-        return self._requests.of(account)
+        slots = self._requests.slots_of(self.table.find_slot(account))
+        return sorted(map(self.withdrawals.key_at, slots))
 
     def decide_withdrawal(self, withdrawal: int, confirmed: bool) -> int:
         """Takes a pending withdrawal out, or back to free; returns its atoms."""
-        account, amount = self.withdrawals.remove(withdrawal)
-        self._requests.discard(account, withdrawal)
+        account, amount = self.withdrawals.row(withdrawal)
+        self._log.note(self._own_withdrawal, account, withdrawal)
+        self._forget_withdrawal(account, withdrawal)
+        self.withdrawals.remove(withdrawal)
         if confirmed:
             self.post(account, pending=-amount, withdrawn=amount)
         else:
@@ -144,7 +148,13 @@ class Accounts:
 
     def _insert_withdrawal(self, withdrawal: int, account: int, amount_atoms: int) -> None:
         self.withdrawals.insert(withdrawal, account, amount_atoms)
-        self._requests.add(account, withdrawal)
+        self._own_withdrawal(account, withdrawal)
+
+    def _own_withdrawal(self, account: int, withdrawal: int) -> None:
+        self._requests.link(self.table.slot(account), self.withdrawals.slot(withdrawal))
+
+    def _forget_withdrawal(self, account: int, withdrawal: int) -> None:
+        self._requests.unlink(self.table.slot(account), self.withdrawals.slot(withdrawal))
 
     def _add_to_sum(self, name: str, delta: int) -> None:
         setattr(self.sums, name, getattr(self.sums, name) + delta)
@@ -160,7 +170,7 @@ class Accounts:
     def fill(self, dumped: list[bytes], owned: Owned) -> None:
         """Takes the owned rows of a dump."""
         accounts, cells = owned_rows(dumped[0], len(self.table.columns), owned)
-        self.table.insert_many(accounts, cells)
+        self.table.insert_bulk(accounts, cells)
         self._touched_many(accounts)
         for name, column in zip(_MONEY, cells[-len(_MONEY) :], strict=True):
             self._add_to_sum(name, sum(column.tolist()))

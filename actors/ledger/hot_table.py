@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from actors.ledger.key_index import Int64Array
 from actors.ledger.table import StagingLog, Table
 
 # So many rows stay lists; then all of them are columns alone again.
@@ -28,8 +29,11 @@ class HotTable(Table):
         """The row to be read, in column order; a later change shows in it."""
         row = self._hot.get(key)
         if row is None:
-            row = self._hot[key] = self._data[:, self._slots[key]].tolist()
+            row = self._hot[key] = self._data[self.slot(key)].tolist()
         return row
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._hot or self._index.find(key) >= 0
 
     def changing(self, key: int) -> list[int]:
         """The row to be written to; while staging it comes back as it was before."""
@@ -40,31 +44,31 @@ class HotTable(Table):
         self._changed.add(key)
         return row
 
-    def column(self, name: str) -> np.ndarray:
+    def column(self, name: str) -> Int64Array:
         """The column over all slots as it stands, to be read at once."""
         self._write_back()
         return super().column(name)
 
-    def whole(self) -> np.ndarray:
+    def whole(self) -> Int64Array:
         """See `Table`; no row is hot after it."""
         self._write_back()
         self._hot.clear()
-        return self._data
+        return super().whole()
 
-    def insert_bulk(self, keys: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    def insert_bulk(self, keys: Int64Array, cells: Int64Array) -> Int64Array:
         """See `Table`."""
         slots = super().insert_bulk(keys, cells)
         if self._log.is_open:
             self._noted.update(keys.tolist())
         return slots
 
-    def put_column(self, name: str, slots: np.ndarray, values: np.ndarray) -> None:
+    def put_column(self, name: str, slots: Int64Array, values: Int64Array) -> None:
         """Overwrites a cell of each of these slots; never while staging."""
         assert not self._log.is_open, "columns are not staged"
         self._write_back()
-        self._data[self._place[name], slots] = values
-        for slot in slots.tolist():
-            self._hot.pop(self._keys[slot], None)
+        self._data[slots, self._place[name]] = values
+        for key in self._index.keys_at(slots).tolist():
+            self._hot.pop(key, None)
 
     def insert(self, key: int, *values: int) -> int:
         """See `Table`."""
@@ -78,8 +82,11 @@ class HotTable(Table):
     def _discard(self, key: int) -> None:
         self._hot.pop(key, None)
         self._changed.discard(key)
-        self._data[self._named :, self._slots[key]] = 0
-        super()._discard(key)
+        self._data[self._index.discard(key), self._named :] = 0
+
+    def _discard_bulk(self, keys: Int64Array) -> None:
+        self.whole()
+        self._data[self._index.discard_many(keys), self._named :] = 0
 
     def row(self, key: int) -> tuple[int, ...]:
         """See `Table`."""
@@ -92,6 +99,12 @@ class HotTable(Table):
     def put(self, key: int, name: str, value: int) -> None:
         """See `Table`."""
         self.changing(key)[self._place[name]] = value
+
+    def add(self, key: int, name: str, delta: int) -> int:
+        """See `Table`."""
+        row, place = self.changing(key), self._place[name]
+        row[place] += delta
+        return row[place]
 
     def put_row(self, key: int, values: Sequence[int]) -> None:
         """See `Table`."""
@@ -108,8 +121,8 @@ class HotTable(Table):
 
     def _write_back(self) -> None:
         if self._changed:
-            slots = [self._slots[key] for key in self._changed]
-            self._data[:, slots] = np.array([self._hot[key] for key in self._changed], dtype=np.int64).T
+            keys = np.fromiter(self._changed, dtype=np.int64, count=len(self._changed))
+            self._data[self.slots_of(keys)] = np.array([self._hot[key] for key in self._changed], dtype=np.int64)
             self._changed.clear()
         if len(self._hot) > _HOT_ROWS:
             self._hot.clear()

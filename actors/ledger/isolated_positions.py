@@ -6,12 +6,13 @@ Four level indices a market: liquidation, stop loss, take profit, close limit; o
 While staging, a row is undone as a whole (row, owners, indices), so the tables inside keep no log of their own.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows, owned_rows
+from actors.ledger.account_marks import Marks
+from actors.ledger.row_chains import RowChains
+from actors.ledger.table import Owned, StagingLog, Table, dumped_rows, owned_rows
 from actors.risk.liquidation_index import LiquidationIndex
 from breakwater.v1 import common_pb2 as common
 
@@ -57,11 +58,13 @@ class RestingOpen(NamedTuple):
 class IsolatedPositions:
     """Rows by position number."""
 
-    def __init__(self, log: StagingLog, touched: Callable[[int], None]) -> None:
+    def __init__(self, log: StagingLog, marks: Marks, accounts: Table) -> None:
         self._log = log
-        self._touched = touched
+        self._touched = marks.add
+        self._touched_many = marks.add_many
+        self._accounts = accounts
         self.table = Table(Position._fields, StagingLog())
-        self._owners = Owners()
+        self._chains = RowChains()
         self._liquidation: dict[int, LiquidationIndex] = {}
         self._levels: dict[tuple[int, int], LiquidationIndex] = {}
         self.margin_atoms = 0
@@ -82,13 +85,13 @@ class IsolatedPositions:
 
     def of_account(self, account: int) -> list[int]:
         """Its positions, ascending."""
-        return self._owners.of(account)
+        return sorted(map(self.table.key_at, self._chains.slots_of(self._accounts.find_slot(account))))
 
     def insert(self, position: int, row: Position) -> None:
         """Adds a position and its levels to the indices."""
         self._log.note(self.remove, position)
         slot = self.table.insert(position, *row)
-        self._owners.add(row.account, position)
+        self._chains.link(self._accounts.slot(row.account), slot)
         self.margin_atoms += row.margin_held_atoms
         self._liquidation_index(row.market).set(slot, row.side, row.threshold_ticks)
         for kind, (name, direction) in LEVELS.items():
@@ -105,8 +108,8 @@ class IsolatedPositions:
         for kind, (name, _) in LEVELS.items():
             if getattr(row, name):
                 self._level_index(row.market, kind).clear(slot)
+        self._chains.unlink(self._accounts.slot(row.account), slot)
         self.table.remove(position)
-        self._owners.discard(row.account, position)
         self.margin_atoms -= row.margin_held_atoms
         self._touched(row.account)
         return row
@@ -133,13 +136,15 @@ class IsolatedPositions:
         return self._keys_at(self._level_index(market, kind).scan(mark_ticks))
 
     def _keys_at(self, slots: np.ndarray) -> list[int]:
-        return sorted(self.table.key_at(slot) for slot in slots.tolist())
+        keys: list[int] = np.sort(self.table.index.keys_at(slots)).tolist()
+        return keys
 
     def of_market(self, market: int) -> tuple[list[int], np.ndarray]:
         """Positions of a market, ascending, and their slots."""
-        keys, slots = self.table.keys(), self.table.slots()
-        mine = np.flatnonzero(self.table.column("market")[slots] == market)
-        return [keys[index] for index in mine.tolist()], slots[mine]
+        slots = self.table.slots()
+        mine = slots[self.table.column("market")[slots] == market]
+        keys: list[int] = self.table.index.keys_at(mine).tolist()
+        return keys, mine
 
     def rewrite(
         self,
@@ -159,8 +164,7 @@ class IsolatedPositions:
         ):
             table.column(name)[slots] = values
         self._liquidation_index(market).set_many(slots, table.column("side")[slots], thresholds)
-        for account in table.column("account")[slots].tolist():
-            self._touched(account)
+        self._touched_many(table.column("account")[slots])
 
     def _liquidation_index(self, market: int) -> LiquidationIndex:
         return _index_of(self._liquidation, market)
@@ -175,9 +179,9 @@ class IsolatedPositions:
     def fill(self, dumped: bytes, owned: Owned) -> None:
         """Takes the owned rows of a dump; their accounts were touched when they were filled."""
         numbers, cells = owned_rows(dumped, len(Position._fields), owned)
-        slots = self.table.insert_many(numbers, cells)
+        slots = self.table.insert_bulk(numbers, cells)
         columns = dict(zip(Position._fields, cells, strict=True))
-        self._owners.add_many(columns["account"], numbers)
+        self._chains.link_many(self._accounts.slots_of(columns["account"]), slots)
         self.margin_atoms += sum(columns["margin_held_atoms"].tolist())
         markets, sides = columns["market"], columns["side"]
         for market in sorted(set(markets.tolist())):
@@ -193,11 +197,13 @@ class IsolatedPositions:
 class RestingOpens:
     """Rows by order number."""
 
-    def __init__(self, log: StagingLog, touched: Callable[[int], None]) -> None:
+    def __init__(self, log: StagingLog, marks: Marks, accounts: Table) -> None:
         self._log = log
-        self._touched = touched
+        self._touched = marks.add
+        self._touched_many = marks.add_many
+        self._accounts = accounts
         self.table = Table(RestingOpen._fields, StagingLog())
-        self._owners = Owners()
+        self._chains = RowChains()
         self._limits: dict[int, LiquidationIndex] = {}
 
     def __contains__(self, order: int) -> bool:
@@ -209,13 +215,13 @@ class RestingOpens:
 
     def of_account(self, account: int) -> list[int]:
         """Its orders, ascending."""
-        return self._owners.of(account)
+        return sorted(map(self.table.key_at, self._chains.slots_of(self._accounts.find_slot(account))))
 
     def insert(self, order: int, row: RestingOpen) -> None:
         """Lets an order rest."""
         self._log.note(self.remove, order)
         slot = self.table.insert(order, *row)
-        self._owners.add(row.account, order)
+        self._chains.link(self._accounts.slot(row.account), slot)
         _index_of(self._limits, row.market).set(slot, row.side, row.limit_ticks)
         self._touched(row.account)
 
@@ -223,9 +229,10 @@ class RestingOpens:
         """Takes an order out and returns its row."""
         row = self.read(order)
         self._log.note(self.insert, order, row)
-        self._limits[row.market].clear(self.table.slot(order))
+        slot = self.table.slot(order)
+        self._limits[row.market].clear(slot)
+        self._chains.unlink(self._accounts.slot(row.account), slot)
         self.table.remove(order)
-        self._owners.discard(row.account, order)
         self._touched(row.account)
         return row
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from actors.ledger.account_marks import Marks
 from actors.ledger.hot_table import HotTable
+from actors.ledger.row_chains import Chains, RowChains
 from actors.ledger.row_layout import layout_of
-from actors.ledger.table import Owned, Owners, StagingLog, Table, owned_rows
+from actors.ledger.table import Owned, StagingLog, Table, owned_rows
 
 MARKET_BITS = 16
 _MARKET_MASK = (1 << MARKET_BITS) - 1
@@ -59,7 +60,7 @@ class PositionRows(Generic[R]):
         self._kept_columns = kept_columns
         self.layout = layout_of(kind, keeps)
         self.table = HotTable(kind._fields, log, named=2)
-        self._markets = Owners()
+        self._chains = RowChains()
         self.interest: dict[int, MarketInterest] = {}
         self.cost_atoms = 0
         self.open_count = 0
@@ -76,7 +77,13 @@ class PositionRows(Generic[R]):
 
     def of_account(self, account: int) -> list[int]:
         """Markets in which the account has a row, ascending."""
-        return self._markets.of(account)
+        key_at = self.table.key_at
+        slots = self._chains.slots_of(self._accounts.find_slot(account))
+        return sorted([key_at(slot) & _MARKET_MASK for slot in slots])
+
+    def chains(self) -> Chains:
+        """The rows of every account by the slot of its own, for kernels; valid until a row comes or goes."""
+        return self._chains.columns(self._accounts.slots_made)
 
     def read(self, account: int, market: int) -> R:
         """The row; an empty one where there is none."""
@@ -135,9 +142,11 @@ class PositionRows(Generic[R]):
         key = account << MARKET_BITS | market
         if key not in self.table:
             assert 0 <= market <= _MARKET_MASK, f"market {market} does not fit a key"
-            self.table.insert(key, *self._kind(account, market, owner_slot=self._accounts.slot(account)))
-            self._markets.add(account, market)
-            self._log.note(self._markets.discard, account, market)
+            owner_slot = self._accounts.slot(account)
+            slot = self.table.insert(key, *self._kind(account, market, owner_slot=owner_slot))
+            self._chains.link(owner_slot, slot)
+            if self._log.is_open:
+                self._log.note(self._unlink, key)
             self._touch(account)
         return key
 
@@ -151,10 +160,16 @@ class PositionRows(Generic[R]):
             if row[place]:
                 return
         assert not any(row[LOTS : self._reduce_only + 1]), f"an empty row keeps something: {row}"
+        self._unlink(key)
+        self._log.note(self._link, key)
         self.table.remove(key)
-        self._markets.discard(account, market)
-        self._log.note(self._markets.add, account, market)
         self._touch(account)
+
+    def _link(self, key: int) -> None:
+        self._chains.link(self.table.cells(key)[-1], self.table.slot(key))
+
+    def _unlink(self, key: int) -> None:
+        self._chains.unlink(self.table.cells(key)[-1], self.table.slot(key))
 
     def ensure_bulk(self, keys: np.ndarray) -> np.ndarray:
         """`ensure` for keys that may repeat; returns the slot of each."""
@@ -164,9 +179,8 @@ class PositionRows(Generic[R]):
             accounts, markets = missing >> MARKET_BITS, missing & _MARKET_MASK
             cells = np.zeros((len(self.table.columns), missing.size), dtype=np.int64)
             cells[0], cells[1], cells[-1] = accounts, markets, self._accounts.slots_of(accounts)
-            self.table.insert_bulk(missing, cells)
-            self._markets.add_many(accounts, markets)
-            self._log.note(self._disown_bulk, accounts, markets)
+            self._chains.link_many(cells[-1], self.table.insert_bulk(missing, cells))
+            self._log.note(self._unlink_bulk, missing)
             self._touch_bulk(accounts)
             slots = self.table.slots_of(keys)
         return slots
@@ -181,11 +195,10 @@ class PositionRows(Generic[R]):
         if gone.size:
             rows, empty = cells[:, slots[gone]], keys[gone]
             assert not rows[LOTS : self._reduce_only + 1].any(), "an empty row keeps something"
-            accounts, markets = rows[0], rows[1]
+            self._unlink_bulk(empty)
+            self._log.note(self._link_bulk, empty)
             self.table.remove_bulk(empty)
-            self._disown_bulk(accounts, markets)
-            self._log.note(self._markets.add_many, accounts, markets)
-            self._touch_bulk(accounts)
+            self._touch_bulk(rows[0])
 
     def moved_bulk(
         self,
@@ -213,9 +226,13 @@ class PositionRows(Generic[R]):
         self.open_count += open_count
         self.cost_atoms += cost_atoms
 
-    def _disown_bulk(self, accounts: np.ndarray, markets: np.ndarray) -> None:
-        for account, market in zip(accounts.tolist(), markets.tolist(), strict=True):
-            self._markets.discard(account, market)
+    def _link_bulk(self, keys: np.ndarray) -> None:
+        slots = self.table.slots_of(keys)
+        self._chains.link_many(self.table.whole()[-1, slots], slots)
+
+    def _unlink_bulk(self, keys: np.ndarray) -> None:
+        slots = self.table.slots_of(keys)
+        self._chains.unlink_many(self.table.whole()[-1, slots], slots)
 
     def _touch_bulk(self, accounts: np.ndarray) -> None:
         self._log.note(self._touched_many, accounts)
@@ -254,7 +271,11 @@ class PositionRows(Generic[R]):
         cells[: self._kept_columns] = kept
         cells[-1] = self._accounts.slots_of(accounts)
         assert bool((cells[-1] >= 0).all()), "a row is not that of an account"
-        self.table.insert_many(keys, cells)
-        self._markets.add_many(accounts, markets)
-        for market, lots, cost in zip(markets.tolist(), kept[LOTS].tolist(), kept[COST].tolist(), strict=True):
-            self._move_totals(market, 0, lots, cost)
+        self._chains.link_many(cells[-1], self.table.insert_bulk(keys, cells))
+        lots, opened = kept[LOTS], int(np.count_nonzero(kept[LOTS]))
+        listed = np.unique(markets[lots != 0])
+        longs, shorts = (
+            np.array([np.maximum(sign * lots[markets == market], 0).sum() for market in listed], dtype=np.int64)
+            for sign in (1, -1)
+        )
+        self._add_totals(listed, longs, shorts, opened, sum(kept[COST].tolist()))

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from actors.ledger.account_marks import Marks
 from actors.ledger.position_rows import LOTS, MARKET_BITS, PositionRows
-from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows
+from actors.ledger.row_chains import RowChains
+from actors.ledger.table import Owned, StagingLog, Table, dumped_rows
 
 # What a snapshot keeps of a row: account, market, lots, cost, paid_e9.
 KEPT_COLUMNS = 5
@@ -80,31 +81,35 @@ class RatioPositions(PositionRows[RatioPosition]):
 class Reservations:
     """What liquidators have set aside, by the number of the command that asked (`height << 20 | command`)."""
 
-    def __init__(self, positions: RatioPositions, log: StagingLog) -> None:
+    def __init__(self, positions: RatioPositions, log: StagingLog, accounts: Table) -> None:
         self._positions = positions
         self._log = log
-        self._owners = Owners()
+        self._accounts = accounts
+        self._chains = RowChains()
         self.table = Table(_RESERVATION, log)
 
     def of_account(self, account: int) -> list[int]:
         """Its reservations, ascending."""
-        return self._owners.of(account)
+        return sorted(map(self.table.key_at, self._chains.slots_of(self._accounts.find_slot(account))))
 
     def add(self, number: int, account: int, market: int, lots: int) -> None:
         """Lots of a market, unsigned, count as the account's from here on."""
         self._positions.ensure(account, market)
-        self.table.insert(number, account, market, lots)
-        self._owners.add(account, number)
-        self._log.note(self._owners.discard, account, number)
+        self._chains.link(self._accounts.slot(account), self.table.insert(number, account, market, lots))
+        self._log.note(self._unlink, account, number)
         self._positions.add(account, market, "reserved", lots)
 
     def end(self, number: int) -> None:
         """They do not any more. Settling ends reservations; nothing staged does."""
         assert not self._log.is_open, "a reservation ends when its leg settles"
-        account, market, lots = self.table.remove(number)
-        self._owners.discard(account, number)
+        account, market, lots = self.table.row(number)
+        self._unlink(account, number)
+        self.table.remove(number)
         self._positions.add(account, market, "reserved", -lots)
         self._positions.drop_if_empty(account, market)
+
+    def _unlink(self, account: int, number: int) -> None:
+        self._chains.unlink(self._accounts.slot(account), self.table.slot(number))
 
     def dump(self) -> bytes:
         """All rows by number."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.columns import BUCKETS
+from actors.ledger.key_index import Int64Array, KeyIndex
 
 # Of every bucket whether its rows are taken.
 Owned = NDArray[np.bool_]
@@ -58,116 +59,119 @@ class StagingLog:
 
 
 class Table:
-    """Rows under integer keys; every cell an int64. Only Python ints leave it."""
+    """Rows under integer keys; every cell an int64. Only Python ints leave it, but for whole columns.
+
+    In memory a row's cells lie side by side.
+    """
 
     def __init__(self, columns: Sequence[str], log: StagingLog) -> None:
         self.columns = tuple(columns)
         self._log = log
-        self._data = np.zeros((len(self.columns), _FIRST_CAPACITY), dtype=np.int64)
+        self._width = len(self.columns)
         self._place = {name: index for index, name in enumerate(self.columns)}
-        self._slots: dict[int, int] = {}
-        self._keys: list[int] = []
-        self._free: list[int] = []
+        self._index = KeyIndex()
+        self._hold(np.zeros((_FIRST_CAPACITY, self._width), dtype=np.int64))
+
+    def _hold(self, data: Int64Array) -> None:
+        self._data = data
+        # Single cells are read and written by this: an array takes three times as long.
+        self._cells = data.reshape(-1).data
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._index)
 
     def __contains__(self, key: int) -> bool:
-        return key in self._slots
+        return self._index.find(key) >= 0
 
     def keys(self) -> list[int]:
         """All keys, ascending."""
-        return sorted(self._slots)
+        keys: list[int] = self._index.listed()[0].tolist()
+        return keys
 
     def slot(self, key: int) -> int:
         """Where the row of the key is."""
-        return self._slots[key]
+        slot = self._index.find(key)
+        if slot < 0:
+            raise KeyError(key)
+        return slot
+
+    def find_slot(self, key: int) -> int:
+        """Where the row of the key is, -1 where there is none."""
+        return self._index.find(key)
 
     def key_at(self, slot: int) -> int:
         """Whose row a slot in use holds."""
-        return self._keys[slot]
+        return self._index.key_at(slot)
 
-    def column(self, name: str) -> np.ndarray:
+    def column(self, name: str) -> Int64Array:
         """The column over all slots, free ones included; a view that a later insert may leave behind."""
-        return self._data[self._place[name]]
+        return self._data[:, self._place[name]]
 
     @property
     def slots_made(self) -> int:
         """How many slots were ever in use; `column` is free beyond them."""
-        return len(self._keys)
+        return self._index.slots_made
 
-    def slots(self) -> np.ndarray:
+    @property
+    def index(self) -> KeyIndex:
+        """Where rows are, for kernels."""
+        return self._index
+
+    def slots(self) -> Int64Array:
         """The slots in use, by key."""
-        return np.array([self._slots[key] for key in sorted(self._slots)], dtype=np.int64)
+        return self._index.listed()[1]
 
     def insert(self, key: int, *values: int) -> int:
         """Adds a row and returns its slot; the key must be new, the values one a column."""
         slot = self._take_slot(key)
-        self._data[:, slot] = values
+        self._data[slot] = values
         self._log.note(self._discard, key)
         return slot
 
     def _take_slot(self, key: int) -> int:
-        assert key not in self._slots, f"row {key} exists"
-        if self._free:
-            slot = self._free.pop()
-            self._keys[slot] = key
-        else:
-            slot = len(self._keys)
-            self._keys.append(key)
-            if slot == self._data.shape[1]:
-                self._data = np.concatenate([self._data, np.zeros_like(self._data)], axis=1)
-        self._slots[key] = slot
+        slot = self._index.add(key)
+        if slot >= self._data.shape[0]:
+            self._make_room()
         return slot
 
-    def insert_many(self, keys: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Adds rows with new keys, a row of `cells` a column, and returns their slots; never while staging."""
-        assert not self._log.is_open, "many rows are not staged"
-        first, rows = len(self._keys), len(self._slots)
-        end = first + keys.size
-        while self._data.shape[1] < end:
-            self._data = np.concatenate([self._data, np.zeros_like(self._data)], axis=1)
-        self._data[:, first:end] = cells
-        listed = keys.tolist()
-        self._keys.extend(listed)
-        self._slots.update(zip(listed, range(first, end), strict=True))
-        assert len(self._slots) == rows + keys.size, "a row exists already"
-        return np.arange(first, end)
+    def _make_room(self) -> None:
+        rows = self._data.shape[0]
+        if self.slots_made > rows:
+            data = np.zeros((max(self.slots_made, 2 * rows), self._width), dtype=np.int64)
+            data[:rows] = self._data
+            self._hold(data)
 
-    def slots_of(self, keys: np.ndarray) -> np.ndarray:
+    def slots_of(self, keys: Int64Array) -> Int64Array:
         """Where the rows of these keys are, -1 where there is none."""
-        find = self._slots.get
-        return np.array([find(key, -1) for key in keys.tolist()], dtype=np.int64)
+        return self._index.find_many(keys)
 
-    def insert_bulk(self, keys: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    def insert_bulk(self, keys: Int64Array, cells: Int64Array) -> Int64Array:
         """Adds rows with new keys, a row of `cells` a column, and returns their slots."""
-        taken = [self._take_slot(key) for key in keys.tolist()]
-        slots = np.array(taken, dtype=np.int64)
-        self._data[:, slots] = cells
+        slots = self._index.add_many(keys)
+        self._make_room()
+        self._data[slots] = cells.T
         self._log.note(self._discard_bulk, keys)
         return slots
 
-    def remove_bulk(self, keys: np.ndarray) -> None:
+    def remove_bulk(self, keys: Int64Array) -> None:
         """Takes rows out."""
         if self._log.is_open:
             self._log.note(self.insert_bulk, keys, self.whole()[:, self.slots_of(keys)])
         self._discard_bulk(keys)
 
-    def _discard_bulk(self, keys: np.ndarray) -> None:
-        for key in keys.tolist():
-            self._discard(key)
+    def _discard_bulk(self, keys: Int64Array) -> None:
+        self._index.discard_many(keys)
 
-    def whole(self) -> np.ndarray:
+    def whole(self) -> Int64Array:
         """All columns over all slots, to be read and written at once; what is staged must be kept for undo first."""
-        return self._data
+        return self._data.T
 
-    def keep_for_undo(self, slots: np.ndarray) -> None:
+    def keep_for_undo(self, slots: Int64Array) -> None:
         """While staging, these rows come back as they are now; each slot is named once."""
         if self._log.is_open:
-            keys = np.array([self._keys[slot] for slot in slots.tolist()], dtype=np.int64)
-            self._log.note(self._put_rows, keys, self.whole()[:, slots])
+            self._log.note(self._put_rows, self._index.keys_at(slots), self.whole()[:, slots])
 
-    def _put_rows(self, keys: np.ndarray, cells: np.ndarray) -> None:
+    def _put_rows(self, keys: Int64Array, cells: Int64Array) -> None:
         self.whole()[:, self.slots_of(keys)] = cells
 
     def remove(self, key: int) -> tuple[int, ...]:
@@ -178,92 +182,57 @@ class Table:
         return values
 
     def _discard(self, key: int) -> None:
-        self._free.append(self._slots.pop(key))
+        self._index.discard(key)
 
     def row(self, key: int) -> tuple[int, ...]:
         """The values of a row, one a column."""
-        return tuple(self._data[:, self._slots[key]].tolist())
+        return tuple(self._data[self.slot(key)].tolist())
 
     def get(self, key: int, name: str) -> int:
         """One cell."""
-        return int(self._data[self._place[name], self._slots[key]])
+        return self._cells[self.slot(key) * self._width + self._place[name]]
 
     def put(self, key: int, name: str, value: int) -> None:
         """Overwrites one cell."""
-        cell = (self._place[name], self._slots[key])
+        place = self._place[name]
+        cell = self.slot(key) * self._width + place
         if self._log.is_open:
-            self._log.note(self._put_raw, key, cell[0], int(self._data[cell]))
-        self._data[cell] = value
+            self._log.note(self._put_raw, key, place, self._cells[cell])
+        self._cells[cell] = value
 
     def _put_raw(self, key: int, place: int, value: int) -> None:
-        self._data[place, self._slots[key]] = value
+        self._cells[self.slot(key) * self._width + place] = value
 
     def put_row(self, key: int, values: Sequence[int]) -> None:
         """Overwrites a whole row, one value a column."""
-        slot = self._slots[key]
-        self._log.note(self._put_row_raw, key, self._data[:, slot].copy())
-        self._data[:, slot] = values
+        slot = self.slot(key)
+        self._log.note(self._put_row_raw, key, self._data[slot].copy())
+        self._data[slot] = values
 
-    def _put_row_raw(self, key: int, values: np.ndarray) -> None:
-        self._data[:, self._slots[key]] = values
+    def _put_row_raw(self, key: int, values: Int64Array) -> None:
+        self._data[self.slot(key)] = values
 
     def add(self, key: int, name: str, delta: int) -> int:
         """Adds to one cell and returns the new value."""
-        value = self.get(key, name) + delta
-        self.put(key, name, value)
-        return value
+        place = self._place[name]
+        cell = self.slot(key) * self._width + place
+        before = self._cells[cell]
+        if self._log.is_open:
+            self._log.note(self._put_raw, key, place, before)
+        self._cells[cell] = before + delta
+        return before + delta
 
     def dumped_bytes(self, columns: int | None = None) -> int:
         """How long `dump` is."""
-        return 8 * len(self) * (1 + (len(self.columns) if columns is None else columns))
+        return 8 * len(self) * (1 + (self._width if columns is None else columns))
 
     def dump(self, columns: int | None = None) -> bytes:
         """Keys and the first `columns` columns (None: all) as one little-endian matrix, rows by key.
 
         Canonical, whatever the slots.
         """
-        cells = self._data[:columns, self.slots()].astype("<i8")
-        matrix = np.vstack([np.array(self.keys(), dtype="<i8"), cells])
-        return matrix.tobytes()
-
-
-class Owners:
-    """Which rows an account has."""
-
-    def __init__(self) -> None:
-        self._keys: dict[int, set[int]] = {}
-
-    def add(self, account: int, key: int) -> None:
-        """The row belongs to the account."""
-        keys = self._keys.get(account)
-        if keys is None:
-            self._keys[account] = {key}
-        else:
-            keys.add(key)
-
-    def add_many(self, accounts: np.ndarray, keys: np.ndarray) -> None:
-        """`add` for equally long columns."""
-        keys_of = self._keys
-        for account, key in zip(accounts.tolist(), keys.tolist(), strict=True):
-            if account in keys_of:
-                keys_of[account].add(key)
-            else:
-                keys_of[account] = {key}
-
-    def discard(self, account: int, key: int) -> None:
-        """The row is gone."""
-        keys = self._keys[account]
-        keys.discard(key)
-        if not keys:
-            del self._keys[account]
-
-    def of(self, account: int) -> list[int]:
-        """Its rows, ascending."""
-        return sorted(self._keys.get(account, ()))
-
-    def count(self, account: int) -> int:
-        """How many rows it has."""
-        return len(self._keys.get(account, ()))
+        keys, slots = self._index.listed()
+        return np.vstack([keys, self._data[slots, :columns].T]).astype("<i8", copy=False).tobytes()
 
 
 def owned_rows(dumped: bytes, columns: int, owned: Owned) -> tuple[np.ndarray, np.ndarray]:

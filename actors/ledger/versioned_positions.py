@@ -11,7 +11,8 @@ import numpy as np
 
 from actors.columns import BUCKETS
 from actors.ledger.hot_table import HotTable
-from actors.ledger.table import Owned, Owners, StagingLog, Table, dumped_rows, owned_rows
+from actors.ledger.row_chains import RowChains
+from actors.ledger.table import Owned, StagingLog, Table, dumped_rows, owned_rows
 from actors.rulebooks.perennial import Totals
 
 MARKET_BITS = 16
@@ -89,11 +90,12 @@ class VersionedPositions:
     docs/perennial.md leaves.
     """
 
-    def __init__(self, log: StagingLog, changed: Callable[[int, int], None]) -> None:
+    def __init__(self, log: StagingLog, changed: Callable[[int, int], None], accounts: Table) -> None:
         self._log = log
         self._changed = changed
         self.table = HotTable(VersionedPosition._fields, log, named=2)
-        self._markets = Owners()
+        self._accounts = accounts
+        self._chains = RowChains()
         self._dust = Table(_DUST_COLUMNS, log)
         self.holdings: dict[int, MarketHolding] = {}
         self.dust_e6: dict[int, int] = {}
@@ -107,7 +109,8 @@ class VersionedPositions:
 
     def of_account(self, account: int) -> list[int]:
         """Markets in which the account has a row, ascending."""
-        return self._markets.of(account)
+        slots = self._chains.slots_of(self._accounts.find_slot(account))
+        return sorted([self.table.key_at(slot) & _MARKET_MASK for slot in slots])
 
     def accounts_with_lots(self) -> list[int]:
         """Accounts that have a position in some market, ascending."""
@@ -133,11 +136,10 @@ class VersionedPositions:
         self._count(row, 1)
         if key not in self.table:
             if not row.is_nothing:
-                self.table.insert(key, *row)
-                self._markets.add(row.account, row.market)
+                self._chains.link(self._accounts.slot(row.account), self.table.insert(key, *row))
         elif row.is_nothing:
+            self._chains.unlink(self._accounts.slot(row.account), self.table.slot(key))
             self.table.remove(key)
-            self._markets.discard(row.account, row.market)
         else:
             self.table.put_row(key, row)
         self._changed(row.account, row.market)
@@ -174,8 +176,7 @@ class VersionedPositions:
     def fill(self, dumped: list[bytes], owned: Owned) -> None:
         """Takes the owned rows of a dump and the dust of the owned buckets."""
         keys, cells = owned_rows(dumped[0], len(VersionedPosition._fields), owned)
-        self.table.insert_many(keys, cells)
-        self._markets.add_many(cells[0], cells[1])
+        self._chains.link_many(self._accounts.slots_of(cells[0]), self.table.insert_bulk(keys, cells))
         for key, row in zip(keys.tolist(), map(VersionedPosition._make, cells.T.tolist()), strict=True):
             assert key == self.key(row.account, row.market), f"row {key} is not that of account {row.account}"
             _check(row)

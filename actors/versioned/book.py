@@ -26,7 +26,7 @@ class VersionedBook:
         self.touched = AccountMarks()
         self.changed: set[int] = set()
         self.accounts = Accounts(log, MarksOf(self._touch, self._touch_many))
-        self.positions = VersionedPositions(log, self._touch)
+        self.positions = VersionedPositions(log, self._touch, self.accounts.table)
         self.terms = parameters.VenueParameters()
         self.markets: dict[int, parameters.MarketParameters] = {}
         self.versions: dict[int, batches.VersionRecord] = {}

@@ -12,7 +12,7 @@ from actors.columns import BUCKETS
 from actors.isolated.book import IsolatedBook
 from actors.ledger.bucket_digests import BucketDigester
 from actors.ledger.isolated_positions import LEVELS, Position, RestingOpen
-from actors.ledger.table import Owners, StagingLog, Table, dumped_rows
+from actors.ledger.table import StagingLog, Table, dumped_rows
 
 ACCOUNTS = range(1, 6)
 MARKS = range(90, 111, 5)
@@ -177,13 +177,3 @@ def test_money_never_leaves_its_range() -> None:
         book.accounts.hold(1, 1_001)
     with pytest.raises(AssertionError, match="free would be"):
         book.accounts.post(2, free=1 << 60)
-
-
-def test_owners_forget_accounts_without_rows() -> None:
-    owners = Owners()
-    owners.add(1, 9)
-    owners.add(1, 3)
-    assert owners.of(1) == [3, 9]
-    owners.discard(1, 3)
-    owners.discard(1, 9)
-    assert owners.of(1) == []
