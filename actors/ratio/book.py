@@ -1,15 +1,14 @@
 """One Spin venue on one shard: accounts, positions, orders, reservations, and what the block told of the markets."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from actors.ledger.account_marks import Int64Array
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY, BookOrder
 from actors.ledger.bucket_digests import DigestedRows
-from actors.ledger.held_columns import HeldColumns, HeldOrder, Int64Array
+from actors.ledger.position_rows import MARKET_BITS
 from actors.ledger.ratio_positions import KEPT_COLUMNS, RatioPositions, Reservations
 from actors.ledger.table import Owned, StagingLog
+from actors.orders.adverse import losing_orders
 from actors.orders.book import OrderedBook
 from actors.ratio.health import Health, Terms, health
 from breakwater.v1 import common_pb2 as common
@@ -28,7 +27,6 @@ class RatioBook(OrderedBook):
         self._certain: tuple[set[int], set[int]] | None = None
         self.positions = RatioPositions(log, self.money, self.accounts.table, self.index_e9)
         self.reservations = Reservations(self.positions, log, self.accounts.table)
-        self._held = HeldColumns()
 
     @property
     def rules(self) -> parameters.SpinParameters:
@@ -57,25 +55,14 @@ class RatioBook(OrderedBook):
         """A market's mark from here on; between blocks no market order is live, so no sum depends on it."""
         self.marks[mark.market] = mark
 
-    def adverse_atoms(self, quote_atoms_per_tick_lot: Int64Array) -> NDArray[Any]:
-        """By slot of an account: what filling its resting orders at their limits would lose at the marks, fees aside.
-
-        quote_atoms_per_tick_lot: by the market's number.
-        """
-        slot = self.accounts.table.slot
-        resting: dict[int, HeldOrder | None] = {}
-        for number, row in self.orders.take_changed():
-            resting[number] = None
-            if row and row.is_resting:
-                resting[number] = (slot(row.account), row.market, row.side, row.limit, row.remaining)
-        self._held.update(resting)
-        marks = np.zeros(len(quote_atoms_per_tick_lot), dtype=np.int64)
-        for market in self.markets:
-            marks[market] = self.mark_ticks(market)
-        every = np.ones(len(marks), dtype=np.bool_)
-        slots = self.accounts.table.slots_made
-        buys, sells = self._held.adverse_atoms(marks, quote_atoms_per_tick_lot, every, slots)
-        return buys + sells
+    def adverse_atoms(self) -> Int64Array:
+        """By slot of an account: what its resting orders filled at their limits would lose at the marks, fees aside."""
+        marks = {market: self.mark_ticks(market) for market in self.markets}
+        losing = losing_orders(self, marks, with_reduce_only=True)
+        sums = np.zeros(self.accounts.table.slots_made, dtype=np.int64)
+        np.add.at(sums, self.accounts.slots_of(losing.keys >> MARKET_BITS), losing.atoms)
+        assert bool((sums >= 0).all()), "orders would lose less than nothing"
+        return sums
 
     def begin_block(self) -> None:
         """What changes from here on is this block's."""
