@@ -1,1 +1,1 @@
-"""What a run of legs does to a shard, in columns; `actors.orders.moves` is its specification."""
+"""What runs of legs and of cancels do to a shard, in columns; `actors.orders` has the specification."""

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 
-from actors.columns import RowGatherer, rows
+import numpy as np
+
+from actors.columns import RowGatherer, matrix
 from actors.event_rows import body_number
 from actors.ledger.account_commands import CANCEL, take_account_commands
 from actors.ledger.book_orders import BookOrder
+from actors.legs.cancels import ACCOUNT, CANCEL_CLASS, CLIENT, FEW_CANCELS, ORDER, Int64Array, run_cancels
 from actors.orders.book import OrderedBook
 from actors.sinks import NO_COMMAND, TAKE, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import refusals_pb2 as refusals
 
-CANCEL_CLASS = 0
 NO_REASON = Refused(refusals.REFUSAL_UNSPECIFIED, 0, 0)
 _DONE_BODY = body_number("order_done")
 
@@ -26,13 +28,26 @@ def take_commands(
 ) -> None:
     """Everything of the venue's block that comes before the scan; what rests at a book is cancelled there by an op."""
     take_account_commands({book.venue: book}, commands, sink, answers)
-    cancels = [(command, account, 0, order, 0) for command, _, account, order, _ in rows(commands.cancels)]
-    cancels += [(command, *named) for command, _, *named in rows(commands.book_cancels)]
-    for command, account, market, order, client_id in cancels:
+    cancels = _cancels_of(commands)
+    if not book.scalar and cancels.shape[1] >= FEW_CANCELS:
+        # Whoever cancels all of an account's does it between the others of that account.
+        for_all = (cancels[ORDER] == 0) & (cancels[CLIENT] == 0)
+        by_rows = np.isin(cancels[ACCOUNT], cancels[ACCOUNT, for_all])
+        run_cancels(book, cancels[:, ~by_rows], ops, sink, answers)
+        cancels = cancels[:, by_rows]
+    for command, account, market, order, client_id in cancels.T.tolist():
         if order or client_id:
             _cancel_one(book, command, account, order, client_id, ops, sink, answers)
         else:
             _cancel_all(book, command, account, market, ops, sink, answers)
+
+
+def _cancels_of(commands: batches.ShardCommands) -> Int64Array:
+    """Command, account, market, order and client id of every cancel, a column each, in the order of their work."""
+    command, _, account, order, _ = matrix(commands.cancels)
+    none = np.zeros_like(command)
+    of_books = matrix(commands.book_cancels)
+    return np.concatenate((np.stack((command, account, none, order, none)), np.delete(of_books, 1, axis=0)), axis=1)
 
 
 def _cancel_one(

@@ -3,12 +3,13 @@
 import random
 from typing import Any
 
-from actors.columns import RowGatherer
+from actors.columns import RowGatherer, sort_rows
 from actors.cross.book import CrossBook
 from actors.cross.settle import PARTIAL_SENT, settle_cross_legs, take_marks
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.table import StagingLog
-from actors.sinks import EventSink
+from actors.orders.cancels import take_commands
+from actors.sinks import NO_COMMAND, AnswerSink, EventSink
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
@@ -134,14 +135,56 @@ class Twins:
     def _said(book: CrossBook, legs: list[tuple[int, ...]], ladder_round: int) -> Any:
         dues, sink = RowGatherer(batches.CrossDues), EventSink()
         settle_cross_legs(book, table(batches.CrossLegs, *legs), dues, sink, ladder_round)
-        told = sink.message()
-        events = sorted(zip(told.phase, told.a, told.b, told.c, told.event, strict=True))
-        return events, dues.message()
+        return told(sink), dues.message()
+
+    def cancels(self, count: int) -> batches.ShardCommands:
+        """By number and by client id, of all; orders that are others', that were cancelled already, that never were."""
+        draw, named, listed = self.draw, [], []
+        numbers, dead = self.books[0].orders.numbers(), NO_COMMAND
+        for command in range(count):
+            account = draw.choice(ACCOUNTS)
+            order = draw.choice(numbers) if numbers and draw.random() < 0.85 else draw.choice((77_777, 1))
+            row = self.books[0].orders.find(order)
+            if row and draw.random() < 0.9:
+                account = row.account
+            kind = draw.random()
+            if kind < 0.05:
+                listed.append(
+                    (dead, VENUE, account, 0, 0) if draw.random() < 0.3 else (command, VENUE, account, order, 0)
+                )
+            elif kind < 0.1:
+                named.append((command, VENUE, account, draw.choice((0, *MARKETS)), 0, 0))
+            elif kind < 0.5:
+                named.append((command, VENUE, account, 0, 0, row.client_id if row and row.client_id else 3_000_000))
+            else:
+                named.append((command, VENUE, account, draw.choice(MARKETS), order, draw.choice((0, 5))))
+        return batches.ShardCommands(
+            cancels=table(batches.CancelRows, *listed), book_cancels=table(batches.BookCancelRows, *named)
+        )
+
+    def cancel(self, commands: batches.ShardCommands) -> None:
+        """Both books cancel; what they answer, tell and send must be the same."""
+        said = [self._cancelled(book, commands) for book in self.books]
+        assert said[0] == said[1]
+
+    @staticmethod
+    def _cancelled(book: CrossBook, commands: batches.ShardCommands) -> Any:
+        ops, sink = RowGatherer(batches.OrderOps), EventSink()
+        answers = AnswerSink(sink)
+        take_commands(book, commands, ops, sink, answers)
+        sent = sort_rows(ops.message(), "class", "command", "order")
+        return told(sink), sort_rows(answers.message(), "command"), sent
 
     def assert_equal(self) -> None:
         """The books hold the same, sums, totals and marks of change included."""
         columns, scalar = (_state(book) for book in self.books)
         assert columns == scalar
+
+
+def told(sink: EventSink) -> list[tuple[Any, ...]]:
+    """Keys and events by their keys."""
+    message = sink.message()
+    return sorted(zip(message.phase, message.a, message.b, message.c, message.event, strict=True))
 
 
 def _state(book: CrossBook) -> dict[str, Any]:
