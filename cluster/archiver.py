@@ -15,9 +15,8 @@ from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
-from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
-from cluster.archive import NO_ACCOUNT, Archive
+from cluster.archive import Archive
 from cluster.commit import BlockResult
 from cluster.crash_points import reached
 from cluster.key_filter import KeyFilter
@@ -56,17 +55,12 @@ def split_outcomes(result: BlockResult) -> list[answers.BatchOutcome]:
 
 def write_block(archive: Archive, result: BlockResult, answered: Sequence[Answered]) -> bool:
     """Puts one block into the archive; False where it was there already."""
-    rows = []
-    for index, serialised in enumerate(result.events):
-        event = events.Event.FromString(serialised)
-        kind = events.Event.DESCRIPTOR.fields_by_name[event.WhichOneof("body") or ""].number
-        rows.append((index, event.venue, kind, event.account or NO_ACCOUNT, serialised))
     kept = [
         (key, body, outcome.SerializeToString())
         for key, body, outcome in answered
         if refusals.REFUSAL_REQUEST_KEY_REUSED not in outcome.refusal  # the key's answer is the first one's
     ]
-    return archive.append_block(result.height, result.block_time_ms, result.header_bytes, rows, kept)
+    return archive.append_block(result.height, result.block_time_ms, result.header_bytes, result.events, kept)
 
 
 def archive_replayed(archive: Archive, block: commands.BlockInput, result: BlockResult) -> None:
@@ -75,7 +69,8 @@ def archive_replayed(archive: Archive, block: commands.BlockInput, result: Block
         (key_digest(batch.principal, batch.request_key), body_hash(batch), outcome)
         for batch, outcome in zip(block.batches, split_outcomes(result), strict=True)
     ]
-    write_block(archive, result, answered)
+    if write_block(archive, result, answered):
+        archive.tend(len(result.events))
 
 
 class Archiver:
@@ -193,6 +188,7 @@ class Archiver:
             signature = self._signatures.pop(result.height, None)
             if signature is not None:
                 self._sign(result.height, signature)
+            self.archive.tend(len(result.events))
 
     def _tell(self, result: BlockResult) -> None:
         block = CommittedBlock(

@@ -72,7 +72,7 @@ def audit(
         raise FileNotFoundError(f"there is no data directory {data_dir}")
     with closing(_whole(open_reader(journal_url, data_dir), frames)) as journal:
         journal.verify()
-        with closing(Archive(data_dir)) as archive:
+        with closing(Archive(data_dir, is_owner=False)) as archive:
             run = _Audit(journal, archive, _public_key(data_dir))
             if journal.start() != GENESIS_TIP:
                 store = SnapshotStore(snapshots_url or data_dir / SNAPSHOTS, notice=notice)

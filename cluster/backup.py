@@ -13,7 +13,6 @@ import json
 import os
 import secrets
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -26,6 +25,7 @@ from blake3 import blake3
 
 from cluster import placement
 from cluster.archive import ARCHIVE_NAME, Archive
+from cluster.archiving.copying import copy_archive
 from cluster.journal import GENESIS_TIP, FramesPruned, JournalError, ReadableJournal, SqliteJournal, Tip, open_read_only
 from cluster.journal.frame import Frame
 from cluster.journal.lock import LOCK_NAME
@@ -199,11 +199,8 @@ def _after(frames: Iterator[Frame], place: Tip) -> Iterator[Frame]:
 
 def _copy_archive(data_dir: Path, folder: Path) -> int | None:
     """Copies the archive as it stands at one moment; its last height, None where there is none."""
-    if not (data_dir / ARCHIVE_NAME).exists():
+    if not copy_archive(data_dir, folder):
         return None
-    source = sqlite3.connect(f"{(data_dir / ARCHIVE_NAME).absolute().as_uri()}?mode=ro", uri=True)
-    with closing(source), closing(sqlite3.connect(folder / ARCHIVE_NAME)) as copy:
-        source.backup(copy)
     with closing(Archive(folder)) as archive:
         return archive.tip() or 0
 

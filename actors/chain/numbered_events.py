@@ -83,7 +83,7 @@ class NumberedEvents(Sequence[bytes]):
         return EventFacts(*read)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _read_facts(data: np.ndarray, bounds: np.ndarray, read: np.ndarray) -> None:
     """The fields before the body are varints, their numbers ascend; the body is the first that has a length."""
     for event in range(bounds.shape[0]):

@@ -70,7 +70,7 @@ def export(
 
     if not (directory / ARCHIVE_NAME).exists():
         raise Refusal(f"{directory}: there is no archive in it", EXIT_USAGE)
-    with closing(Archive(directory)) as archive:
+    with closing(Archive(directory, is_owner=False)) as archive:
         made = run(archive, out, blocks_per_file)
     facts = {
         "out": str(out),

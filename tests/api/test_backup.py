@@ -66,7 +66,15 @@ def test_a_backup_has_everything_a_node_is_made_of(kept: Path) -> None:
     assert backup.height > backup.snapshot_height >= 20
     assert backup.snapshot_height <= backup.archive_height <= backup.height
     names = {path.name for path in kept.iterdir()}
-    assert {"journal.sqlite", "archive.sqlite", "snapshots", "validator.key", "keys.json", "dev_keys.json"} <= names
+    assert {
+        "journal.sqlite",
+        "archive.sqlite",
+        "archive",
+        "snapshots",
+        "validator.key",
+        "keys.json",
+        "dev_keys.json",
+    } <= names
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
     for name in ("validator.key", "keys.json", "dev_keys.json"):
         assert stat.S_IMODE((kept / name).stat().st_mode) == 0o600

@@ -114,7 +114,7 @@ def outcomes(directory: Path) -> dict[bytes, bytes]:
 def test_a_deleted_archive_is_made_again_with_its_answers(tmp_path: Path) -> None:
     played(tmp_path)
     before = outcomes(tmp_path)
-    for path in tmp_path.glob("archive*"):
+    for path in tmp_path.glob("archive.sqlite*"):
         path.unlink()
     with closing(Host.open(config(tmp_path, shards=1))) as host:
         assert host.height() == PLAYED

@@ -6,16 +6,15 @@ It is derived data: the blocks that were not synced yet are lost with the power,
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cluster.archive import ArchiveMismatch, Event, Header, Outcome
+from actors.chain.numbered_events import NumberedEvents
+from cluster.archive import NO_ACCOUNT, ArchiveMismatch, Event, Header, Outcome
 from cluster.simulator.faults import Chaos, Fault
 from cluster.simulator.process import Process
-
-_Row = tuple[int, int, int, int, bytes]
 
 
 class _Block(NamedTuple):
     header: Header
-    events: Sequence[_Row]
+    events: NumberedEvents
     outcomes: Sequence[tuple[bytes, bytes, bytes]]
 
 
@@ -64,7 +63,7 @@ class SimArchive:
         height: int,
         block_time_ms: int,
         header: bytes,
-        events: Sequence[_Row],
+        events: NumberedEvents,
         outcomes: Sequence[tuple[bytes, bytes, bytes]],
     ) -> bool:
         """See `Archive`."""
@@ -77,7 +76,7 @@ class SimArchive:
         if tip is not None and height != tip + 1:
             raise ArchiveMismatch(f"block {height} does not follow block {tip}")
         self._process.crash_point(Fault.CRASH_IN_ARCHIVE)
-        block = _Block(Header(height, block_time_ms, header, None), list(events), list(outcomes))
+        block = _Block(Header(height, block_time_ms, header, None), events, list(outcomes))
         self._blocks.append(block)
         self._index(block)
         return True
@@ -85,6 +84,9 @@ class SimArchive:
     def _index(self, block: _Block) -> None:
         for key, body_hash, outcome in block.outcomes:
             self._outcomes.setdefault(key, Outcome(key, block.header.height, body_hash, outcome))
+
+    def tend(self, events: int) -> None:
+        """See `Archive`."""
 
     def sync(self) -> None:
         """See `Archive`."""
@@ -113,7 +115,11 @@ class SimArchive:
     def events(self, height: int) -> list[Event]:
         """See `Archive`."""
         found = (block for block in self._blocks if block.header.height == height)
-        return [Event(height, *row) for block in found for row in block.events]
+        return [
+            Event(height, idx, venue, kind, account or NO_ACCOUNT, content)
+            for block in found
+            for idx, (venue, _, account, kind, content) in enumerate(_told(block.events))
+        ]
 
     def request_keys(self) -> Iterator[bytes]:
         """See `Archive`."""
@@ -128,3 +134,7 @@ class SimArchive:
 
     def _first(self) -> int:
         return self._blocks[0].header.height if self._blocks else 1
+
+
+def _told(events: NumberedEvents) -> Iterator[tuple[int, int, int, int, bytes]]:
+    return zip(*(column.tolist() for column in events.facts()), events, strict=True)

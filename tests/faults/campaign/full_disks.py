@@ -31,7 +31,7 @@ COLUMNS = (
 )
 _MEGABYTES = 48
 # What a journal alone on the disk leaves elsewhere.
-_ELSEWHERE = ("archive.sqlite", "snapshots")
+_ELSEWHERE = ("archive.sqlite", "archive", "snapshots")
 
 
 def run(folder: Path, amount: Amount) -> list[Report]:
@@ -86,8 +86,8 @@ def _campaign(folder: Path, report: Report, full: str, times: int) -> None:
 
 def _move_the_rest(elsewhere: Path, seen: Path) -> None:
     """Archive and snapshots lie on the large disk, only linked to from the small one."""
-    elsewhere.mkdir(parents=True)
-    (elsewhere / "snapshots").mkdir()
+    for name in ("archive", "snapshots"):
+        (elsewhere / name).mkdir(parents=True)
     for name in _ELSEWHERE:
         (seen / name).symlink_to(elsewhere / name)
 

@@ -1,0 +1,164 @@
+"""A run: the numbers of the events of accounts between two events, sorted by (venue, account). A file, read mapped.
+
+int64[4]             format, first event, entries, keys
+uint32[entries]      event numbers above the first one, those of a key together and ascending; padded to 8 bytes
+int64[keys, 3]       venue, account, where its entries end; sorted
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+_FORMAT: Final = 0x6272_6163_6374_0001
+_HEAD: Final = np.dtype("<i8")
+_ENTRY: Final = np.dtype("<u4")
+_KEY_COLUMNS: Final = 3
+_HEAD_BYTES: Final = 4 * _HEAD.itemsize
+# So many keys of every run are merged at a time.
+_STEP_KEYS: Final = 1 << 13
+_WORD_BITS: Final = 63
+
+
+class Sorted(NamedTuple):
+    """A part of a run: its keys with where the entries of each end, and the entries as numbers of events."""
+
+    keys: np.ndarray
+    entries: np.ndarray
+
+
+class Run:
+    """A run file that is whole."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FileNotFoundError, ValueError where it is no run."""
+        words = np.memmap(path, dtype=_HEAD, mode="r")
+        kind, self.first_event, entries, keys = words[:4].tolist()
+        begin = 4 + _padded(entries) // _HEAD.itemsize
+        if kind != _FORMAT or len(words) != begin + keys * _KEY_COLUMNS:
+            raise ValueError(f"{path} is no run of accounts")
+        self.entries = words[4:begin].view(_ENTRY)[:entries]
+        self.keys = words[begin:].reshape(keys, _KEY_COLUMNS)
+
+    def numbers(self, venue: int, account: int) -> np.ndarray:
+        """The numbers of an account's events, ascending."""
+        at = bisect_left(range(len(self.keys)), (venue, account), key=lambda row: tuple(self.keys[row, :2].tolist()))
+        if at == len(self.keys) or self.keys[at, :2].tolist() != [venue, account]:
+            return np.zeros(0, dtype=np.int64)
+        begin = int(self.keys[at - 1, 2]) if at else 0
+        return self.entries[begin : int(self.keys[at, 2])].astype(np.int64) + self.first_event
+
+
+def sort_events(venue: np.ndarray, account: np.ndarray) -> Sorted:
+    """The events of accounts by their places; those of account 0 belong to none."""
+    places = np.flatnonzero(account)
+    venue, account = venue[places].astype(np.int64), account[places].astype(np.int64)
+    order = _order(venue, account)
+    keys, ends = _grouped(venue[order], account[order])
+    return Sorted(np.column_stack((keys, ends)), places[order])
+
+
+def write_run(
+    path: Path, first_event: int, parts: Iterator[Sorted], entries: int, is_durable: bool = True
+) -> Iterator[None]:
+    """Writes so many entries of parts whose keys ascend, a part a step; the file is there when it is exhausted.
+
+    Raises OSError.
+    """
+    temporary = path.with_name(f"{path.name}.writing")
+    keys, done = 0, 0
+    with temporary.open("wb", buffering=0) as file:
+        descriptor, begin = file.fileno(), _HEAD_BYTES + _padded(entries)
+        for part in parts:
+            placed = part.keys.astype(_HEAD)
+            placed[:, 2] += done
+            _write_at(descriptor, (part.entries - first_event).astype(_ENTRY), _HEAD_BYTES + done * _ENTRY.itemsize)
+            _write_at(descriptor, placed, begin + keys * _KEY_COLUMNS * _HEAD.itemsize)
+            keys, done = keys + len(part.keys), done + len(part.entries)
+            yield
+        assert done == entries, f"a run of {entries} entries got {done}"
+        _write_at(descriptor, np.array((_FORMAT, first_event, entries, keys), dtype=_HEAD), 0)
+        file.truncate(begin + keys * _KEY_COLUMNS * _HEAD.itemsize)
+        if is_durable:
+            os.fsync(descriptor)
+    temporary.rename(path)
+
+
+def merge(runs: Sequence[Run]) -> Iterator[Sorted]:
+    """Runs that follow one another as one, a range of keys after the other."""
+    at = [0] * len(runs)
+    while any(place < len(run.keys) for run, place in zip(runs, at, strict=True)):
+        steps = [
+            tuple(run.keys[place + _STEP_KEYS - 1, :2].tolist())
+            for run, place in zip(runs, at, strict=True)
+            if place + _STEP_KEYS <= len(run.keys)
+        ]
+        ends = [_end(run, place, min(steps, default=None)) for run, place in zip(runs, at, strict=True)]
+        yield _merged(runs, at, ends)
+        at = ends
+
+
+def _end(run: Run, place: int, last: tuple[int, ...] | None) -> int:
+    """Where the keys up to the last one of a step end; no such key: all that is left fits into the step."""
+    if last is None:
+        return len(run.keys)
+    window = run.keys[place : place + _STEP_KEYS]
+    is_in = (window[:, 0] < last[0]) | ((window[:, 0] == last[0]) & (window[:, 1] <= last[1]))
+    return place + int(np.count_nonzero(is_in))
+
+
+def _merged(runs: Sequence[Run], begins: Sequence[int], ends: Sequence[int]) -> Sorted:
+    """The keys of every run between two places, sorted, each with its entries in the order of the runs."""
+    keys, entries, sizes = [], [], []
+    for run, begin, end in zip(runs, begins, ends, strict=True):
+        bounds = np.concatenate(([run.keys[begin - 1, 2] if begin else 0], run.keys[begin:end, 2]))
+        keys.append(run.keys[begin:end, :2])
+        entries.append(run.entries[bounds[0] : bounds[-1]].astype(np.int64) + run.first_event)
+        sizes.append(np.diff(bounds))
+    key, size = np.concatenate(keys), np.concatenate(sizes)
+    order = _order(key[:, 0], key[:, 1])
+    starts, ordered = (np.cumsum(size) - size)[order], size[order]
+    filled = np.cumsum(ordered)
+    moved = np.repeat(starts - filled + ordered, ordered) + np.arange(filled[-1])
+    grouped, lasts = _grouped(key[order, 0], key[order, 1])
+    return Sorted(np.column_stack((grouped, filled[lasts - 1])), np.concatenate(entries)[moved])
+
+
+def _order(venue: np.ndarray, account: np.ndarray) -> np.ndarray:
+    """Places by (venue, account), equal ones in their order. One word a row is sorted where it holds all three."""
+    count = len(venue)
+    if not count:
+        return np.zeros(0, dtype=np.int64)
+    named = np.unique(venue)
+    place_bits, account_bits = count.bit_length(), int(account.max()).bit_length()
+    if place_bits + account_bits + len(named).bit_length() > _WORD_BITS:
+        return np.lexsort((account, venue))
+    words = np.searchsorted(named, venue) << (account_bits + place_bits)
+    words |= account << place_bits
+    words |= np.arange(count)
+    words.sort()
+    return words & ((1 << place_bits) - 1)
+
+
+def _grouped(venue: np.ndarray, account: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different keys of sorted rows, and where the rows of each end."""
+    changes = (venue[1:] != venue[:-1]) | (account[1:] != account[:-1])
+    ends = np.append(np.flatnonzero(changes) + 1, len(venue)) if len(venue) else np.zeros(0, dtype=np.int64)
+    return np.column_stack((venue[ends - 1], account[ends - 1])), ends
+
+
+def _write_at(descriptor: int, values: np.ndarray, place: int) -> None:
+    rest = memoryview(np.ascontiguousarray(values).data).cast("B")
+    while rest:
+        done = os.pwrite(descriptor, rest, place)
+        rest, place = rest[done:], place + done
+
+
+def _padded(entries: int) -> int:
+    """Bytes of so many entries up to a whole word."""
+    return -(-entries * _ENTRY.itemsize // _HEAD.itemsize) * _HEAD.itemsize
