@@ -49,6 +49,7 @@ from cluster.resharding import Resharded, ShardSize, add_shards, move_buckets, s
 from cluster.sequencer import Chore
 from cluster.supervisor import Supervisor
 from cluster.topology import is_shard
+from cluster.transport import ON_RAY
 from cluster.transport.transport import Carrier
 from cluster.validation import LocalValidator, ValidatorHost, ValidatorRunner, load_or_make_key
 
@@ -108,9 +109,9 @@ class Host:
         arguments = (ValidatorHost, str(config.data_dir), config.validator_shards)
 
         def make() -> Any:
-            if config.transport != "ray":
+            if config.transport not in ON_RAY:
                 return LocalValidator(*arguments)
-            from cluster.transport.ray import RayValidator
+            from cluster.transport.replicas import RayValidator
 
             resources = Places(config.place).resources_of("validator")
             validator = RayValidator(*arguments, stall_s=config.stall_s, resources=resources)

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from cluster.engine_settings import EngineSettings
 from cluster.follower import stand_by
@@ -18,9 +18,13 @@ from cluster.poison import LocalTrial, Trial
 from cluster.recovery import Recovered, Replayed, recover
 from cluster.standbys import KINDS, Crew, Standbys
 from cluster.stores import DirectoryStores, Stores
+from cluster.transport import ON_RAY
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Carrier, Transport
 from cluster.void import recover_past_poison
+
+if TYPE_CHECKING:
+    from cluster.transport.ray import RayTransport
 
 # How long a start waits for the lease of a node that died without letting go.
 _LEASE_PATIENCE_S = 6.0
@@ -95,9 +99,9 @@ def recover_for(config: HostConfig, following: Following | None) -> Recovered:
 
 def trials(config: HostConfig) -> Callable[[], Trial]:
     """Where commands are tried that may take a process with them."""
-    if config.transport != "ray":
+    if config.transport not in ON_RAY:
         return LocalTrial
-    from cluster.transport.ray import RayTrial
+    from cluster.transport.replicas import RayTrial
 
     return lambda: RayTrial(1, config.stall_s)
 
@@ -106,7 +110,7 @@ def make_standbys(config: HostConfig, transport: Carrier) -> Standbys | None:
     """The standbys of actors on Ray, where any are wanted. Raises ValueError."""
     if config.actor_standbys not in KINDS:
         raise ValueError(f"actor_standbys is one of {', '.join(KINDS)}, not {config.actor_standbys!r}")
-    if config.actor_standbys == "none" or config.transport != "ray":
+    if config.actor_standbys == "none" or config.transport not in ON_RAY:
         return None
     return Standbys(config.actor_standbys, cast(Crew, transport), config.notice)
 
@@ -115,26 +119,37 @@ def make_transport(config: HostConfig) -> Carrier:
     """Where the actors are, Ray started for it. Raises ValueError, ConnectionError."""
     if config.transport == "inline":
         return InlineTransport(config.shards)
-    if config.transport != "ray":
+    if config.transport not in ON_RAY:
         raise ValueError(f"no transport is called {config.transport}")
     from cluster.launch import start_ray, stop_ray
 
     places = Places(config.place)
     start_ray(config.ray_address)
-    from cluster.transport.ray import RayTransport, offered_resources
+    from cluster.transport.ray import offered_resources
 
     try:
         places.check(offered_resources)
     except PlaceError:
         stop_ray()
         raise
-    return RayTransport(config.shards, places.resources_of, config.stall_s)
+    return _on_ray(config.transport)(config.shards, places.resources_of, config.stall_s)
+
+
+def _on_ray(name: str) -> "type[RayTransport]":
+    """A transport by its name; ZeroMQ is loaded only where it carries something."""
+    if name == "lane":
+        from cluster.transport.lane import LaneTransport
+
+        return LaneTransport
+    from cluster.transport.ray import RayTransport
+
+    return RayTransport
 
 
 def end_transport(config: HostConfig, transport: Transport) -> None:
     """Ends the actors, and what `make_transport` started for them."""
     transport.close()
-    if config.transport == "ray":
+    if config.transport in ON_RAY:
         from cluster.launch import stop_ray
 
         stop_ray()

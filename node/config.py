@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.machines import PlaceError, Places
+from cluster.transport import ON_RAY, TRANSPORTS
 from node.guards.bounds import Limits
 from node.margin_presets import LISTED, SCALES
 from node.perennial_presets import PERENNIAL_LISTED
@@ -76,8 +77,8 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
         raise ConfigError("data_dir is missing: a node needs a directory for its journal")
     config = NodeConfig(data_dir=Path(settings.pop("data_dir")), limits=limits)
     config = filled(config, settings, "")
-    if config.transport not in ("ray", "inline"):
-        raise ConfigError(f"transport is ray or inline, not {config.transport!r}")
+    if config.transport not in TRANSPORTS:
+        raise ConfigError(f"transport is one of {', '.join(TRANSPORTS)}, not {config.transport!r}")
     for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS), ("actor_standbys", STANDBYS)):
         if getattr(config, name) not in presets:
             raise ConfigError(f"{name} is one of {', '.join(presets)}, not {getattr(config, name)!r}")
@@ -95,8 +96,10 @@ def _check_places(config: NodeConfig) -> None:
         Places(words)
     except PlaceError as error:
         raise ConfigError(f"place: {error}") from error
-    if words and config.transport != "ray":
-        raise ConfigError(f"place needs the transport ray: {config.transport} keeps all actors in this process")
+    if words and config.transport not in ON_RAY:
+        raise ConfigError(
+            f"place needs the transport {' or '.join(ON_RAY)}: {config.transport} keeps all actors in this process"
+        )
 
 
 def _assets(config: NodeConfig, name: str) -> list[str]:

@@ -33,7 +33,7 @@ def replay(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the people, and of the synthetic crash.")] = 1,
     shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of the node.")] = 2,
-    transport: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
+    transport: Annotated[str, typer.Option(help="ray, lane or inline.")] = "ray",
     ticks_per_bar: Annotated[int, typer.Option(min=1, max=120, help="Prices (blocks) a bar; 1: its close.")] = 12,
     rules: Annotated[str, typer.Option(help="Preset of the venue: safe or seed.")] = "safe",
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<UTC time>.")] = None,
@@ -41,14 +41,15 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Replay a crash through a node: prices, traders, LPs, in accelerated time. Leaves a run folder."""
+    from cluster.transport import TRANSPORTS
     from node.load.options import ALL, ReplayOptions, plans_of
     from node.load.replay import replay as run
     from node.presets import RULES
     from node.report.run_folder import new_run_dir, write_run
     from node.report.summary import summary_lines
 
-    if transport not in ("ray", "inline"):
-        raise Refusal(f"transport is ray or inline, not {transport!r}", EXIT_USAGE)
+    if transport not in TRANSPORTS:
+        raise Refusal(f"transport is one of {', '.join(TRANSPORTS)}, not {transport!r}", EXIT_USAGE)
     if rules not in RULES:
         raise Refusal(f"rules is {' or '.join(RULES)}, not {rules!r}", EXIT_USAGE)
     if venue not in ("twilight", ALL) and rules != "safe":

@@ -8,7 +8,12 @@ import typer
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="0 (the default) takes a free one.")]
 Shards = Annotated[int | None, typer.Option(min=1, max=1_024, help="Shards of accounts; default 2.")]
-Transport = Annotated[str | None, typer.Option(help="ray (default) or inline.")]
+Transport = Annotated[
+    str | None,
+    typer.Option(
+        help="How calls reach actors: ray (default), lane (sockets between the same processes), inline (none)."
+    ),
+]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join; without it Ray is embedded.")]
 Driver = Annotated[bool, typer.Option("--driver", help="Seal no block; a driver does (replays).")]
 Dev = Annotated[bool, typer.Option("--dev", help="Make keys and print them, faucet, reflection.")]

@@ -215,7 +215,7 @@ def test_a_file_says_which_books_there_are(tmp_path: Path) -> None:
         ("shards = 'two'", "shards must be int"),
         ("shards = -1", "shards must not be negative"),
         ("[limits]\nrows = 1", "limits.rows is no setting"),
-        ("transport = 'pigeon'", "transport is ray or inline"),
+        ("transport = 'pigeon'", "transport is one of inline, ray, lane, not 'pigeon'"),
         ("shards = ", "node.toml"),
         ("venues = 3", "venues is no setting"),
         ("margin_trade = 'BTC DOGE'", "not 'DOGE'"),

@@ -20,7 +20,7 @@ BAD_CSV = "open_time_ms,open,high,low,close\n60000,1,2,3,1\n"
         (["open", "long"], EXIT_USAGE, "Missing option '--margin'"),
         (["open", "up", "--margin", "1", "--leverage", "2", "--account", "1"], EXIT_USAGE, "'up' is not one of"),
         (["replay", "--prices", "nowhere.csv"], EXIT_USAGE, "nowhere.csv: cannot be read"),
-        (["replay", "--transport", "pigeon"], EXIT_USAGE, "transport is ray or inline, not 'pigeon'"),
+        (["replay", "--transport", "pigeon"], EXIT_USAGE, "transport is one of inline, ray, lane, not 'pigeon'"),
         (["replay", "--venue", "mars"], 1, "no venue is named 'mars'; there is twilight, margin-trade"),
         (
             ["replay", "--ticks-per-bar", "0"],

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("ray", "numba", "matplotlib", "structlog", "prometheus_client", "psutil", "pyarrow")
+HEAVY = ("ray", "zmq", "numba", "matplotlib", "structlog", "prometheus_client", "psutil", "pyarrow")
 CHECK = """
 import sys
 sys.modules.update(dict.fromkeys({blocked!r}))

@@ -20,12 +20,14 @@ SHARDS = 2
 REMOTE = ("coordinator", "pool/1", "shard/0", "shard/1")
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, list[str], Path]]:
+@pytest.fixture(scope="module", params=["ray", pytest.param("lane", marks=pytest.mark.soak)])
+def node(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Host, list[str], Path]]:
     """One node on an embedded cluster for all tests of this file, which play the story's blocks in turn."""
     directory = tmp_path_factory.mktemp("ray")
     noticed: list[str] = []
-    settings = config(directory, transport="ray", shards=SHARDS, snapshot_every=6, notice=noticed.append)
+    settings = config(directory, transport=request.param, shards=SHARDS, snapshot_every=6, notice=noticed.append)
     with closing(Host.open(settings)) as host:
         yield host, noticed, directory
 

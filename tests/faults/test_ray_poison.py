@@ -21,11 +21,14 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 POISON = 0x00C0_FFEE_C0FF
 
 
-def test_a_command_that_kills_every_process_is_voided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("transport", ["ray", pytest.param("lane", marks=pytest.mark.soak)])
+def test_a_command_that_kills_every_process_is_voided(
+    transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Deadly to the processes of actors and trials, which Ray starts with these settings; this one has read its own.
     monkeypatch.setenv(VARIABLE, "payload:" + POISON.to_bytes(8, "little").hex())
     noticed: list[str] = []
-    with closing(Host.open(config(tmp_path, transport="ray", shards=2, notice=noticed.append))) as host:
+    with closing(Host.open(config(tmp_path, transport=transport, shards=2, notice=noticed.append))) as host:
         _poison(host, noticed)
     assert audit(tmp_path).violations == []
 

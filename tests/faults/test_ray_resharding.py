@@ -30,12 +30,12 @@ class Scene(NamedTuple):
     crash_at: Path
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+@pytest.fixture(scope="module", params=["ray", "lane"])
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """One node whose shards have standbys, for all tests of this file, which play the story's blocks in turn."""
     directory, noticed = tmp_path_factory.mktemp("ray"), []  # type: ignore[var-annotated]
     crash_at = tmp_path_factory.mktemp("crash") / "point"
-    settings = config(directory, transport="ray", shards=2, actor_standbys="shards", notice=noticed.append)
+    settings = config(directory, transport=request.param, shards=2, actor_standbys="shards", notice=noticed.append)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, f"@{crash_at}")
         with closing(Host.open(settings)) as host:

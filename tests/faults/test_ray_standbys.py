@@ -18,13 +18,18 @@ STALL_MS = 1_500
 ACTORS = {"coordinator", "pool/1", "shard/0", "shard/1"}
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, list[str]]]:
+@pytest.fixture(scope="module", params=["ray", pytest.param("lane", marks=pytest.mark.soak)])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, list[str]]]:
     """One node with a standby for everybody, for all tests of this file, which play the story's blocks in turn."""
     noticed: list[str] = []
     directory = tmp_path_factory.mktemp("ray")
     settings = config(
-        directory, transport="ray", actor_standbys="all", stall_ms=STALL_MS, snapshot_every=5, notice=noticed.append
+        directory,
+        transport=request.param,
+        actor_standbys="all",
+        stall_ms=STALL_MS,
+        snapshot_every=5,
+        notice=noticed.append,
     )
     with closing(Host.open(settings)) as host:
         yield host, noticed

@@ -1,0 +1,187 @@
+"""The node's end of a lane: one socket to one process of an actor, with CURVE keys on both ends.
+
+A key pair is made anew for every process and kept nowhere. The node knows the actor's key from Ray and talks to nobody
+else under its address; the actor serves the node's key and nobody else (`cluster.transport.lane_host`).
+"""
+
+import json
+import time
+from collections import deque
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any, NamedTuple
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from cluster.placement import Owners
+from cluster.transport.gathering import Asked
+from cluster.transport.transport import ActorLost
+
+# A request begins with its number and the method's name, an answer with the same number and one of these.
+NUMBER_BYTES = 8
+DONE, FAILED = b"+", b"-"
+# No message is larger, protobuf's own limit: a stranger who announces more before he shows a key is cut off.
+MAX_MESSAGE_BYTES = 2 << 30
+# So long is the moment after which whoever waits for an answer looks whether the process is still there.
+_MOMENT_MS = 5
+_CONNECTED = zmq.EVENT_HANDSHAKE_SUCCEEDED
+_BROKEN = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_CLOSED
+    | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+
+class ActorFailed(Exception):
+    """An actor raised this while it carried out what it was asked; it lives on. Its traceback is a note of it."""
+
+
+class Keys(NamedTuple):
+    """A CURVE key pair, as text of 40 characters each."""
+
+    public: bytes
+    secret: bytes
+
+    @classmethod
+    def fresh(cls) -> "Keys":
+        """A pair nobody has seen."""
+        return cls(*zmq.curve_keypair())
+
+
+class Door(NamedTuple):
+    """Where an actor's process serves its lane, and the public key it proves there; told through Ray."""
+
+    endpoint: str
+    public: bytes
+
+
+class Request:
+    """One request on its way, and what came back: [number and DONE or FAILED, the answer]."""
+
+    def __init__(self, number: bytes) -> None:
+        self.number = number
+        self.back: list[bytes] = []
+
+    def answer(self, actor: str) -> bytes:
+        """What came back. Raises ActorFailed."""
+        head, body = self.back
+        if head[NUMBER_BYTES:] == DONE:
+            return body
+        kind, text, traceback = json.loads(body)
+        error = ActorFailed(f"actor {actor} failed: {kind}: {text}")
+        error.add_note(traceback)
+        raise error
+
+
+def pack_owners(owners: Owners) -> bytes:
+    """A placement, to travel beside parts of a cut."""
+    return json.dumps([owners.shards, *owners.of_bucket]).encode()
+
+
+def unpack_owners(packed: bytes) -> Owners:
+    """What `pack_owners` packed."""
+    shards, *of_bucket = json.loads(packed)
+    return Owners(shards, tuple(of_bucket))
+
+
+class LaneSocket:
+    """Requests are numbered and answered in their order. One thread uses it at a time; any thread may close it."""
+
+    def __init__(self, context: "zmq.Context[Any]", keys: Keys, actor: str, door: Door, patience_s: float) -> None:
+        """Connects and waits until both ends have proved their keys. Raises ActorLost."""
+        self._actor = actor
+        self._using = Lock()
+        self._sent = 0
+        self._open: deque[Request] = deque()
+        self._socket = socket = context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, 0)
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        socket.setsockopt(zmq.RCVTIMEO, _MOMENT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL, -1)  # whoever is gone is not met again at this address
+        socket.curve_publickey, socket.curve_secretkey = keys
+        socket.curve_serverkey = door.public
+        self._monitor = socket.get_monitor_socket(_CONNECTED | _BROKEN)
+        socket.connect(door.endpoint)
+        if not self._monitor.poll(int(1000 * patience_s)) or self._event() != _CONNECTED:
+            self.close()
+            raise ActorLost(actor, how=f"cannot be reached at {door.endpoint}")
+
+    def _event(self) -> int:
+        return int(recv_monitor_message(self._monitor)["event"])
+
+    def send(self, method: str, arguments: Sequence[bytes]) -> Request:
+        """Sends a request. Raises ActorLost where nobody is there any more."""
+        with self._using:
+            if self._socket.closed:
+                raise ActorLost(self._actor)
+            self._sent += 1
+            request = Request(self._sent.to_bytes(NUMBER_BYTES, "little"))
+            try:
+                self._socket.send_multipart([request.number + method.encode(), *arguments], zmq.NOBLOCK)
+            except zmq.Again as error:
+                raise ActorLost(self._actor) from error
+            self._open.append(request)
+            return request
+
+    def wait(self, request: Request) -> bool:
+        """Waits a moment for what comes back; whether it is there.
+
+        What comes back for an earlier request, for which nobody waits any more, is taken off the way.
+        """
+        while not request.back:
+            with self._using:
+                if self._socket.closed or not self._receive():
+                    return False
+        return True
+
+    def _receive(self) -> bool:
+        try:
+            back = self._socket.recv_multipart()
+        except zmq.Again:
+            return False
+        request = self._open.popleft()
+        assert back[0].startswith(request.number), f"actor {self._actor} answers what it was not asked"
+        request.back = back
+        return True
+
+    def is_broken(self) -> bool:
+        """Whether nobody is at the other end any more."""
+        with self._using:
+            return self._socket.closed or bool(self._monitor.poll(0))
+
+    def close(self) -> None:
+        """Whatever is still on its way is nobody's."""
+        with self._using:
+            if not self._socket.closed:
+                self._socket.disable_monitor()
+                self._monitor.close(0)
+                self._socket.close(0)
+
+
+class LaneCalls:
+    """Answers travel on sockets; a request is known by what its socket made of it. See `Wire`."""
+
+    def get(self, requests: Sequence[Asked], timeout_s: float) -> list[Any] | None:
+        """See `Wire`."""
+        until_s = time.monotonic() + timeout_s
+        for process, request in requests:
+            while not process.socket.wait(request):
+                lost = [owes.actor for owes in self.late(requests) if owes.socket.is_broken()]
+                if lost:
+                    raise ActorLost(lost[0], lost[1:])
+                if time.monotonic() >= until_s:
+                    return None
+        return [request.answer(process.actor) for process, request in requests]
+
+    def late(self, requests: Sequence[Asked]) -> list[Any]:
+        """See `Wire`."""
+        return [process for process, request in requests if not request.back]
+
+
+OVER_LANES = LaneCalls()
