@@ -28,7 +28,7 @@ REPLAY := --venue $(or $(VENUE),all) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup protos lint format test test-fast run bench simulate mutants faults soak lock clean
+.PHONY: help setup protos lint format test test-fast run bench bench-peers simulate mutants faults soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,8 +62,11 @@ test-fast: setup $(COMPILED) ## the tests that need neither Ray nor patience
 run: setup $(COMPILED) ## one crash through all four rulebooks on one node, into runs/<time>/ (VENUE, PRICES, TRADERS, SEED, SHARDS, TRANSPORT)
 	$(BIN)/breakwater replay $(strip $(REPLAY))
 
-bench: setup $(COMPILED) ## measure against the figures to reach
-	$(BIN)/breakwater bench
+bench: setup $(COMPILED) ## measure against the figures to reach (QUICK, ONLY)
+	$(BIN)/breakwater bench $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
+
+bench-peers: setup ## install the engines we compare with, each into an environment of its own below .venv-peers/
+	$(BIN)/python -m node.bench.peers.environments
 
 simulate: setup $(COMPILED) ## whole nodes in one thread under injected faults, seed by seed (SEEDS, SEED, HOURS, OUT)
 	$(BIN)/breakwater simulate --seeds $(or $(SEEDS),600) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) \
@@ -84,7 +87,7 @@ lock: $(INSTALLED) ## write requirements/*.lock again from pyproject.toml
 	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/client.lock pyproject.toml
 
 clean: ## remove everything that set-up and tools left (runs/ stays)
-	rm -rf $(VENV) gen dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-peers gen dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Some systems ship Python without ensurepip: there the outer pip (22.3 or later) installs into the new environment.

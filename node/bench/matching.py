@@ -1,22 +1,24 @@
 """The order book on the mixed flow: 60% passive orders, 30% cancels, 10% that cross, in batches of 1,000.
 
-Caps, self-trade prevention and result rows are on. The peer, limit-order-book 2.0.0 (C++), gets the same operations one
-call each, has neither, and must end with the same book. It is not among our requirements: where it cannot be imported
-the row says so.
+Caps, self-trade prevention and result rows are on. Every peer that is installed gets the same operations in a process
+of its own, one call each, and must end with the same book. They take turns, so that whatever else the machine does is
+in all of them.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from importlib import import_module
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from actors.matching.book import MatchingBook
 from actors.matching.words import BUY, CANCEL, EXPIRE_MAKER, GTC, IOC, PLACE, RESTED, SELL, UNKNOWN, Caps, Operations
+from node.bench.peers.contest import Contestant, contesting
+from node.bench.peers.environments import LIMIT_ORDER_BOOK, MATCHING_ENGINE, ORDERLY_CHAOS, NoPeer
 from node.bench.table import Row
 from node.bench.timing import percentile
 
@@ -24,6 +26,10 @@ BATCH = 1_000
 FILLING_BATCHES = 10
 WARM_BATCHES = 10
 REACH_NS = 200.0
+# The fastest peer that can be called from Python takes so many times as long, or more.
+TIMES_FASTER = 5.0
+BOOKS = (LIMIT_ORDER_BOOK, ORDERLY_CHAOS, MATCHING_ENGINE)
+NAME = f"matching, mixed flow of {BATCH:,} operations, caps and self-trade prevention on"
 _TURN_BATCHES = 20
 _SEED = 11
 _MIDDLE_TICKS = 100_000
@@ -45,26 +51,29 @@ class Flow(NamedTuple):
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    """One row; a quick run takes fewer batches."""
-    yield matching_row(30 if quick else 200)
-
-
-def matching_row(batches: int) -> Row:
-    """Nanoseconds an operation, the median over batches, for both books; they must end alike."""
-    name = f"matching, mixed flow of {BATCH:,} operations, caps and self-trade prevention on"
-    try:
-        peer = import_module("limit_order_book").LimitOrderBook()
-    except ImportError:
-        peer = None
-    ours_ns, theirs_ns = _measured(mixed_flow(WARM_BATCHES + batches), peer)
-    if peer is None:
-        return Row(name, ours_ns, "ns/op", REACH_NS, "limit-order-book not run: not installed")
-    return Row(name, ours_ns, "ns/op", REACH_NS, "limit-order-book, one call an operation", theirs_ns)
+    """Ours, then beside every peer; a quick run takes fewer batches."""
+    flow = mixed_flow(WARM_BATCHES + (30 if quick else 200))
+    with ExitStack() as stack:
+        contestants, absent = [], {}
+        for peer in BOOKS:
+            try:
+                contestants.append(stack.enter_context(contesting(peer.installed(), peer.name)))
+            except NoPeer as reason:
+                absent[peer.name] = str(reason)
+        ours_ns, theirs_ns = measured(flow, contestants)
+    yield Row(NAME, ours_ns, "ns/op", REACH_NS)
+    for peer in BOOKS:
+        title = f"{NAME}, beside {peer.name}"
+        if peer.name in absent:
+            yield Row(title, ours_ns, "ns/op", None, f"{peer.title}: {absent[peer.name]}")
+        else:
+            fifth_ns = theirs_ns[peer.name] / TIMES_FASTER
+            yield Row(title, ours_ns, "ns/op", fifth_ns, f"{peer.title}, one call an operation", theirs_ns[peer.name])
 
 
 def kernel_ns(batches: int) -> float:
     """Nanoseconds an operation of ours, alone."""
-    return _measured(mixed_flow(WARM_BATCHES + batches), None)[0]
+    return measured(mixed_flow(WARM_BATCHES + batches), ())[0]
 
 
 class _Draw:
@@ -139,22 +148,25 @@ def mixed_flow(batches: int) -> Flow:
     return Flow(filling + [draw.batch(0.6, 0.3) for _ in range(batches)], draw.caps)
 
 
-def _measured(flow: Flow, peer: Any) -> tuple[float, float]:
-    """(ours, the peer's or 0). They take turns, so that whatever else the machine does is in both."""
+def measured(flow: Flow, contestants: Sequence[Contestant]) -> tuple[float, dict[str, float]]:
+    """Nanoseconds an operation, the median over batches: ours, and each contestant's. All must end with our book."""
     book = MatchingBook()
     ours_ns: list[float] = []
-    theirs_ns: list[float] = []
+    theirs_ns: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
     for first in range(0, len(flow.batches), _TURN_BATCHES):
         turn = flow.batches[first : first + _TURN_BATCHES]
         timed = [_ours(book, ops, flow.caps) for ops in turn]
         ours_ns += [taken_ns for taken_ns, _ in timed]
-        if peer is not None:
-            theirs_ns += [_theirs(peer, ops, places) for ops, (_, places) in zip(turn, timed, strict=True)]
+        for contestant in contestants:
+            for ops, (_, places) in zip(turn, timed, strict=True):
+                theirs_ns[contestant.name].append(contestant.turn(_rows(ops, places)) / len(places))
+    ends = {contestant.name: contestant.state() for contestant in contestants}
+    ours = (len(book), book.best_bid_ticks(), book.best_ask_ticks(), book.open_lots(BUY), book.open_lots(SELL))
+    for name, theirs in ends.items():
+        assert ours == theirs, f"the books differ: ours {ours}, that of {name} {theirs}"
     before = FILLING_BATCHES + WARM_BATCHES
-    if peer is None:
-        return percentile(ours_ns[before:], 50), 0.0
-    _same_book(book, peer)
-    return percentile(ours_ns[before:], 50), percentile(theirs_ns[before:], 50)
+    medians = {name: percentile(taken_ns[before:], 50) for name, taken_ns in theirs_ns.items()}
+    return percentile(ours_ns[before:], 50), medians
 
 
 def _ours(book: MatchingBook, ops: Operations, caps: Caps) -> tuple[float, np.ndarray]:
@@ -165,34 +177,7 @@ def _ours(book: MatchingBook, ops: Operations, caps: Caps) -> tuple[float, np.nd
     return taken_ns / BATCH, np.delete(np.arange(BATCH), results.op[results.type == UNKNOWN])
 
 
-def _theirs(peer: Any, ops: Operations, places: np.ndarray) -> float:
-    """Ns an operation. A cancel that finds nothing would abort the process, so those are left out.
-
-    A crossing order is its market order, since what is left must not rest.
-    """
-    calls = _calls(peer, ops, places)
-    begun_ns = time.perf_counter_ns()
-    for call, arguments in calls:
-        call(*arguments)
-    return (time.perf_counter_ns() - begun_ns) / len(calls)
-
-
-def _calls(peer: Any, ops: Operations, places: np.ndarray) -> list[tuple[Any, tuple[int, ...]]]:
-    limit = {BUY: peer.limit_buy, SELL: peer.limit_sell}
-    market = {BUY: peer.market_buy, SELL: peer.market_sell}
-    columns = (ops.kind, ops.order, ops.side, ops.size_lots, ops.price_ticks, ops.time_in_force)
-    calls: list[tuple[Any, tuple[int, ...]]] = []
-    for kind, order, side, lots, price_ticks, time_in_force in zip(*(c[places].tolist() for c in columns), strict=True):
-        if kind == CANCEL:
-            calls.append((peer.cancel, (order,)))
-        elif time_in_force == IOC:
-            calls.append((market[side], (order, lots)))
-        else:
-            calls.append((limit[side], (order, lots, price_ticks)))
-    return calls
-
-
-def _same_book(book: MatchingBook, peer: Any) -> None:
-    ours = (len(book), book.best_bid_ticks(), book.best_ask_ticks(), book.open_lots(BUY), book.open_lots(SELL))
-    theirs = (peer.count(), peer.best_buy(), peer.best_sell(), peer.volume_buy(), peer.volume_sell())
-    assert ours == theirs, f"the books differ: ours {ours}, the peer's {theirs}"
+def _rows(ops: Operations, places: np.ndarray) -> np.ndarray:
+    """As a driver reads them. A cancel that finds nothing would end some of the peers, so those are left out."""
+    columns = (ops.kind, ops.order, ops.account, ops.side, ops.price_ticks, ops.size_lots, ops.time_in_force)
+    return np.stack([column[places] for column in columns], axis=1)

@@ -2,7 +2,7 @@
 
 The node is a process of its own with its journal on disk, the feeder is another, and they share the processors. Floors
 of the same run: the same stream into a server that has neither risk nor book nor journal; the bare matching kernel on
-a like flow; and the journal alone, given the same bytes.
+a like flow; and the journal alone, given the same bytes. The peer is an engine with a server and a journal.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from cluster.journal import SqliteJournal
 from node.bench.feeder import PUBLISHERS, Fed, Orders, feed
 from node.bench.matching import kernel_ns
 from node.bench.mixed_flow import CASH_ATOMS, MARK_TICKS, STEP_ROWS, MixedFlow
+from node.bench.peers import http_engine
+from node.bench.peers.environments import MATCHING_ENGINE, NoPeer
 from node.bench.program import Program, running
 from node.bench.table import Row
 from node.bench.timing import percentile, times_ms
@@ -40,6 +42,7 @@ def rows(directory: Path, quick: bool) -> Iterator[Row]:
     with running("node.bench.echo", (), directory / "stream-echo.log") as program:
         echo = feed(Orders(address=program.facts["address"], key="", publish=False, seconds=seconds))
     kernel, journal = 1e9 / kernel_ns(20 if quick else 100), _journal_per_s(directory, 20 if quick else 100)
+    peer = _peer(directory, seconds)
     for transport in TRANSPORTS:
         for validator in (True, False):
             fed, name = _fed(directory, transport, validator, seconds), _name(transport, validator)
@@ -49,8 +52,18 @@ def rows(directory: Path, quick: bool) -> Iterator[Row]:
             yield Row(f"{name}, a step of {STEP_ROWS:,}, p50", fed.p50_ms, "ms", None, f"{_ECHO}, p50", echo.p50_ms)
             yield Row(f"{name}, a step of {STEP_ROWS:,}, p99", fed.p99_ms, "ms", None, f"{_ECHO}, p99", echo.p99_ms)
             if transport == TRANSPORTS[0]:
-                yield Row(f"{name}, by the book", fed.per_s, "orders/s", None, "bare matching kernel", kernel)
-                yield Row(f"{name}, by the disk", fed.per_s, "orders/s", None, "journal appends alone", journal)
+                yield Row(f"{name}, beside the book", fed.per_s, "orders/s", None, "bare matching kernel", kernel)
+                yield Row(f"{name}, beside the disk", fed.per_s, "orders/s", None, "journal appends alone", journal)
+                yield Row(f"{name}, beside {MATCHING_ENGINE.name}", fed.per_s, "orders/s", None, *peer)
+
+
+def _peer(directory: Path, seconds: float) -> tuple[str, float | None]:
+    """The nearest to a node that can be installed without us, as the reference of a row."""
+    try:
+        per_s = http_engine.operations_per_s(directory, seconds)
+    except NoPeer as reason:
+        return f"{MATCHING_ENGINE.title}: {reason}", None
+    return f"{MATCHING_ENGINE.title}, HTTP, fsync", per_s
 
 
 def _name(transport: str, validator: bool) -> str:

@@ -1,68 +1,64 @@
-"""The matching piece of the bench: the flow is what it says, and the peer must end with the same book."""
+"""The matching piece of the bench: the flow is what it says, and a peer must end with the same book."""
 
 import sys
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from actors.matching import words as w
 from actors.matching.book import MatchingBook
 from node.bench import matching
+from node.bench.peers.contest import Contestant, contesting
+from node.bench.peers.environments import NoPeer
 
-PEER = "limit_order_book"
+# The calls of limit-order-book on a book of ours, as a module that its driver can import.
+PEER = """
+from actors.matching import words as w
+from actors.matching.book import MatchingBook
 
-
-class Peer:
-    """The calls of limit-order-book on a book of ours."""
-
-    def __init__(self) -> None:
+class LimitOrderBook:
+    def __init__(self):
         self.book = MatchingBook()
 
-    def _place(self, side: int, order: int, lots: int, price: int, time_in_force: int) -> None:
-        row = {
-            **{"kind": w.PLACE, "order": order, "account": 1, "side": side, "price_ticks": price, "size_lots": lots},
-            **{"time_in_force": time_in_force, "self_trade": w.TRADE_WITH_SELF},
-        }
+    def _place(self, side, order, lots, price, time_in_force):
+        row = {"kind": w.PLACE, "order": order, "account": 1, "side": side, "price_ticks": price, "size_lots": lots}
+        row |= {"time_in_force": time_in_force, "self_trade": w.TRADE_WITH_SELF}
         self.book.match(w.Operations.of_rows([row]))
 
-    def limit_buy(self, order: int, lots: int, price: int) -> None:
+    def limit_buy(self, order, lots, price):
         self._place(w.BUY, order, lots, price, w.GTC)
 
-    def limit_sell(self, order: int, lots: int, price: int) -> None:
+    def limit_sell(self, order, lots, price):
         self._place(w.SELL, order, lots, price, w.GTC)
 
-    def market_buy(self, order: int, lots: int) -> None:
+    def market_buy(self, order, lots):
         self._place(w.BUY, order, lots, w.PRICE_TICKS_MAX, w.IOC)
 
-    def market_sell(self, order: int, lots: int) -> None:
+    def market_sell(self, order, lots):
         self._place(w.SELL, order, lots, 1, w.IOC)
 
-    def cancel(self, order: int) -> None:
+    def cancel(self, order):
         rows = self.book.match(w.Operations.of_rows([{"kind": w.CANCEL, "order": order, "account": 1}]))
         assert rows.type.tolist() == [w.DONE]
 
-    def count(self) -> int:
+    def count(self):
         return len(self.book)
 
-    def best_buy(self) -> int:
+    def best_buy(self):
         return self.book.best_bid_ticks()
 
-    def best_sell(self) -> int:
+    def best_sell(self):
         return self.book.best_ask_ticks()
 
-    def volume_buy(self) -> int:
+    def volume_buy(self):
         return self.book.open_lots(w.BUY)
 
-    def volume_sell(self) -> int:
+    def volume_sell(self):
         return self.book.open_lots(w.SELL)
-
-
-class LossyPeer(Peer):
-    """Forgets every cancel."""
-
-    def cancel(self, order: int) -> None:
-        pass
+"""
+LOSSY = PEER.replace("def cancel(self, order):", "def cancel(self, order):\n        return\n")
+FLOW = 3
 
 
 @pytest.fixture(autouse=True)
@@ -71,8 +67,13 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matching, "WARM_BATCHES", 1)
 
 
-def installed(monkeypatch: pytest.MonkeyPatch, peer: Any) -> None:
-    monkeypatch.setitem(sys.modules, PEER, peer and SimpleNamespace(LimitOrderBook=peer))
+@pytest.fixture
+def peer(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Contestant]:
+    """A driver that finds this module where the peer's package would be."""
+    (tmp_path / "limit_order_book.py").write_text(request.param, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with contesting(Path(sys.executable), "limit-order-book") as contestant:
+        yield contestant
 
 
 def test_the_flow_is_mixed_as_it_says() -> None:
@@ -89,22 +90,32 @@ def test_the_flow_is_mixed_as_it_says() -> None:
     assert (results.type == w.UNKNOWN).sum() < 100
 
 
-def test_without_the_peer_the_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(monkeypatch, None)
-    row = matching.matching_row(2)
-    assert row.value > 0
-    assert row.reference == "limit-order-book not run: not installed"
-    assert row.ratio is None
+def test_without_peers_the_rows_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("node.bench.peers.environments.HOME", tmp_path)
+    monkeypatch.setattr("node.bench.peers.environments.interpreter_for", lambda oldest: None)
+    first, *others = matching.rows(quick=True)
+    assert first.value > 0
+    assert [row.value for row in others] == [first.value] * 3
+    assert others[2].reference == "matching-engine 0.1.1: not run: needs Python 3.12"
+    monkeypatch.setattr("node.bench.peers.environments.interpreter_for", lambda oldest: Path(sys.executable))
+    _, book, *_ = matching.rows(quick=True)
+    assert book.reference == "limit-order-book 2.0.0: not installed: make bench-peers"
+    assert book.ratio is None
 
 
-def test_the_peer_is_measured_on_the_same_flow(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(monkeypatch, Peer)
-    row = matching.matching_row(2)
-    assert row.reference_value is not None
-    assert row.reference_value > row.value
+@pytest.mark.parametrize("peer", [PEER], indirect=True)
+def test_a_peer_is_measured_on_the_same_flow(peer: Contestant) -> None:
+    ours_ns, theirs_ns = matching.measured(matching.mixed_flow(FLOW), [peer])
+    assert theirs_ns["limit-order-book"] > ours_ns > 0
 
 
-def test_a_peer_that_ends_elsewhere_is_no_peer(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(monkeypatch, LossyPeer)
+@pytest.mark.parametrize("peer", [LOSSY], indirect=True)
+def test_a_peer_that_ends_elsewhere_is_no_peer(peer: Contestant) -> None:
     with pytest.raises(AssertionError, match="the books differ"):
-        matching.matching_row(2)
+        matching.measured(matching.mixed_flow(FLOW), [peer])
+
+
+@pytest.mark.parametrize("peer", ["raise SystemError('out of order')"], indirect=True)
+def test_a_peer_that_breaks_says_why(peer: Contestant) -> None:
+    with pytest.raises(NoPeer, match=r"not run: SystemError: out of order"):
+        peer.turn(matching._rows(matching.mixed_flow(1).batches[0], slice(None)))  # type: ignore[arg-type]
