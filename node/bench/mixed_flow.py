@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from actors.columns import columns_bytes, from_matrix, varint
+from actors.column_bytes import columns_bytes, varint
+from actors.columns import from_matrix
 from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import common_pb2
 from node.margin_presets import MARGIN_TRADE_VENUE

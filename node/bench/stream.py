@@ -16,6 +16,7 @@ from typing import Final
 
 from breakwater.v1 import commands_pb2 as cmd
 from cluster.journal import SqliteJournal
+from cluster.transport import TRANSPORTS
 from node.bench.feeder import PUBLISHERS, Fed, Orders, feed
 from node.bench.matching import kernel_ns
 from node.bench.mixed_flow import CASH_ATOMS, MARK_TICKS, STEP_ROWS, MixedFlow
@@ -24,7 +25,6 @@ from node.bench.peers.environments import MATCHING_ENGINE, NoPeer
 from node.bench.program import Program, running
 from node.bench.table import Row
 from node.bench.timing import percentile, times_ms
-from node.bench.transports import TRANSPORTS
 from node.client import Client
 from node.margin_presets import MARGIN_TRADE_VENUE
 

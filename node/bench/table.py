@@ -26,6 +26,11 @@ class Row:
     reference_value: float | None = None
 
     @property
+    def is_rate(self) -> bool:
+        """Whether more is better."""
+        return self.unit.endswith("/s")
+
+    @property
     def ratio(self) -> float | None:
         """value / reference_value; None without a peer."""
         return self.value / self.reference_value if self.reference_value else None
@@ -35,7 +40,7 @@ class Row:
         """Whether the value is as good as the figure to reach; None where there is none."""
         if self.reach is None:
             return None
-        return self.value >= self.reach if self.unit.endswith("/s") else self.value <= self.reach
+        return self.value >= self.reach if self.is_rate else self.value <= self.reach
 
     def to_json(self) -> dict[str, Any]:
         """The row as documented: exactly COLUMNS, null where something is absent, four significant digits."""
@@ -44,7 +49,7 @@ class Row:
 
     def to_text(self) -> tuple[str, ...]:
         """The row for people, one text a column."""
-        bound = "" if self.reach is None else f"{'>=' if self.unit.endswith('/s') else '<='} {_short(self.reach)}"
+        bound = "" if self.reach is None else f"{'>=' if self.is_rate else '<='} {_short(self.reach)}"
         met = {None: "", True: "yes", False: "NO"}[self.met]
         reference = self.reference or ""
         return (
