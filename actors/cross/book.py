@@ -6,9 +6,15 @@ import numpy as np
 
 from actors.columns import among
 from actors.cross.health import Health, health
+from actors.ledger.account_images import (
+    DigestedRows,
+    RowsOfAccounts,
+    chained_rows,
+    orders_of_accounts,
+    single_rows,
+)
 from actors.ledger.account_marks import AccountMarks, Int64Array
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
-from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.cross_positions import KEPT_COLUMNS, CrossPosition, CrossPositions
 from actors.ledger.position_rows import MARKET_BITS
 from actors.ledger.table import Owned, StagingLog, Table, dumped_rows
@@ -159,6 +165,16 @@ class CrossBook(OrderedBook):
             (self.orders, self.orders.of_account(account), None),
             (self.accounts.withdrawals, self.accounts.withdrawals_of(account), None),
             (self.ladder, [account] if account in self.ladder else [], None),
+        ]
+
+    def rows_of_accounts(self, accounts: Int64Array, slots: Int64Array) -> list[RowsOfAccounts]:
+        """The same of many accounts in these slots."""
+        positions, withdrawals = self.positions, self.accounts.withdrawals
+        return [
+            chained_rows(positions.table, positions.chains(), slots, KEPT_COLUMNS),
+            orders_of_accounts(self.orders, accounts),
+            chained_rows(withdrawals, self.accounts.withdrawal_chains(), slots),
+            single_rows(self.ladder, accounts),
         ]
 
     def dumped_bytes(self) -> int:

@@ -1,6 +1,7 @@
 """One Twilight venue on one shard: accounts, positions, resting opens, and what the block told of the markets."""
 
-from actors.ledger.account_marks import AccountMarks
+from actors.ledger.account_images import RowsOfAccounts, chained_rows
+from actors.ledger.account_marks import AccountMarks, Int64Array
 from actors.ledger.account_views import balances_view
 from actors.ledger.accounts import Accounts
 from actors.ledger.isolated_positions import IsolatedPositions, Position, RestingOpens
@@ -73,6 +74,15 @@ class IsolatedBook:
             (self.positions.table, self.positions.of_account(account), None),
             (self.orders.table, self.orders.of_account(account), None),
             (self.accounts.withdrawals, self.accounts.withdrawals_of(account), None),
+        ]
+
+    def rows_of_accounts(self, accounts: Int64Array, slots: Int64Array) -> list[RowsOfAccounts]:
+        """The same of many accounts in these slots."""
+        withdrawals = self.accounts.withdrawals
+        return [
+            chained_rows(self.positions.table, self.positions.chains(), slots),
+            chained_rows(self.orders.table, self.orders.chains(), slots),
+            chained_rows(withdrawals, self.accounts.withdrawal_chains(), slots),
         ]
 
     def sums(self) -> tuple[int, ...]:

@@ -48,10 +48,10 @@ class AccountMarks:
         """All that are marked, ascending; one column from here on."""
         if self._single or len(self._many) != 1:
             single = np.fromiter(self._single, dtype=np.int64, count=len(self._single))
-            self._many = [np.unique(np.concatenate([single, *self._many]))]
+            self._many = [ascending(np.concatenate([single, *self._many]))]
             self._single.clear()
         elif self._rows:
-            self._many = [np.unique(self._many[0])]
+            self._many = [ascending(self._many[0])]
         # A column that is known to be ascending counts no rows.
         self._rows = 0
         return self._many[0]
@@ -88,6 +88,14 @@ class AccountMarks:
 
     def __len__(self) -> int:
         return self._joined().size
+
+
+def ascending(accounts: Int64Array) -> Int64Array:
+    """Each account once. Sorting beats `np.unique`, which looks every account up in a table."""
+    ordered = np.sort(accounts)
+    is_first = np.ones(ordered.size, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return ordered[is_first]
 
 
 class MarksOf(NamedTuple):

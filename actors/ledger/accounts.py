@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from actors.ledger.account_marks import Marks
-from actors.ledger.row_chains import RowChains
+from actors.ledger.row_chains import Chains, RowChains
 from actors.ledger.table import Owned, StagingLog, Table, dumped_rows, owned_rows
 from actors.units import BALANCE_BOUND
 
@@ -133,6 +133,10 @@ class Accounts:
         """Withdrawals not decided yet, ascending."""
         slots = self._requests.slots_of(self.table.find_slot(account))
         return sorted(map(self.withdrawals.key_at, slots))
+
+    def withdrawal_chains(self) -> Chains:
+        """The same of every account by its slot, for kernels; valid until one comes or goes."""
+        return self._requests.columns(self.table.slots_made)
 
     def decide_withdrawal(self, withdrawal: int, confirmed: bool) -> int:
         """Takes a pending withdrawal out, or back to free; returns its atoms."""

@@ -5,88 +5,73 @@ each by number; a bucket's covers the digests of its accounts in (venue, account
 count cannot show.
 """
 
-import struct
-from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 import numpy as np
 from blake3 import blake3
+from numpy.typing import NDArray
 
+from actors.chain.blake3_many import hash_many
 from actors.columns import BUCKETS
-from actors.ledger.account_marks import AccountMarks
-from actors.ledger.accounts import Accounts
+from actors.ledger.account_images import DigestedBook, account_image, account_images
 from actors.ledger.table import Owned
 from breakwater.v1 import snapshots_pb2 as snapshots
+
+Int64Array = NDArray[np.int64]
+# A row of DIGEST_BYTES a digest.
+Digests = NDArray[np.uint8]
 
 DIGEST_BYTES = 32
 EMPTY_BUCKET = bytes(DIGEST_BYTES)
 # What a digest covers, and how: another number where that changes, so that no digest of before is taken over.
 LAYOUT = 1
-
-
-class DigestedRows(Protocol):
-    """A table as digests see it."""
-
-    def row(self, key: int, /) -> Sequence[int]:
-        """The cells of a row, in column order."""
-
-
-class DigestedBook(Protocol):
-    """A venue's book, whatever its rulebook: accounts, and which rows of which tables are an account's."""
-
-    venue: int
-    touched: AccountMarks
-    accounts: Accounts
-
-    def rows_of_account(self, account: int) -> Iterable[tuple[DigestedRows, Sequence[int], int | None]]:
-        """Tables beside the account's own, in a fixed order: table, keys ascending, leading columns (None: all)."""
+# Kernels and their arrays cost as much as so many accounts one by one.
+_FEW = 4
+# So many accounts are images in memory at once.
+_TURN = 1 << 14
 
 
 class BucketDigester:
     """Keeps the digest of every account and says which buckets changed."""
 
     def __init__(self) -> None:
-        self._accounts: dict[int, dict[int, bytes]] = {}
-        self._members: dict[int, list[tuple[int, int]]] = {}
+        self._venues: dict[int, _VenueDigests] = {}
 
     def changed(self, books: Mapping[int, DigestedBook]) -> dict[int, bytes]:
         """New digests of the buckets touched since the last call, by bucket."""
         buckets: set[int] = set()
         for venue in sorted(books):
             book = books[venue]
-            for account in book.touched.take().tolist():
-                self._digest_account(book, account, buckets)
+            accounts = book.touched.take()
+            # One without a row was touched while staging an open that was dropped.
+            accounts = accounts[book.accounts.slots_of(accounts) >= 0]
+            buckets.update(self._of(venue).put(accounts, account_digests(book, accounts)))
         return {bucket: self._bucket(bucket) for bucket in sorted(buckets)}
 
-    def _digest_account(self, book: DigestedBook, account: int, buckets: set[int]) -> None:
-        known = self._accounts.setdefault(book.venue, {})
-        bucket = account % BUCKETS
-        if account not in book.accounts:  # touched while staging an open that was dropped
-            return
-        if account not in known:
-            insort(self._members.setdefault(bucket, []), (book.venue, account))
-        known[account] = blake3(_account_image(book, account)).digest()
-        buckets.add(bucket)
+    def _of(self, venue: int) -> "_VenueDigests":
+        known = self._venues.get(venue)
+        if known is None:
+            known = self._venues[venue] = _VenueDigests()
+        return known
 
     def _bucket(self, bucket: int) -> bytes:
-        members = self._members.get(bucket)
-        if not members:
-            return EMPTY_BUCKET
-        return blake3(b"".join(self._accounts[venue][account] for venue, account in members)).digest()
+        digest = blake3()
+        for venue in sorted(self._venues):
+            digest.update(self._venues[venue].of_bucket(bucket))
+        return digest.digest()
 
     def save(self, books: Mapping[int, DigestedBook]) -> list[snapshots.AccountDigests]:
         """The digests that still hold, by venue; accounts ascending."""
         saved = []
         for venue in sorted(books):
-            known, touched = self._accounts.get(venue, {}), books[venue].touched
-            accounts = sorted(known.keys() - set(touched))
+            accounts, digests = self._of(venue).listed()
+            holds = ~np.isin(accounts, np.array(list(books[venue].touched), dtype=np.int64), assume_unique=True)
             saved.append(
                 snapshots.AccountDigests(
                     venue=venue,
                     layout=LAYOUT,
-                    accounts=np.array(accounts, dtype="<i8").tobytes(),
-                    digests=b"".join([known[account] for account in accounts]),
+                    accounts=accounts[holds].astype("<i8").tobytes(),
+                    digests=digests[holds].tobytes(),
                 )
             )
         return saved
@@ -98,26 +83,66 @@ class BucketDigester:
         accounts = np.frombuffer(saved.accounts, dtype="<i8")
         digests = np.frombuffer(saved.digests, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
         mine = owned[accounts % BUCKETS]
-        listed, text = accounts[mine].tolist(), digests[mine].tobytes()
-        known = self._accounts.setdefault(book.venue, {})
-        known.update(zip(listed, _pieces(text), strict=True))
+        self._of(book.venue).put(accounts[mine], digests[mine])
         book.touched.discard_many(accounts[mine])
-        for account in listed:
-            self._members.setdefault(account % BUCKETS, []).append((book.venue, account))
-        for members in self._members.values():
-            members.sort()
 
 
-def _pieces(text: bytes) -> Iterable[bytes]:
-    return (text[place : place + DIGEST_BYTES] for place in range(0, len(text), DIGEST_BYTES))
+def account_digests(book: DigestedBook, accounts: Int64Array) -> Digests:
+    """The digests of accounts that are there, one a row; few are done one by one."""
+    digests = np.empty((accounts.size, DIGEST_BYTES), dtype=np.uint8)
+    if accounts.size <= _FEW:
+        for row, account in enumerate(accounts.tolist()):
+            digests[row] = np.frombuffer(blake3(account_image(book, account)).digest(), dtype=np.uint8)
+        return digests
+    for begin in range(0, accounts.size, _TURN):
+        turn = accounts[begin : begin + _TURN]
+        digests[begin : begin + _TURN] = hash_many(*account_images(book, turn))
+    return digests
 
 
-def _account_image(book: DigestedBook, account: int) -> bytes:
-    """The account's rows in a defined order: venue, row, then the rows of each table with their count."""
-    cells = [book.venue, *book.accounts.table.row(account)]
-    for table, keys, width in book.rows_of_account(account):
-        cells.append(len(keys))
-        for key in keys:
-            cells.append(key)
-            cells += table.row(key) if width is None else table.row(key)[:width]
-    return struct.pack(f"<{len(cells)}q", *cells)
+class _VenueDigests:
+    """The digests of a venue's accounts, bucket by bucket in account order."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[int, Int64Array] = {}
+        self._digests: dict[int, Digests] = {}
+
+    def put(self, accounts: Int64Array, digests: Digests) -> list[int]:
+        """These accounts, ascending, have these digests; returns their buckets."""
+        if not accounts.size:
+            return []
+        buckets = (accounts % BUCKETS).astype(np.uint16)
+        order = np.argsort(buckets, kind="stable")
+        buckets, accounts, digests = buckets[order], accounts[order], digests[order]
+        begins = [0, *(np.flatnonzero(np.diff(buckets)) + 1).tolist()]
+        listed: list[int] = buckets[begins].tolist()
+        for bucket, begin, end in zip(listed, begins, [*begins[1:], accounts.size], strict=True):
+            self._put(bucket, accounts[begin:end], digests[begin:end])
+        return listed
+
+    def _put(self, bucket: int, accounts: Int64Array, digests: Digests) -> None:
+        known = self._accounts.get(bucket)
+        if known is None:
+            self._accounts[bucket], self._digests[bucket] = accounts.copy(), digests.copy()
+            return
+        places = known.searchsorted(accounts)
+        is_new = known.take(places, mode="clip") != accounts
+        if is_new.any():
+            at = places[is_new]
+            known = self._accounts[bucket] = np.insert(known, at, accounts[is_new])
+            self._digests[bucket] = np.insert(self._digests[bucket], at, digests[is_new], axis=0)
+            places = known.searchsorted(accounts)
+        self._digests[bucket][places] = digests
+
+    def of_bucket(self, bucket: int) -> memoryview:
+        """The digests of a bucket's accounts in their order."""
+        digests = self._digests.get(bucket)
+        return memoryview(b"") if digests is None else digests.reshape(-1).data
+
+    def listed(self) -> tuple[Int64Array, Digests]:
+        """All accounts, ascending, and their digests."""
+        if not self._accounts:
+            return np.empty(0, dtype=np.int64), np.empty((0, DIGEST_BYTES), dtype=np.uint8)
+        accounts = np.concatenate(list(self._accounts.values()))
+        order = np.argsort(accounts)
+        return accounts[order], np.concatenate(list(self._digests.values()))[order]

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from actors.ledger.account_marks import Marks
-from actors.ledger.row_chains import RowChains
+from actors.ledger.row_chains import Chains, RowChains
 from actors.ledger.table import Owned, StagingLog, Table, dumped_rows, owned_rows
 from actors.risk.liquidation_index import LiquidationIndex
 from breakwater.v1 import common_pb2 as common
@@ -86,6 +86,10 @@ class IsolatedPositions:
     def of_account(self, account: int) -> list[int]:
         """Its positions, ascending."""
         return sorted(map(self.table.key_at, self._chains.slots_of(self._accounts.find_slot(account))))
+
+    def chains(self) -> Chains:
+        """The rows of every account by the slot of its own, for kernels; valid until a row comes or goes."""
+        return self._chains.columns(self._accounts.slots_made)
 
     def insert(self, position: int, row: Position) -> None:
         """Adds a position and its levels to the indices."""
@@ -200,7 +204,6 @@ class RestingOpens:
     def __init__(self, log: StagingLog, marks: Marks, accounts: Table) -> None:
         self._log = log
         self._touched = marks.add
-        self._touched_many = marks.add_many
         self._accounts = accounts
         self.table = Table(RestingOpen._fields, StagingLog())
         self._chains = RowChains()
@@ -216,6 +219,10 @@ class RestingOpens:
     def of_account(self, account: int) -> list[int]:
         """Its orders, ascending."""
         return sorted(map(self.table.key_at, self._chains.slots_of(self._accounts.find_slot(account))))
+
+    def chains(self) -> Chains:
+        """The rows of every account by the slot of its own, for kernels; valid until a row comes or goes."""
+        return self._chains.columns(self._accounts.slots_made)
 
     def insert(self, order: int, row: RestingOpen) -> None:
         """Lets an order rest."""

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from actors.ledger.account_marks import Marks
+from actors.ledger.account_marks import Marks, ascending
 from actors.ledger.hot_table import HotTable
 from actors.ledger.row_chains import Chains, RowChains
 from actors.ledger.row_layout import layout_of
@@ -174,7 +174,7 @@ class PositionRows(Generic[R]):
     def ensure_bulk(self, keys: np.ndarray) -> np.ndarray:
         """`ensure` for keys that may repeat; returns the slot of each."""
         slots = self.table.slots_of(keys)
-        missing = np.unique(keys[slots < 0])
+        missing = ascending(keys[slots < 0])
         if missing.size:
             accounts, markets = missing >> MARKET_BITS, missing & _MARKET_MASK
             cells = np.zeros((len(self.table.columns), missing.size), dtype=np.int64)
@@ -187,7 +187,7 @@ class PositionRows(Generic[R]):
 
     def drop_empty_bulk(self, keys: np.ndarray) -> None:
         """Removes those rows of these that nothing keeps; a key may repeat, and have no row."""
-        keys = np.unique(keys)
+        keys = ascending(keys)
         slots, cells = self.table.slots_of(keys), self.table.whole()
         at = np.flatnonzero(slots >= 0)
         kept = (cells[np.array(self._keeps)[:, None], slots[at]] != 0).any(axis=0)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from actors.ledger.account_marks import Marks
 from actors.ledger.position_rows import LOTS, MARKET_BITS, PositionRows
-from actors.ledger.row_chains import RowChains
+from actors.ledger.row_chains import Chains, RowChains
 from actors.ledger.table import Owned, StagingLog, Table, dumped_rows
 
 # What a snapshot keeps of a row: account, market, lots, cost, paid_e9.
@@ -91,6 +91,10 @@ class Reservations:
     def of_account(self, account: int) -> list[int]:
         """Its reservations, ascending."""
         return sorted(map(self.table.key_at, self._chains.slots_of(self._accounts.find_slot(account))))
+
+    def chains(self) -> Chains:
+        """The rows of every account by the slot of its own, for kernels; valid until a row comes or goes."""
+        return self._chains.columns(self._accounts.slots_made)
 
     def add(self, number: int, account: int, market: int, lots: int) -> None:
         """Lots of a market, unsigned, count as the account's from here on."""

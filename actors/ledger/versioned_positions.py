@@ -11,7 +11,7 @@ import numpy as np
 
 from actors.columns import BUCKETS
 from actors.ledger.hot_table import HotTable
-from actors.ledger.row_chains import RowChains
+from actors.ledger.row_chains import Chains, RowChains
 from actors.ledger.table import Owned, StagingLog, Table, dumped_rows, owned_rows
 from actors.rulebooks.perennial import Totals
 
@@ -111,6 +111,10 @@ class VersionedPositions:
         """Markets in which the account has a row, ascending."""
         slots = self._chains.slots_of(self._accounts.find_slot(account))
         return sorted([self.table.key_at(slot) & _MARKET_MASK for slot in slots])
+
+    def chains(self) -> Chains:
+        """The rows of every account by the slot of its own, for kernels; valid until a row comes or goes."""
+        return self._chains.columns(self._accounts.slots_made)
 
     def accounts_with_lots(self) -> list[int]:
         """Accounts that have a position in some market, ascending."""

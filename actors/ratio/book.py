@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from actors.ledger.account_images import DigestedRows, RowsOfAccounts, chained_rows, orders_of_accounts
 from actors.ledger.account_marks import Int64Array
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY, BookOrder
-from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.position_rows import MARKET_BITS
 from actors.ledger.ratio_positions import KEPT_COLUMNS, RatioPositions, Reservations
 from actors.ledger.table import Owned, StagingLog
@@ -105,6 +105,16 @@ class RatioBook(OrderedBook):
             (self.orders, self.orders.of_account(account), None),
             (self.accounts.withdrawals, self.accounts.withdrawals_of(account), None),
             (self.reservations.table, self.reservations.of_account(account), None),
+        ]
+
+    def rows_of_accounts(self, accounts: Int64Array, slots: Int64Array) -> list[RowsOfAccounts]:
+        """The same of many accounts in these slots."""
+        positions, withdrawals = self.positions, self.accounts.withdrawals
+        return [
+            chained_rows(positions.table, positions.chains(), slots, KEPT_COLUMNS),
+            orders_of_accounts(self.orders, accounts),
+            chained_rows(withdrawals, self.accounts.withdrawal_chains(), slots),
+            chained_rows(self.reservations.table, self.reservations.chains(), slots),
         ]
 
     def dumped_bytes(self) -> int:

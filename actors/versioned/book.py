@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from copy import deepcopy
 
+from actors.ledger.account_images import DigestedRows, RowsOfAccounts, chained_rows
 from actors.ledger.account_marks import AccountMarks, Int64Array, MarksOf
 from actors.ledger.accounts import Accounts
-from actors.ledger.bucket_digests import DigestedRows
 from actors.ledger.table import Owned, StagingLog
 from actors.ledger.versioned_positions import MARKET_BITS, MarketHolding, VersionedPosition, VersionedPositions
 from actors.rulebooks.perennial_versions import Accumulators, Settled, settle_account
@@ -88,6 +88,14 @@ class VersionedBook:
         return [
             (self.positions.table, positions, None),
             (self.accounts.withdrawals, self.accounts.withdrawals_of(account), None),
+        ]
+
+    def rows_of_accounts(self, accounts: Int64Array, slots: Int64Array) -> list[RowsOfAccounts]:
+        """The same of many accounts in these slots."""
+        withdrawals = self.accounts.withdrawals
+        return [
+            chained_rows(self.positions.table, self.positions.chains(), slots),
+            chained_rows(withdrawals, self.accounts.withdrawal_chains(), slots),
         ]
 
     def sums(self) -> tuple[int, ...]:

@@ -1,0 +1,208 @@
+"""What the digest of an account covers, as bytes: its row, then its rows in each table, in a defined order.
+
+`account_image` is the specification; `account_images` makes the same of many accounts from columns.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from actors.ledger.account_marks import AccountMarks
+from actors.ledger.accounts import Accounts
+from actors.ledger.book_orders import BookOrder, BookOrders
+from actors.ledger.order_columns import ACCOUNT, COUNT, NEWEST, NUMBER, OLDER, find_head
+from actors.ledger.row_chains import Chains
+from actors.ledger.table import Table
+
+Int64Array = NDArray[np.int64]
+_WORD_BYTES = 8
+
+
+class DigestedRows(Protocol):
+    """A table as digests see it."""
+
+    def row(self, key: int, /) -> Sequence[int]:
+        """The cells of a row, in column order."""
+
+
+class RowsOfAccounts(NamedTuple):
+    """The rows that accounts have in one table: how many each, then key and slot of all, account by account, keys
+    ascending. `data` has a row a slot, of which `width` cells from `begin` on count.
+    """
+
+    counts: Int64Array
+    keys: Int64Array
+    slots: Int64Array
+    data: Int64Array
+    begin: int
+    width: int
+
+
+class DigestedBook(Protocol):
+    """A venue's book, whatever its rulebook: accounts, and which rows of which tables are an account's."""
+
+    venue: int
+    touched: AccountMarks
+    accounts: Accounts
+
+    def rows_of_account(self, account: int) -> Iterable[tuple[DigestedRows, Sequence[int], int | None]]:
+        """Tables beside the account's own, in a fixed order: table, keys ascending, leading columns (None: all)."""
+
+    def rows_of_accounts(self, accounts: Int64Array, slots: Int64Array) -> Iterable[RowsOfAccounts]:
+        """The same tables in the same order, for many accounts in these slots."""
+
+
+def account_image(book: DigestedBook, account: int) -> bytes:
+    """The account's rows in a defined order: venue, row, then the rows of each table with their count."""
+    cells = [book.venue, *book.accounts.table.row(account)]
+    for table, keys, width in book.rows_of_account(account):
+        cells.append(len(keys))
+        for key in keys:
+            cells.append(key)
+            cells += table.row(key) if width is None else table.row(key)[:width]
+    return struct.pack(f"<{len(cells)}q", *cells)
+
+
+def account_images(book: DigestedBook, accounts: Int64Array) -> tuple[NDArray[np.uint8], Int64Array]:
+    """The images of accounts that are there, one behind the other, and the bounds of each in bytes."""
+    table = book.accounts.table
+    slots, rows = table.slots_of(accounts), table.whole().T
+    tables = list(book.rows_of_accounts(accounts, slots))
+    words = np.full(accounts.size, 1 + rows.shape[1], dtype=np.int64)
+    for own in tables:
+        words += 1 + own.counts * (1 + own.width)
+    ends = np.cumsum(words)
+    image, place = np.empty(int(ends[-1]) if ends.size else 0, dtype=np.int64), ends - words
+    bounds = np.stack([place, ends], axis=1) * _WORD_BYTES
+    _put_accounts(image, place, book.venue, rows, slots)
+    for own in tables:
+        _put_rows(image, place, own.counts, own.keys, own.slots, own.data, own.begin, own.width)
+    return image.astype("<i8", copy=False).view(np.uint8), bounds
+
+
+def chained_rows(table: Table, chains: Chains, owners: Int64Array, width: int | None = None) -> RowsOfAccounts:
+    """The rows of a table that accounts in these slots have; `width` leading columns of them (None: all)."""
+    counts, slots = _chained(chains.first, chains.following, table.index.arrays.keys, owners)
+    keys = table.index.keys_at(slots)
+    return RowsOfAccounts(counts, keys, slots, table.whole().T, 0, len(table.columns) if width is None else width)
+
+
+def single_rows(table: Table, accounts: Int64Array) -> RowsOfAccounts:
+    """The rows of a table that has at most one an account, under its number."""
+    slots = table.slots_of(accounts)
+    there = slots >= 0
+    return RowsOfAccounts(there.astype(np.int64), accounts[there], slots[there], table.whole().T, 0, len(table.columns))
+
+
+def orders_of_accounts(orders: BookOrders, accounts: Int64Array) -> RowsOfAccounts:
+    """The orders and triggers that accounts have."""
+    rows, heads, maps, _ = orders.arrays()
+    counts, slots = _ordered(rows, heads, maps, accounts)
+    return RowsOfAccounts(counts, rows[slots, NUMBER], slots, rows, ACCOUNT, len(BookOrder._fields))
+
+
+@njit(cache=True)
+def _put_accounts(image: np.ndarray, place: np.ndarray, venue: np.int64, rows: np.ndarray, slots: np.ndarray) -> None:
+    for account in range(slots.shape[0]):
+        at, slot = place[account], slots[account]
+        image[at] = venue
+        for cell in range(rows.shape[1]):
+            image[at + 1 + cell] = rows[slot, cell]
+        place[account] = at + 1 + rows.shape[1]
+
+
+@njit(cache=True)
+def _put_rows(
+    image: np.ndarray,
+    place: np.ndarray,
+    counts: np.ndarray,
+    keys: np.ndarray,
+    slots: np.ndarray,
+    data: np.ndarray,
+    begin: np.int64,
+    width: np.int64,
+) -> None:
+    row = 0
+    for account in range(counts.shape[0]):
+        at = place[account]
+        image[at] = counts[account]
+        at += 1
+        for _ in range(counts[account]):
+            image[at] = keys[row]
+            slot = slots[row]
+            for cell in range(width):
+                image[at + 1 + cell] = data[slot, begin + cell]
+            at += 1 + width
+            row += 1
+        place[account] = at
+
+
+@njit(cache=True)
+def _sort_by_key(slots: np.ndarray, begin: np.int64, end: np.int64, keys: np.ndarray) -> None:
+    """Puts slots[begin:end] in the order of their keys; few are put in one by one, many sorted."""
+    if end - begin > 16:
+        part = slots[begin:end].copy()
+        order = np.argsort(keys[part])
+        for place in range(end - begin):
+            slots[begin + place] = part[order[place]]
+        return
+    for place in range(begin + 1, end):
+        slot, hole = slots[place], place
+        while hole > begin and keys[slots[hole - 1]] > keys[slot]:
+            slots[hole] = slots[hole - 1]
+            hole -= 1
+        slots[hole] = slot
+
+
+@njit(cache=True)
+def _chained(
+    first: np.ndarray, following: np.ndarray, keys: np.ndarray, owners: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows each account has, and the slots of all, account by account, by key."""
+    counts = np.zeros(owners.shape[0], np.int64)
+    for account in range(owners.shape[0]):
+        link = first[owners[account]]
+        while link != 0:
+            counts[account] += 1
+            link = following[link - 1]
+    slots = np.empty(counts.sum(), np.int64)
+    end = 0
+    for account in range(owners.shape[0]):
+        begin, link = end, first[owners[account]]
+        while link != 0:
+            slots[end] = link - 1
+            end += 1
+            link = following[link - 1]
+        _sort_by_key(slots, begin, end, keys)
+    return counts, slots
+
+
+@njit(cache=True)
+def _ordered(
+    rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, accounts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of orders, by number."""
+    heads_of = np.empty(accounts.shape[0], np.int64)
+    counts = np.zeros(accounts.shape[0], np.int64)
+    for account in range(accounts.shape[0]):
+        head = find_head(heads, maps, accounts[account])
+        heads_of[account] = head
+        if head >= 0:
+            counts[account] = heads[head, COUNT]
+    slots = np.empty(counts.sum(), np.int64)
+    numbers = rows[:, NUMBER]
+    end = 0
+    for account in range(accounts.shape[0]):
+        if counts[account] == 0:
+            continue
+        begin, link = end, heads[heads_of[account], NEWEST]
+        while link != 0:
+            slots[end] = link - 1
+            end += 1
+            link = rows[link - 1, OLDER]
+        _sort_by_key(slots, begin, end, numbers)
+    return counts, slots
