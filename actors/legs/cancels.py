@@ -83,9 +83,8 @@ def _leave_sums(
     positions: np.ndarray, slots: np.ndarray, orders: np.ndarray, markets: np.ndarray, layout: Layout
 ) -> None:
     for place in range(slots.size):
-        order = orders[place]
-        market = markets[:, order[columns.MARKET]]
-        add_to_sums(positions, slots[place], order, -order[columns.REMAINING], -1, market, layout)
+        lots = -orders[place, columns.REMAINING]
+        add_to_sums(positions, slots[place], orders, place, lots, -1, markets, layout)
 
 
 def _tell(

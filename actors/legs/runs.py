@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.columns import among
+from actors.ledger.order_columns import TRIGGER, drop_rows
 from actors.ledger.position_rows import COST, LOTS, MARKET_BITS
 from actors.legs import kernel
 from actors.legs.kernel import run_legs
@@ -59,39 +60,48 @@ def run(book: OrderedBook, legs: Int64Array, tried_height: int = 0) -> Run:
     """
     assert not book.log.is_open, "legs are never staged"
     positions, orders = book.positions, book.orders
-    keys, places = np.unique(legs[kernel.LEG_ACCOUNT] << MARKET_BITS | legs[kernel.LEG_MARKET], return_inverse=True)
-    moves = np.zeros(keys.size, dtype=np.bool_)
-    moves[places[legs[kernel.LEG_KIND] != kernel.GONE]] = True
+    keys, moves, places = kernel.pairs_of(legs, kernel.rows_for(legs.shape[1]))
     moved = keys[moves]
     positions.ensure_bulk(moved)
     slots, cells = positions.table.slots_of(keys), positions.table.whole()
     at = slots[moves]
-    lots_before, cost_before = cells[LOTS, at], cells[COST, at]
-    order_slots, rows = orders.slots_of(legs[kernel.LEG_ORDER]), orders.whole()
-    markets = market_columns(book)
+    before = cells[LOTS : COST + 1, at]
+    order_slots, rows, markets = orders.slots_of(legs[kernel.LEG_ORDER]), orders.whole(), market_columns(book)
     done, fates = run_legs(legs, places, slots, order_slots, cells, rows, markets, positions.layout, tried_height)
-    lots, cost = cells[LOTS, at], cells[COST, at]
-    _add_totals(book, moved, lots_before, lots, cost - cost_before)
-    orders.remove_bulk(legs[kernel.LEG_ORDER, fates == kernel.LEFT])
-    tried = legs[kernel.LEG_ACCOUNT, fates == kernel.TRIED]
-    book.money.add_many(tried)
-    positions.drop_empty_bulk(keys)
-    accounts, done = moved >> MARKET_BITS, done[moves]
-    _post_cash(book, accounts, done)
+    after = cells[LOTS : COST + 1, at]
+    _add_totals(book, moved, before, after)
+    _drop_orders(book, legs, order_slots, fates)
+    book.money.add_many(legs[kernel.LEG_ACCOUNT, fates == kernel.TRIED])
+    positions.drop_empty_bulk(keys[kernel.empty_rows(cells, slots, positions.layout)])
+    order = np.argsort(moved)
+    moved, done = moved[order], done[moves][order]
+    _post_cash(book, moved >> MARKET_BITS, done)
     missing = legs[kernel.LEG_ACCOUNT, fates == kernel.MISSING]
-    return Run(accounts, moved & _MARKET_MASK, lots, cost, done, missing)
+    return Run(moved >> MARKET_BITS, moved & _MARKET_MASK, after[0, order], after[1, order], done, missing)
 
 
-def _add_totals(
-    book: OrderedBook, keys: Int64Array, lots_before: Int64Array, lots: Int64Array, cost_grown: Int64Array
-) -> None:
-    """Tells the table by how much its open interest, its count of positions and their cost rose."""
-    markets, at = np.unique(keys & _MARKET_MASK, return_inverse=True)
-    longs, shorts = np.zeros_like(markets), np.zeros_like(markets)
-    np.add.at(longs, at, np.maximum(lots, 0) - np.maximum(lots_before, 0))
-    np.add.at(shorts, at, np.maximum(-lots, 0) - np.maximum(-lots_before, 0))
-    opened = int(np.count_nonzero(lots)) - int(np.count_nonzero(lots_before))
-    book.positions.moved_bulk(keys >> MARKET_BITS, markets, longs, shorts, opened, sum(cost_grown.tolist()))
+def _drop_orders(book: OrderedBook, legs: Int64Array, order_slots: Int64Array, fates: Int64Array) -> None:
+    """Orders that are used up or gone leave the table, armed ones by the way that knows of their triggers."""
+    left = np.flatnonzero(fates == kernel.LEFT)
+    armed = book.orders.whole()[order_slots[left], TRIGGER] != 0
+    if armed.any():
+        book.orders.remove_bulk(legs[kernel.LEG_ORDER, left[armed]])
+        left = left[~armed]
+    drop_rows(*book.orders.arrays(), order_slots[left])
+    book.touched.add_many(legs[kernel.LEG_ACCOUNT, left])
+
+
+def _add_totals(book: OrderedBook, keys: Int64Array, before: Int64Array, after: Int64Array) -> None:
+    """Tells the table by how much its open interest, its count of positions and their cost rose.
+
+    before and after: lots and cost of the positions, a column each.
+    """
+    width = max(book.markets) + 1
+    longs, shorts = kernel.interest_grown(keys & _MARKET_MASK, before[0], after[0], width)
+    markets = np.flatnonzero(np.bincount(keys & _MARKET_MASK, minlength=width))
+    opened = int(np.count_nonzero(after[0])) - int(np.count_nonzero(before[0]))
+    cost_grown = sum((after[1] - before[1]).tolist())
+    book.positions.moved_bulk(keys >> MARKET_BITS, markets, longs[markets], shorts[markets], opened, cost_grown)
 
 
 def assert_known(book: OrderedBook, legs: Int64Array, own: NDArray[np.bool_] | bool = True) -> None:
