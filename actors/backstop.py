@@ -48,10 +48,10 @@ class Backstop(Actor):
         if call.account:
             desk.publish()
         reply = batches.BackstopReply(height=call.header.height, sums=book.sums())
-        reply.events.CopyFrom(sink.message())
-        reply.outcomes.CopyFrom(desk.answers.message())
-        reply.legs.CopyFrom(desk.legs.message())
-        reply.demands.CopyFrom(desk.demands.message())
+        sink.put(reply.events)
+        desk.answers.put(reply.outcomes)
+        desk.legs.put(reply.legs)
+        desk.demands.put(reply.demands)
         if call.header.root:
             reply.digest = self.digest()
         return reply

@@ -20,15 +20,11 @@ EVENT_COLUMNS: Final = 15
 _VENUE_FIELD = 4
 _MARKET_FIELD = 5
 _ACCOUNT_FIELD = 6
-# The field of `PendingEvents` that holds them.
-_EVENT_FIELD = 5
 _LENGTH_DELIMITED = 2
 _TAG_BITS = 3
 _VARINT_BITS = 7
 _VARINT_MORE = 128
 _VARINT_MASK = 127
-# Tag and length, venue, market and account, the body's tag and length, its fields: 11 bytes at most a field.
-_BYTES_MAX = 3 + 3 * 11 + 4 + 11 * (EVENT_COLUMNS - FIRST_FIELD)
 
 
 def body_number(name: str) -> int:
@@ -41,44 +37,48 @@ def places(count: int, venue: int, market: int) -> np.ndarray:
     return np.full((count, 2), (venue, market), dtype=np.int64)
 
 
-def event_bodies(rows: np.ndarray, at: np.ndarray) -> list[bytes]:
+def event_list(rows: np.ndarray, at: np.ndarray) -> list[bytes]:
     """Serialised events, one for each event row; `at` has a row (venue, market) for each."""
-    data, bounds = events_field(rows, at)
-    return [data[start:end] for start, end in bounds.tolist()]
+    data, sizes = event_bytes(rows, at)
+    ends = np.cumsum(sizes)
+    return [data[begin:end].tobytes() for begin, end in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
 
 
-def events_field(rows: np.ndarray, at: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """The events as the repeated field of `PendingEvents`, and where in it each begins and ends."""
-    buffer = np.empty(len(rows) * _BYTES_MAX, dtype=np.uint8)
-    bounds = np.empty((len(rows), 2), dtype=np.int64)
-    used = _encode(rows, at, buffer, bounds)
-    return buffer[:used].tobytes(), bounds
+def event_bytes(rows: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same strung together (uint8), and how many bytes each has (int64)."""
+    # Of the fields of its body, and of the whole event.
+    sizes = np.empty((2, len(rows)), dtype=np.int64)
+    data = np.empty(_measure(rows, at, sizes), dtype=np.uint8)
+    _encode(rows, at, sizes, data)
+    return data, sizes[1]
 
 
 @njit(cache=True)
-def _encode(rows: np.ndarray, places: np.ndarray, buffer: np.ndarray, bounds: np.ndarray) -> np.int64:
+def _measure(rows: np.ndarray, at: np.ndarray, sizes: np.ndarray) -> np.int64:
+    together = np.int64(0)
+    for row in range(rows.shape[0]):
+        size = np.int64(0)
+        for value in rows[row, FIRST_FIELD:]:
+            size += _field_size(value)
+        head = _field_size(at[row, 0]) + _field_size(at[row, 1]) + _field_size(rows[row, ACCOUNT])
+        tag = np.int64(rows[row, BODY] << _TAG_BITS | _LENGTH_DELIMITED)
+        sizes[0, row] = size
+        sizes[1, row] = head + _varint_size(tag) + _varint_size(size) + size
+        together += sizes[1, row]
+    return together
+
+
+@njit(cache=True)
+def _encode(rows: np.ndarray, at: np.ndarray, sizes: np.ndarray, data: np.ndarray) -> None:
     place = np.int64(0)
     for row in range(rows.shape[0]):
-        venue, market = places[row, 0], places[row, 1]
-        head = _field_size(venue) + _field_size(market)
-        fields = rows[row, FIRST_FIELD:]
-        size = np.int64(0)
-        for value in fields:
-            size += _field_size(value)
-        body = np.int64(rows[row, BODY] << _TAG_BITS | _LENGTH_DELIMITED)
-        whole = head + _field_size(rows[row, ACCOUNT]) + _varint_size(body) + _varint_size(size) + size
-        buffer[place] = np.uint8(_EVENT_FIELD << _TAG_BITS | _LENGTH_DELIMITED)
-        place = _put_varint(buffer, place + 1, np.uint64(whole))
-        bounds[row, 0] = place
-        place = _put_field(buffer, place, np.int64(_VENUE_FIELD), venue)
-        place = _put_field(buffer, place, np.int64(_MARKET_FIELD), market)
-        place = _put_field(buffer, place, np.int64(_ACCOUNT_FIELD), rows[row, ACCOUNT])
-        place = _put_varint(buffer, place, np.uint64(body))
-        place = _put_varint(buffer, place, np.uint64(size))
-        for number in range(fields.shape[0]):
-            place = _put_field(buffer, place, np.int64(number + 1), fields[number])
-        bounds[row, 1] = place
-    return place
+        place = _put_field(data, place, np.int64(_VENUE_FIELD), at[row, 0])
+        place = _put_field(data, place, np.int64(_MARKET_FIELD), at[row, 1])
+        place = _put_field(data, place, np.int64(_ACCOUNT_FIELD), rows[row, ACCOUNT])
+        place = _put_varint(data, place, np.uint64(rows[row, BODY] << _TAG_BITS | _LENGTH_DELIMITED))
+        place = _put_varint(data, place, np.uint64(sizes[0, row]))
+        for number in range(rows.shape[1] - FIRST_FIELD):
+            place = _put_field(data, place, np.int64(number + 1), rows[row, FIRST_FIELD + number])
 
 
 @njit(cache=True)

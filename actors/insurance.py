@@ -38,9 +38,9 @@ class Insurance(Actor):
         take_deposits(desk, sort_rows(call.deposits, "command"))
         work_claims(desk, call.claims)
         reply = batches.InsuranceReply(height=call.header.height, sums=self._book.sums())
-        reply.events.CopyFrom(sink.message())
-        reply.outcomes.CopyFrom(desk.answers.message())
-        reply.legs.CopyFrom(desk.legs.message())
+        sink.put(reply.events)
+        desk.answers.put(reply.outcomes)
+        desk.legs.put(reply.legs)
         if call.header.root:
             reply.digest = self.digest()
         return reply

@@ -76,7 +76,7 @@ class LiquidationCoordinator(Actor):
                 place = (candidate.venue, candidate.market, candidate.account, candidate.position)
                 orders.add(sequence, ladder_round, *place, int(action))
         reply = batches.CoordinatorReply(height=height, orders=orders.message())
-        reply.events.CopyFrom(sink.message())
+        sink.put(reply.events)
         reply.digest = self.digest()
         return reply
 

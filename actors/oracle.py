@@ -47,8 +47,8 @@ class Oracle(Actor):
         tops = {(venue, market): BookTop(*prices) for venue, market, *prices in rows(call.tops)}
         for key in sorted(self._feeds):
             reply.marks.append(self._mark(key, now_ms, tops.get(key, NO_BOOK), sink))
-        reply.events.CopyFrom(sink.message())
-        reply.outcomes.CopyFrom(answers.message())
+        sink.put(reply.events)
+        answers.put(reply.outcomes)
         if call.header.root:
             reply.digest = self.digest()
         return reply

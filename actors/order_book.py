@@ -66,7 +66,7 @@ class OrderBook(Actor):
         work = Deleveraging(self._book, self._terms, call.mark, self._trades)
         policy = self._venue.margin_trade.deleverage_policy
         events, legs = work.run(call.demands, call.candidates, policy, call.round)
-        reply.events.MergeFrom(events)
+        reply.events.MergeFromString(events)
         reply.legs.MergeFrom(legs)
 
     def _impact_ticks(self, side: int) -> int:

@@ -48,8 +48,8 @@ class Pool(Actor):
         if call.account:
             desk.publish()
         reply = batches.DeskReply(height=call.header.height, legs=desk.legs.message(), sums=book.sums())
-        reply.events.CopyFrom(sink.message())
-        reply.outcomes.CopyFrom(answers.message())
+        sink.put(reply.events)
+        answers.put(reply.outcomes)
         reply.totals.extend(book.totals[market] for market in sorted(book.totals))
         if call.header.root:
             reply.digest = self.digest()

@@ -61,8 +61,8 @@ class Registry(Actor):
             reply.batch_rows.append(count)
             first_command += count
         router.end()
-        reply.events.CopyFrom(sink.message())
-        reply.outcomes.CopyFrom(answers.message())
+        sink.put(reply.events)
+        answers.put(reply.outcomes)
         reply.venues.extend(sorted(directory.venues))
         reply.validated_height = directory.validated_height
         if call.header.root:

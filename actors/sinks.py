@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actors.columns import RowGatherer, Rows, columns_bytes
+from actors.columns import RowGatherer, Rows
 from actors.event_rows import ACCOUNT as EVENT_ACCOUNT
-from actors.event_rows import BODY, FIRST_FIELD, body_number, event_bodies
+from actors.event_rows import BODY, FIRST_FIELD, body_number, event_bytes
+from actors.pending_events import KEYS, pending_bytes
+from actors.row_order import order_of
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -21,7 +23,6 @@ LADDER_QUEUED = 99
 # The second key inside a round of the ladder, above every sequence of the shards (docs/margin-trade.md).
 LADDER_BOOK, LADDER_BACKSTOP, LADDER_DELEVERAGE, LADDER_SETTLE = 1 << 50, 1 << 51, 1 << 52, 1 << 53
 NO_COMMAND = -1
-_KEY_COLUMNS = 4
 # Where in a collected row the event row begins: place, venue and market come before.
 _EVENT = 3
 _REFUSED_BODY = body_number("command_refused")
@@ -39,7 +40,7 @@ class EventSink:
     """Collects events as columns, in the order in which they come."""
 
     def __init__(self) -> None:
-        self._keys = Rows(_KEY_COLUMNS)
+        self._keys = Rows(KEYS)
         self._bodies: list[tuple[int, bytes]] = []
         # By body: place among the events, venue, market, body, account, then the body's fields.
         self._rows: dict[int, list[tuple[int, ...]]] = {}
@@ -79,19 +80,39 @@ class EventSink:
         self._blocks.append(block)
         self._keys.add_columns(keys)
 
+    def put(self, target: batches.PendingEvents) -> None:
+        """Appends what was collected to a message."""
+        target.MergeFromString(self._serialised())
+
     def message(self) -> batches.PendingEvents:
         """What was collected."""
+        return batches.PendingEvents.FromString(self._serialised())
+
+    def _serialised(self) -> bytes:
         keys = self._keys.matrix()
+        rows, written, sizes = self._written()
+        if not self._bodies:
+            return pending_bytes(keys, written.tobytes(), sizes)
         bodies = [b""] * keys.shape[1]
         for place, event in self._bodies:
             bodies[place] = event
-        for rows in (*self._blocks, *(np.array(rows, dtype=np.int64) for rows in self._rows.values())):
-            written = event_bodies(np.ascontiguousarray(rows[:, _EVENT:]), np.ascontiguousarray(rows[:, 1:_EVENT]))
-            for place, event in zip(rows[:, 0].tolist(), written, strict=True):
-                bodies[place] = event
-        message = batches.PendingEvents.FromString(columns_bytes(batches.PendingEvents, keys))
-        message.event.extend(bodies)
-        return message
+        ends = np.cumsum(sizes)
+        for place, begin, end in zip(rows[:, 0].tolist(), (ends - sizes).tolist(), ends.tolist(), strict=True):
+            bodies[place] = written[begin:end].tobytes()
+        return pending_bytes(keys, b"".join(bodies), list(map(len, bodies)))
+
+    def _written(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The events that are rows, in their order: the rows, the events strung together, and the size of each."""
+        blocks = [*self._blocks, *(np.array(rows, dtype=np.int64) for rows in self._rows.values())]
+        columns = max((block.shape[1] for block in blocks), default=_EVENT + FIRST_FIELD)
+        rows = np.zeros((sum(map(len, blocks)), columns), dtype=np.int64)
+        first = 0
+        for block in blocks:
+            rows[first : first + len(block), : block.shape[1]] = block
+            first += len(block)
+        order = order_of(rows[:, 0].reshape(1, -1))
+        rows = rows if order is None else rows[order]
+        return rows, *event_bytes(np.ascontiguousarray(rows[:, _EVENT:]), np.ascontiguousarray(rows[:, 1:_EVENT]))
 
 
 class AnswerSink:
@@ -151,6 +172,10 @@ class AnswerSink:
         rows[0], rows[1], rows[2:5] = command, common.OUTCOME_STATUS_REFUSED, why[1:]
         self._rows.add_columns(rows)
         self._events.emit_rows(keys, _REFUSED_BODY, venue, market, account, why.T)
+
+    def put(self, target: batches.Outcomes) -> None:
+        """Appends what was collected to a message."""
+        self._rows.put(target)
 
     def message(self) -> batches.Outcomes:
         """What was collected."""

@@ -54,9 +54,9 @@ class VersionDesk(Actor):
         reply = batches.VersionReply(height=call.header.height)
         if settle_versions(work, call.mark):
             reply.record.CopyFrom(book.record())
-        reply.events.CopyFrom(work.sink.message())
-        reply.outcomes.CopyFrom(work.answers.message())
-        reply.legs.CopyFrom(work.legs.message())
+        work.sink.put(reply.events)
+        work.answers.put(reply.outcomes)
+        work.legs.put(reply.legs)
         reply.sums.CopyFrom(book.sums())
         reply.standings.CopyFrom(work.standings())
         if call.header.root:

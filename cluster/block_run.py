@@ -27,7 +27,7 @@ class BlockRun:
         self.sealed = batches.RegistryReply()
         self.marked = batches.OracleReply()
         self.marks: dict[Key, common.Mark] = {}
-        self.events = batches.PendingEvents()
+        self.events: list[batches.PendingEvents] = []
         self.outcomes = batches.Outcomes()
         self.funding = batches.FundingNets()
         self.seizures = batches.Seizures()
@@ -62,7 +62,7 @@ class BlockRun:
 
     def take(self, events: batches.PendingEvents, outcomes: batches.Outcomes) -> None:
         """Gathers what an actor said."""
-        self.events.MergeFrom(events)
+        self.events.append(events)
         self.outcomes.MergeFrom(outcomes)
 
     def note_offered(self, offers: Iterable[batches.Offers]) -> None:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from actors.chain.event_tree import events_root
 from actors.chain.numbered_events import NumberedEvents
-from actors.chain.roots import commands_root, events_root, header_hash, number_events, serialise_header, state_root
+from actors.chain.numbering import number_events
+from actors.chain.roots import commands_root, header_hash, serialise_header, state_root
 from actors.columns import join, sort_rows
 from actors.rulebooks.versions import header_name
 from breakwater.v1 import batches_pb2 as batches

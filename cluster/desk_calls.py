@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from actors.column_bytes import serialise
 from actors.columns import array, join, pick, row_count, sort_rows, split_by
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -51,7 +52,7 @@ class _Fan:
 
     def add(self, name: str, kind: Any, call: Any) -> None:
         """A call to a desk; `kind` parses its reply."""
-        self._calls.append(Call(name, call.SerializeToString()))
+        self._calls.append(Call(name, serialise(call)))
         self._kinds.append(kind)
 
     def go(self) -> Fan:

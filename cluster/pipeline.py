@@ -17,6 +17,7 @@ a rung all of them drop it, the ladder runs, and the call after the last round a
 from collections.abc import Generator, Iterable
 from typing import Any
 
+from actors.column_bytes import serialise
 from actors.columns import join, row_count, sort_rows
 from actors.risk.ladder import Action
 from breakwater.v1 import batches_pb2 as batches
@@ -118,7 +119,7 @@ def _shards(run: BlockRun, phases: Phases, extra: list[dict[str, Any]], ladder_r
             round=ladder_round,
             **fields,
         )
-        calls.append(Call(name, call.SerializeToString()))
+        calls.append(Call(name, serialise(call)))
     replies = [batches.ShardReply.FromString(reply) for reply in (yield calls)]
     run.take_shards(replies, scanned=batches.SHARD_PHASE_SCAN in phases)
     return replies

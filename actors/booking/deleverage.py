@@ -10,8 +10,9 @@ from actors.booking.terms import BookTerms
 from actors.booking.words import LEG_CLASS
 from actors.booking.work import cancel_accounts
 from actors.columns import RowGatherer, matrix, rows, sort_rows
-from actors.event_rows import event_bodies, places
+from actors.event_rows import event_list, places
 from actors.matching.book import MatchingBook
+from actors.pending_events import KEYS, pending_bytes
 from actors.risk.adl import Policy
 from actors.risk.adl_kernels import Allocated, Columns, deleverage_columns
 from actors.sinks import LADDER, LADDER_DELEVERAGE
@@ -42,15 +43,18 @@ class Deleveraging:
         candidates: batches.DeleverageCandidates,
         policy: "common.DeleveragePolicy",
         ladder_round: int,
-    ) -> tuple[batches.PendingEvents, batches.CrossLegs]:
-        """Works the demands by sequence against the same candidates, whose budgets and lots run down."""
+    ) -> tuple[bytes, batches.CrossLegs]:
+        """Works the demands by sequence against the same candidates, whose budgets and lots run down.
+
+        The events are serialised `PendingEvents`.
+        """
         chosen = Policy(policy or common.DELEVERAGE_POLICY_QUEUE)
         listed = [row for row in rows(sort_rows(demands, "sequence", "account")) if row[2] == self._market.market]
         answers = self._share(listed, candidates, chosen)
         deleveraged = sorted({account for answer in answers for account in answer.account.tolist()})
         cancelled = cancel_accounts(self._book, self._terms, deleveraged, self._trades)
         here = places(len(cancelled.events), self._market.venue, self._market.market)
-        self._bodies += event_bodies(cancelled.events, here)
+        self._bodies += event_list(cancelled.events, here)
         for demand, answer in zip(listed, answers, strict=True):
             self._tell(demand, answer, chosen, ladder_round)
         legs = batches.CrossLegs.FromString(cancelled.legs)
@@ -115,12 +119,8 @@ class Deleveraging:
         legs.leg[:] = [first + leg for leg in legs.leg]
         return legs
 
-    def _events(self, ladder_round: int) -> batches.PendingEvents:
+    def _events(self, ladder_round: int) -> bytes:
         count, desk = len(self._bodies), self._market.venue << 32 | self._market.market
-        return batches.PendingEvents(
-            phase=[LADDER] * count,
-            a=[ladder_round] * count,
-            b=[LADDER_DELEVERAGE + desk] * count,
-            c=range(count),
-            event=self._bodies,
-        )
+        keys = np.empty((KEYS, count), dtype=np.int64)
+        keys[0], keys[1], keys[2], keys[3] = LADDER, ladder_round, LADDER_DELEVERAGE + desk, np.arange(count)
+        return pending_bytes(keys, b"".join(self._bodies), list(map(len, self._bodies)))

@@ -8,11 +8,12 @@ from actors.booking.orders import kernel_caps, kernel_operations, ops_in_order
 from actors.booking.pages import EVENTS, LEGS, OUTCOMES, TRADES, empty_pages
 from actors.booking.telling import STATE, tell
 from actors.booking.terms import BookTerms
-from actors.booking.wire import pending_events
 from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND
-from actors.columns import columns_bytes
+from actors.column_bytes import columns_bytes
+from actors.event_rows import event_bytes, places
 from actors.matching.book import MatchingBook
 from actors.matching.words import CANCEL_ACCOUNT, Caps, Limits
+from actors.pending_events import KEYS, pending_bytes
 from actors.sinks import DESK, LADDER, LADDER_BOOK, NO_COMMAND
 from breakwater.v1 import batches_pb2 as batches
 
@@ -71,10 +72,11 @@ def _match(
 
 def book_events(events: np.ndarray, venue: int, market: int, ladder_round: int) -> bytes:
     """The events of a batch, serialised, under their keys: the order in which they happened counts."""
-    desk, places = venue << 32 | market, np.arange(len(events), dtype=np.int64)
-    keys = np.zeros((4, len(events)), dtype=np.int64)
+    desk, order = venue << 32 | market, np.arange(len(events), dtype=np.int64)
+    keys = np.zeros((KEYS, len(events)), dtype=np.int64)
     if ladder_round:
-        keys[0], keys[1], keys[2], keys[3] = LADDER, ladder_round, LADDER_BOOK + desk, places
+        keys[0], keys[1], keys[2], keys[3] = LADDER, ladder_round, LADDER_BOOK + desk, order
     else:
-        keys[0], keys[1], keys[2] = DESK, desk, places
-    return pending_events(events, keys, venue, market)
+        keys[0], keys[1], keys[2] = DESK, desk, order
+    data, sizes = event_bytes(events, places(len(events), venue, market))
+    return pending_bytes(keys, data.tobytes(), sizes)

@@ -58,7 +58,7 @@ def take_turn(work: np.ndarray, lane: np.int64, block: np.int64, size: np.int64)
     left = size - block * BLOCK_BYTES
     goes_on = block == 0 or left > 0
     flags = (_CHUNK_START if block == 0 else 0) | (_CHUNK_END | _ROOT if left <= BLOCK_BYTES else 0)
-    work[_LENGTH * LANES + lane] = np.uint32(min(left, BLOCK_BYTES))
+    work[_LENGTH * LANES + lane] = np.uint32(left if left < BLOCK_BYTES else BLOCK_BYTES)
     work[_FLAGS * LANES + lane] = np.uint32(flags)
     work[_GOES_ON * LANES + lane] = _ALL_BITS if goes_on else np.uint32(0)
 

@@ -55,7 +55,7 @@ class CrossPhases:
             candidates = RowGatherer(batches.DeleverageCandidates)
             for book in self._books:
                 rank(book, rows_of_venues(self._call.demands, [book.venue]), candidates)
-            self._reply.deleverage_candidates.CopyFrom(candidates.message())
+            candidates.put(self._reply.deleverage_candidates)
 
     def _settle(self, ladder_round: int, sink: EventSink) -> None:
         for book in self._books:
@@ -67,8 +67,8 @@ class CrossPhases:
         for book in self._books:
             orders = rows_of_venues(self._call.ladder, [book.venue])
             carry_out(book, orders, self._ops, offers, positions, self._dues, sink, self._call.round)
-        self._reply.offers.CopyFrom(offers.message())
-        self._reply.offer_positions.CopyFrom(positions.message())
+        offers.put(self._reply.offers)
+        positions.put(self._reply.offer_positions)
 
     def _scan(self, sink: EventSink) -> None:
         """Who is below a rung, what the books must know of accounts, and the vaults."""
@@ -78,8 +78,8 @@ class CrossPhases:
             scan_caps(book, caps)
             if book.owns_vault:
                 self._reply.vaults.append(vault_state(book))
-        self._reply.candidates.MergeFrom(candidates.message())
-        self._reply.caps.CopyFrom(caps.message())
+        candidates.put(self._reply.candidates)
+        caps.put(self._reply.caps)
 
     def stage(self, sink: EventSink, answers: AnswerSink) -> None:
         """PAY_OUT and ADMIT."""
@@ -89,14 +89,14 @@ class CrossPhases:
             commands = self._commands.of([book.venue])
             pay_out(book, commands.withdrawals, sink, answers)
             admit(book, commands, ops, liquidity, caps, sink, answers)
-        self._reply.staged_order_ops.CopyFrom(ops.message())
-        self._reply.staged_caps.CopyFrom(caps.message())
-        self._reply.liquidity.MergeFrom(liquidity.message())
+        ops.put(self._reply.staged_order_ops)
+        caps.put(self._reply.staged_caps)
+        liquidity.put(self._reply.liquidity)
 
     def finish(self) -> None:
         """What several phases of the call gathered, and the open interest after them."""
-        self._reply.dues.CopyFrom(self._dues.message())
-        self._reply.order_ops.CopyFrom(self._ops.message())
+        self._dues.put(self._reply.dues)
+        self._ops.put(self._reply.order_ops)
         for book in self._books:
             for interest in book.open_interest():
                 add_row(self._reply.open_interest, book.venue, *interest)

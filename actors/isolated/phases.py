@@ -40,12 +40,12 @@ class IsolatedPhases:
         elif phase == batches.SHARD_PHASE_LADDER:
             seizures = RowGatherer(batches.Seizures)
             carry_out(self._books, rows_of_venues(self._call.ladder, self._books), seizures, sink)
-            self._reply.seizures.CopyFrom(seizures.message())
+            seizures.put(self._reply.seizures)
         elif phase == batches.SHARD_PHASE_SCAN:
             candidates = RowGatherer(batches.Candidates)
             for venue in sorted(self._books):
                 scan(self._books[venue], candidates)
-            self._reply.candidates.MergeFrom(candidates.message())
+            candidates.put(self._reply.candidates)
 
     def stage(self, sink: EventSink, answers: AnswerSink) -> None:
         """PAY_OUT and ADMIT."""
@@ -53,6 +53,6 @@ class IsolatedPhases:
         pay_out_free(self._books, height, commands.withdrawals, sink, answers)
         admission = Admission(self._books, height, sink, answers)
         admission.run(commands)
-        self._reply.closes.CopyFrom(admission.closes.message())
-        self._reply.opens.CopyFrom(admission.opens.message())
-        self._reply.liquidity.MergeFrom(admission.liquidity.message())
+        admission.closes.put(self._reply.closes)
+        admission.opens.put(self._reply.opens)
+        admission.liquidity.put(self._reply.liquidity)

@@ -50,7 +50,7 @@ class RatioPhases:
             caps = RowGatherer(batches.PositionCaps)
             for book in self._books:
                 scan_caps(book, caps)
-            self._reply.caps.MergeFrom(caps.message())
+            caps.put(self._reply.caps)
         elif phase == batches.SHARD_PHASE_DROP:
             for book in self._books:
                 book.drop_staged()
@@ -60,7 +60,7 @@ class RatioPhases:
         for book in self._books:
             book.begin_block()
             settle_legs(book, rows_of_venues(self._call.cross_legs, [book.venue]), self._dues, claims, sink)
-        self._reply.insurance_claims.MergeFrom(claims.message())
+        claims.put(self._reply.insurance_claims)
 
     def stage(self, phases: Collection[int], sink: EventSink, answers: AnswerSink) -> None:
         """Whichever of PAY_OUT, RESERVE, TAKE_OVER and ADMIT the call names, in this order."""
@@ -86,11 +86,11 @@ class RatioPhases:
             if batches.SHARD_PHASE_ADMIT in phases:
                 admit(book, commands, tiers, staged.ops, staged.caps, sink, answers)
         reply = self._reply
-        reply.reservations.MergeFrom(reservations.message())
-        reply.staged_cross_legs.MergeFrom(staged.legs.message())
-        reply.staged_insurance_claims.MergeFrom(staged.claims.message())
-        reply.staged_order_ops.MergeFrom(staged.ops.message())
-        reply.staged_caps.MergeFrom(staged.caps.message())
+        reservations.put(reply.reservations)
+        staged.legs.put(reply.staged_cross_legs)
+        staged.claims.put(reply.staged_insurance_claims)
+        staged.ops.put(reply.staged_order_ops)
+        staged.caps.put(reply.staged_caps)
 
     def finish(self) -> None:
         """What several phases of the call gathered, and what stands after them."""
@@ -99,6 +99,6 @@ class RatioPhases:
             changed_standings(book, listed)
             for interest in book.open_interest():
                 add_row(self._reply.open_interest, book.venue, *interest)
-        self._reply.dues.MergeFrom(self._dues.message())
-        self._reply.order_ops.MergeFrom(self._ops.message())
-        self._reply.standings.MergeFrom(listed.message())
+        self._dues.put(self._reply.dues)
+        self._ops.put(self._reply.order_ops)
+        listed.put(self._reply.standings)

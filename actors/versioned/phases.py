@@ -43,7 +43,7 @@ class VersionedPhases:
             book.changed.clear()
             legs = rows_of_venues(self._call.version_legs, [venue])
             settle_version_legs(book, legs, self._call.versions, debts, sink)
-        self._reply.version_debts.MergeFrom(debts.message())
+        debts.put(self._reply.version_debts)
 
     def stage(self, sink: EventSink, answers: AnswerSink) -> None:
         """PAY_OUT and ADMIT."""
@@ -52,7 +52,7 @@ class VersionedPhases:
             book, commands = self._books[venue], self._commands.of([venue])
             pay_out_free({venue: book}, book.height, commands.withdrawals, sink, answers)
             admit(book, commands, ops, answers)
-        self._reply.version_ops.MergeFrom(ops.message())
+        ops.put(self._reply.version_ops)
 
     def finish(self) -> None:
         """What every market's accounts hold together, and how the block left the rows it changed so far."""
@@ -63,4 +63,4 @@ class VersionedPhases:
                 add_row(self._reply.version_holdings, *holding)
             for row in changed_rows(book):
                 standings.add(*row)
-        self._reply.standings.MergeFrom(standings.message())
+        standings.put(self._reply.standings)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from google.protobuf.message import Message
 
-from actors.column_bytes import columns_bytes, varint
-from actors.columns import from_matrix
+from actors.column_bytes import columns_bytes, field_bytes
 from breakwater.v1 import commands_pb2 as cmd
-from breakwater.v1 import common_pb2
+from breakwater.v1 import common_pb2, orders_pb2
 from node.margin_presets import MARGIN_TRADE_VENUE
 
 MARK_TICKS: Final = 1_000_000  # 100,000 USDC for the preset of BTC, where a lot is then worth 1 USDC
@@ -58,19 +58,14 @@ class MixedFlow:
         """The matrix of the PlaceOrders of a step."""
         return self._templates[step % _TEMPLATES].orders
 
-    def place_orders(self, step: int) -> cmd.PlaceOrders:
-        """The orders of a step."""
-        return from_matrix(cmd.PlaceOrders, self.orders(step))
-
-    def cancels(self, step: int, references: Int64Array) -> cmd.CancelBookOrders:
-        """The cancels of a step that is not among the first LAG.
+    def cancels(self, step: int, references: Int64Array) -> Int64Array:
+        """The matrix of the CancelBookOrders of a step that is not among the first LAG.
 
         `references`: numbers of the orders of step `step - LAG`, as they were answered.
         """
         orders, deep = self._templates[(step - LAG) % _TEMPLATES]
         numbers = np.maximum(references[deep], 1)  # 0, of an order that was refused, would mean all of the account's
-        matrix = np.stack([orders[0, deep], orders[1, deep], numbers, np.zeros_like(numbers)])
-        return from_matrix(cmd.CancelBookOrders, matrix)
+        return np.stack([orders[0, deep], orders[1, deep], numbers, np.zeros_like(numbers)])
 
 
 def _drawn(draw: np.random.Generator, accounts: Int64Array, markets: Int64Array, rows: int) -> _Template:
@@ -102,9 +97,7 @@ class Wire:
         """`venue` is where the orders go."""
         self._flow = flow
         self._venue = cmd.CommandBatch(venue=venue).SerializeToString()
-        bodies = [columns_bytes(cmd.PlaceOrders, flow.orders(step)) for step in range(_TEMPLATES)]
-        number = cmd.CommandBatch.PLACE_ORDERS_FIELD_NUMBER
-        self._placed = [self._venue + field(number, body) for body in bodies]
+        self._placed = [self._body("place_orders", cmd.PlaceOrders, flow.orders(step)) for step in range(_TEMPLATES)]
 
     def place_orders(self, step: int) -> bytes:
         """The request that places the orders of a step."""
@@ -112,18 +105,14 @@ class Wire:
 
     def cancels(self, step: int, references: Int64Array) -> bytes:
         """The request that cancels deep orders of step `step - LAG`."""
-        body = self._flow.cancels(step, references).SerializeToString()
-        return _request(
-            b"cancel/%09d" % step, self._venue + field(cmd.CommandBatch.CANCEL_BOOK_ORDERS_FIELD_NUMBER, body)
-        )
+        body = self._body("cancel_book_orders", cmd.CancelBookOrders, self._flow.cancels(step, references))
+        return _request(b"cancel/%09d" % step, body)
+
+    def _body(self, name: str, kind: type[Message], matrix: Int64Array) -> bytes:
+        return self._venue + field_bytes(cmd.CommandBatch, name, columns_bytes(kind, matrix))
 
 
 def _request(key: bytes, rest: bytes) -> bytes:
     """StreamOrdersRequest.batch, whose first field is the key."""
-    keyed = field(1, key)
-    return b"".join((b"\x12", varint(len(keyed) + len(rest)), keyed, rest))
-
-
-def field(number: int, content: bytes) -> bytes:
-    """A length-delimited protobuf field."""
-    return b"".join((varint(number << 3 | 2), varint(len(content)), content))
+    keyed = cmd.CommandBatch(request_key=key).SerializeToString()
+    return field_bytes(orders_pb2.StreamOrdersRequest, "batch", keyed + rest)

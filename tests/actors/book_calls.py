@@ -8,7 +8,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, pending_list, table
 
 VENUE, MARKET, K = 3, 2, 10
 PLACE, CANCEL, AMEND = (
@@ -128,7 +128,7 @@ class SpinBook(Book):
 
 def told(reply: Any, kind: str) -> list[Any]:
     """The events of one kind, heads and all."""
-    found = [events.Event.FromString(body) for body in reply.events.event]
+    found = [events.Event.FromString(body) for body in pending_list(reply.events)]
     return [event for event in found if event.WhichOneof("body") == kind]
 
 

@@ -1,5 +1,6 @@
 """Calls to one actor by hand, block after block, with the heads a pipeline would give them."""
 
+from itertools import accumulate
 from typing import Any
 
 from blake3 import blake3
@@ -55,3 +56,9 @@ class Caller:
     def _call(self, now_ms: int, root: bool, fields: dict[str, Any]) -> Any:
         call = self.actor.call_type(header=head(self.height, self._step, now_ms, root), **fields)
         return self._reply_type.FromString(self.actor.apply(call.SerializeToString()))
+
+
+def pending_list(pending: batches.PendingEvents) -> list[bytes]:
+    """Pending events one by one."""
+    together, ends = b"".join(pending.bodies), list(accumulate(pending.size))
+    return [together[end - size : end] for end, size in zip(ends, pending.size, strict=True)]

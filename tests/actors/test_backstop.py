@@ -9,7 +9,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, pending_list, table
 from tests.building import bodies, refused
 
 VENUE, DAY_MS = 3, 86_400_000
@@ -134,7 +134,7 @@ def test_dues_are_summed_by_kind_whoever_sent_them() -> None:
         dues=[(VENUE, FEES, 5), (VENUE, FUNDING, -3), (VENUE, FEES, 7), (VENUE, FUNDING, 4), (9, FEES, 100)]
     )
     assert (reply.sums.fees_atoms, reply.sums.fund_atoms) == (12, 1)
-    (moved,) = bodies(reply.events.event, "insurance_moved")
+    (moved,) = bodies(pending_list(reply.events), "insurance_moved")
     assert (moved.amount_atoms, moved.fund_atoms) == (1, 1)
     assert moved.reason == events.INSURANCE_REASON_FUNDING_RESIDUE
 
@@ -143,7 +143,7 @@ def test_mt_16_a_write_off_stays_in_the_shortfall_ledger() -> None:
     stand = Stand()
     stand.work(dues=[(VENUE, WRITE_OFF, 40)])
     reply = stand.work(dues=[(VENUE, WRITE_OFF, 2), (VENUE, LIQUIDATION_FEES, 1_000)])
-    (recorded,) = bodies(reply.events.event, "shortfall_recorded")
+    (recorded,) = bodies(pending_list(reply.events), "shortfall_recorded")
     assert (recorded.amount_atoms, recorded.shortfall_atoms) == (2, 42)
     assert (reply.sums.shortfall_atoms, reply.sums.fund_atoms) == (42, 1_000)
 
@@ -161,13 +161,13 @@ def test_operators_deposits_enter_the_fund_and_are_answered() -> None:
 def test_mt_14_the_first_lp_pays_one_usdc_a_share_and_the_next_the_marked_nav() -> None:
     stand = Stand()
     reply = stand.work(liquidity=[deposit(0, 7, 100 * USDC)])
-    (first,) = bodies(reply.events.event, "shares_minted")
+    (first,) = bodies(pending_list(reply.events), "shares_minted")
     assert first.micro_shares == 100 * USDC
     assert legs(reply, MINTED) == {7: [100 * USDC]}
     assert legs(reply, CASH) == {0: [100 * USDC]}
     stand.equity += 50 * USDC
     reply = stand.work(liquidity=[deposit(1, 8, 100), deposit(3, 7, 15 * USDC)])
-    minted = [body.micro_shares for body in bodies(reply.events.event, "shares_minted")]
+    minted = [body.micro_shares for body in bodies(pending_list(reply.events), "shares_minted")]
     assert minted == [100 * 100 // 150, 15 * USDC * (100 * USDC + 66) // (150 * USDC + 100)]
     assert conserved(reply) == 0
 
@@ -232,7 +232,7 @@ def test_mt_13_a_takeover_moves_everything_at_mark_and_conserves() -> None:
     stand = Stand()
     stand.work(liquidity=[deposit(0, 7, 100_000)])
     reply = stand.offer((55, 300, [(1, 6, 100, 500), (2, -4, 50, 100)]))
-    (taken,) = bodies(reply.events.event, "taken_over")
+    (taken,) = bodies(pending_list(reply.events), "taken_over")
     assert [(row.market, row.lots, row.quote_atoms) for row in taken.positions] == [(1, 6, 6_000), (2, -4, -2_000)]
     assert legs(reply, TAKEN) == {55: [4_000 - 300]}
     assert legs(reply, CASH) == {0: [300]}
@@ -251,7 +251,7 @@ def test_mt_14_the_leverage_limit_is_inclusive_and_nets_positions() -> None:
     netted = (57, 0, [(1, 4, 100, 10)])  # flips the vault, gross stays
     reply = stand.offer(at_limit, over, netted)
     assert [event.account for event in parsed(reply, "taken_over")] == [55, 57]
-    (refusal,) = bodies(reply.events.event, "takeover_refused")
+    (refusal,) = bodies(pending_list(reply.events), "takeover_refused")
     assert refusal.limit == events.TAKEOVER_LIMIT_LEVERAGE
     # 1000 (market 1) + 0 (market 2) + 3000 (market 3) over 999.
     assert (refusal.required, refusal.actual) == (300, -(-400_000 // 999))
@@ -259,7 +259,7 @@ def test_mt_14_the_leverage_limit_is_inclusive_and_nets_positions() -> None:
 
 def parsed(reply: Any, kind: str) -> list[Any]:
     """The events of one kind, heads and all."""
-    found = [events.Event.FromString(body) for body in reply.events.event]
+    found = [events.Event.FromString(body) for body in pending_list(reply.events)]
     return [event for event in found if event.WhichOneof("body") == kind]
 
 
@@ -272,13 +272,15 @@ def test_mt_14_the_loss_limit_counts_from_the_highest_nav(equity: int, is_taken:
     stand.equity = 900
     reply = stand.offer((55, equity, [(1, 1, 10, 10)]))
     assert len(parsed(reply, "taken_over")) == is_taken
-    limits = [(body.limit, body.required, body.actual) for body in bodies(reply.events.event, "takeover_refused")]
+    limits = [
+        (body.limit, body.required, body.actual) for body in bodies(pending_list(reply.events), "takeover_refused")
+    ]
     assert limits == ([] if is_taken else [(events.TAKEOVER_LIMIT_LOSS, 600, 599)])
 
 
 def test_mt_14_a_vault_without_equity_takes_nobody() -> None:
     reply = Stand().offer((55, 0, [(1, 1, 100, 10)]))
-    (refusal,) = bodies(reply.events.event, "takeover_refused")
+    (refusal,) = bodies(pending_list(reply.events), "takeover_refused")
     assert (refusal.limit, refusal.required, refusal.actual) == (events.TAKEOVER_LIMIT_LEVERAGE, 300, (1 << 63) - 1)
 
 
@@ -314,7 +316,7 @@ def test_mt_14_the_vaults_own_inventory_is_not_offered_to_it() -> None:
     stand = Stand()
     stand.equity = 50
     reply = stand.offer((0, 50, [(1, 3, 100, 60)]), direct=1)
-    (refusal,) = bodies(reply.events.event, "takeover_refused")
+    (refusal,) = bodies(pending_list(reply.events), "takeover_refused")
     assert (refusal.limit, refusal.required, refusal.actual) == (events.TAKEOVER_LIMIT_VAULT, 60, 50)
     assert demands(reply) == [(1, 0, 3, 2_950)]
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.column_bytes import columns_bytes
 from actors.columns import (
     BUCKETS,
     RowGatherer,
     add_row,
     among,
-    columns_bytes,
     from_matrix,
     join,
     matrix,
@@ -22,17 +22,19 @@ from actors.columns import (
     split_by,
     split_by_shard,
 )
+from actors.row_order import order_of
 from breakwater.v1 import batches_pb2 as batches
 from cluster.placement import even
 
 NUMBERS = st.integers(-(1 << 63), (1 << 63) - 1)
 SMALL = st.integers(0, 3)
-TABLES = st.lists(st.tuples(SMALL, SMALL, SMALL, SMALL, st.binary(max_size=3)), max_size=30)
-AMOUNTS = st.lists(st.tuples(NUMBERS, SMALL, st.integers(1, 5_000), NUMBERS), max_size=30)
+# Long enough for the ways of few rows and of many.
+TABLES = st.lists(st.tuples(SMALL, SMALL, SMALL, SMALL, NUMBERS), max_size=150)
+AMOUNTS = st.lists(st.tuples(NUMBERS, SMALL, st.integers(1, 5_000), NUMBERS), max_size=150)
 
 
-def events_of(table: list[tuple[int, int, int, int, bytes]]) -> batches.PendingEvents:
-    message = batches.PendingEvents()
+def decisions_of(table: list[tuple[int, int, int, int, int]]) -> batches.DecisionRows:
+    message = batches.DecisionRows()
     for row in table:
         add_row(message, *row)
     return message
@@ -45,17 +47,38 @@ def amounts_of(table: list[tuple[int, int, int, int]]) -> batches.AmountRows:
     return message
 
 
+@settings(deadline=None)
 @given(TABLES)
-def test_sorting_is_python_s_stable_sort_by_the_named_columns(table: list[tuple[int, int, int, int, bytes]]) -> None:
-    assert list(rows(sort_rows(events_of(table), "phase", "a", "b", "c"))) == sorted(table, key=lambda row: row[:4])
-    assert list(rows(sort_rows(events_of(table), "b"))) == sorted(table, key=lambda row: row[2])
+def test_sorting_is_python_s_stable_sort_by_the_named_columns(table: list[tuple[int, int, int, int, int]]) -> None:
+    message = decisions_of(table)
+    by_three = sort_rows(message, "command", "account", "withdrawal")
+    assert list(rows(by_three)) == sorted(table, key=lambda row: (row[0], row[2], row[3]))
+    assert list(rows(sort_rows(message, "account"))) == sorted(table, key=lambda row: row[2])
+    assert list(rows(message)) == table
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.tuples(SMALL, NUMBERS), max_size=20).map(sorted), max_size=9))
+def test_runs_in_order_are_merged_as_python_sorts_them(runs: list[list[tuple[int, int]]]) -> None:
+    pairs = [pair for run in runs for pair in run]
+    order = order_of(np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
+    expected = sorted(range(len(pairs)), key=lambda row: pairs[row])
+    assert (list(range(len(pairs))) if order is None else order.tolist()) == expected
+    assert (order is None) == (expected == list(range(len(pairs))))
 
 
 @given(TABLES, TABLES)
-def test_joining_is_appending(first: list[tuple[int, int, int, int, bytes]], second: list[tuple[int, ...]]) -> None:
-    joined = join(batches.PendingEvents(), [events_of(first), events_of(second)])
+def test_joining_is_appending(
+    first: list[tuple[int, int, int, int, int]], second: list[tuple[int, int, int, int, int]]
+) -> None:
+    joined = join(batches.DecisionRows(), [decisions_of(first), decisions_of(second)])
     assert list(rows(joined)) == first + second
     assert row_count(joined) == len(first) + len(second)
+
+
+def test_digests_are_joined_too() -> None:
+    parts = [batches.BucketDigests(bucket=[one, 7], digest=[b"a", b"b"]) for one in range(2)]
+    assert list(rows(join(batches.BucketDigests(), parts))) == [(0, b"a"), (7, b"b"), (1, b"a"), (7, b"b")]
 
 
 @given(AMOUNTS, st.integers(1, 9))
@@ -68,11 +91,11 @@ def test_splitting_gives_every_row_to_the_shard_of_its_bucket_in_its_order(
         assert list(rows(part)) == [row for row in table if row[2] % BUCKETS % shards == shard]
 
 
-def test_picking_keeps_numbers_at_the_edge_and_bytes() -> None:
-    table = [(-(1 << 63), 0, 0, (1 << 63) - 1, b"a"), (5, 1, 1, 1, b""), (7, 2, 2, 2, b"c")]
-    picked = pick(events_of(table), np.array([2, 0]))
+def test_picking_keeps_numbers_at_the_edge() -> None:
+    table = [(-(1 << 63), 0, 0, (1 << 63) - 1), (5, 1, 1, 1), (7, 2, 2, 2)]
+    picked = pick(amounts_of(table), np.array([2, 0]))
     assert list(rows(picked)) == [table[2], table[0]]
-    assert row_count(pick(events_of(table), [])) == 0
+    assert row_count(pick(amounts_of(table), [])) == 0
 
 
 def test_ragged_columns_are_named_by_their_lengths() -> None:
@@ -87,12 +110,12 @@ def test_a_row_has_a_value_for_every_column() -> None:
         add_row(batches.AmountRows(), 1, 2, 3)
 
 
+@settings(deadline=None)
 @given(TABLES)
-def test_rows_are_dealt_by_the_named_columns_in_their_order(table: list[tuple[int, int, int, int, bytes]]) -> None:
-    amounts = [row[:4] for row in table]
-    parts = split_by(amounts_of(amounts), "venue", "account")
+def test_rows_are_dealt_by_the_named_columns_in_their_order(table: list[tuple[int, int, int, int, int]]) -> None:
+    parts = split_by(decisions_of(table), "venue", "account")
     dealt: dict[tuple[int, int], list[tuple[int, ...]]] = {}
-    for row in amounts:
+    for row in table:
         dealt.setdefault((row[1], row[2]), []).append(row)
     assert {key: list(rows(part)) for key, part in parts.items()} == dealt
 

@@ -10,7 +10,7 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import snapshots_pb2 as snapshots
-from tests.actors.calling import Caller
+from tests.actors.calling import Caller, pending_list
 from tests.building import parsed, venue
 
 Row = tuple[int, int, int, int, int, int]
@@ -59,7 +59,7 @@ def test_tw_13_orders_are_by_venue_market_threshold_position_whoever_reported_th
     assert list(ours.orders.sequence) == [0, 1, 2, 3, 4]
     assert set(ours.orders.round) == {1}
     assert set(ours.orders.action) == {Action.FULL_CLOSE_AT_MARK}
-    assert not ours.events.event
+    assert not pending_list(ours.events)
 
 
 def test_who_is_left_after_the_last_round_is_queued_and_told_in_order() -> None:
@@ -70,7 +70,7 @@ def test_who_is_left_after_the_last_round_is_queued_and_told_in_order() -> None:
         assert len(reply.orders.position) == len(ROWS)
     reply = calls.again(round=MAX_ROUNDS + 1, candidates=candidates(ROWS), venues=VENUES)
     assert not reply.orders.position
-    told = [event.ladder_queued for event in parsed(reply.events.event)]
+    told = [event.ladder_queued for event in parsed(pending_list(reply.events))]
     assert [body.position for body in told] == [22, 20, 21, 30, 40]
     assert {(body.rung, body.rounds) for body in told} == {(1, MAX_ROUNDS)}
     assert list(zip(reply.events.phase, reply.events.a, reply.events.b, strict=True)) == [
@@ -141,8 +141,8 @@ def test_after_a_venues_own_last_round_its_accounts_are_queued_once_and_others_g
     calls.block(round=1, candidates=mixed, venues=venues)
     calls.again(round=2, candidates=mixed, venues=venues)
     third = calls.again(round=3, candidates=mixed, venues=venues)
-    (told,) = parsed(third.events.event)
+    (told,) = parsed(pending_list(third.events))
     assert (told.account, told.ladder_queued.reason, told.ladder_queued.rounds) == (5, events.QUEUE_REASON_ROUNDS, 2)
     assert list(third.orders.position) == [30]
     fourth = calls.again(round=4, candidates=mixed, venues=venues)
-    assert not fourth.events.event
+    assert not pending_list(fourth.events)

@@ -13,7 +13,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, pending_list, table
 from tests.building import bodies, refused
 
 VENUE, MARKET, OTHER_VENUE = 4, 6, 5
@@ -67,7 +67,7 @@ def cash(reply: Any) -> list[tuple[int, int]]:
 def moves(reply: Any) -> list[tuple[str, int, int]]:
     """(reason, amount, fund after) of every move of the fund."""
     names = events.InsuranceReason.Name
-    found = bodies(reply.events.event, "insurance_moved")
+    found = bodies(pending_list(reply.events), "insurance_moved")
     return [
         (names(body.reason).removeprefix("INSURANCE_REASON_"), body.amount_atoms, body.fund_atoms) for body in found
     ]
@@ -78,7 +78,7 @@ def test_sp_10_fees_rise_and_rebates_lower_them_below_zero_if_need_be() -> None:
     reply = desk.work(dues=[(VENUE, FEES, 9), (VENUE, FEES, -20), (OTHER_VENUE, FEES, 1_000)])
     assert reply.sums.fees_atoms == -11
     assert desk.work(dues=[(VENUE, FEES, 15)]).sums.fees_atoms == 4
-    assert not reply.events.event
+    assert not pending_list(reply.events)
 
 
 def test_sp_11_the_funding_pot_is_signed_and_apart_from_fees() -> None:
@@ -102,7 +102,7 @@ def test_operators_feed_the_fund_in_command_order_up_to_the_bound_of_the_venue()
     assert dict(zip(reply.outcomes.command, reply.outcomes.status, strict=True))[3] == common.OUTCOME_STATUS_DONE
     keys = list(zip(reply.events.phase, reply.events.a, reply.events.b, reply.events.c, strict=True))
     assert keys == [(10, VENUE << 32, 0, 0), (10, VENUE << 32, 1, 0)]
-    (event,) = bodies(reply.events.event, "command_refused")
+    (event,) = bodies(pending_list(reply.events), "command_refused")
     assert (event.command, event.actual) == (5, 1 << 60)
     assert reply.sums.deposited_atoms == reply.sums.fund_atoms == 1 << 59
 
@@ -111,7 +111,7 @@ def test_sp_08_the_share_of_a_liquidation_raises_the_fund() -> None:
     desk = Desk()
     reply = desk.work(claims=[share(3, 40)])
     assert moves(reply) == [("LIQUIDATION_SHARE", 40, 40)]
-    event = events.Event.FromString(reply.events.event[0])
+    event = events.Event.FromString(pending_list(reply.events)[0])
     assert (event.venue, event.market, event.account) == (VENUE, MARKET, TARGET)
     assert not reply.legs.leg
     assert desk.view().shares_atoms == 40
@@ -122,7 +122,7 @@ def test_sp_09_the_fund_tops_up_a_reward_as_far_as_it_goes(fund: int, paid: int)
     desk = Desk(fund)
     reply = desk.work(claims=[reward(3, 30)])
     assert cash(reply) == ([(LIQUIDATOR, paid)] if paid else [])
-    (told,) = bodies(reply.events.event, "liquidator_paid")
+    (told,) = bodies(pending_list(reply.events), "liquidator_paid")
     assert (told.target, told.fund_atoms, told.shortfall_atoms) == (TARGET, paid, 30 - paid)
     assert (reply.sums.fund_atoms, reply.sums.unpaid_rewards_atoms) == (fund - paid, 30 - paid)
     assert reply.sums.shortfall_atoms == 0
@@ -134,7 +134,7 @@ def test_sp_09_a_deficit_is_made_good_whole_and_what_the_fund_lacks_is_shortfall
     reply = desk.work(claims=[deficit(3, 30)])
     assert cash(reply) == [(TARGET, 30)]
     shortfalls = [
-        (body.amount_atoms, body.shortfall_atoms) for body in bodies(reply.events.event, "shortfall_recorded")
+        (body.amount_atoms, body.shortfall_atoms) for body in bodies(pending_list(reply.events), "shortfall_recorded")
     ]
     assert shortfalls == ([(30 - paid, 30 - paid)] if paid < 30 else [])
     assert (reply.sums.fund_atoms, reply.sums.shortfall_atoms) == (fund - paid, 30 - paid)
@@ -182,7 +182,7 @@ def test_legs_of_claims_have_keys_of_their_own() -> None:
 def test_claims_of_nothing_and_of_other_venues_are_none() -> None:
     other = (1, 0, OTHER_VENUE, TARGET, MARKET, DEFICIT, 9, 0)
     reply = Desk(5).work(claims=[share(1, 0), reward(1, 0), deficit(1, 0), other])
-    assert not reply.events.event
+    assert not pending_list(reply.events)
     assert not reply.legs.leg
     assert reply.sums.fund_atoms == 5
 
@@ -240,13 +240,13 @@ def test_the_fund_is_never_negative_and_every_atom_is_explained(blocks: list[Any
         for _, amount, fund in moves(reply):
             told_fund += amount
             assert told_fund == fund >= 0
-        told_shortfall += sum(body.amount_atoms for body in bodies(reply.events.event, "shortfall_recorded"))
+        told_shortfall += sum(body.amount_atoms for body in bodies(pending_list(reply.events), "shortfall_recorded"))
         sums = reply.sums
         assert (sums.fund_atoms, sums.shortfall_atoms) == (told_fund, told_shortfall)
         assert sums.fees_atoms + sums.funding_atoms + sums.fund_atoms - sums.shortfall_atoms == given_atoms
         owed = sum(row[6] for row in rows if row[5] in (REWARD, DEFICIT))
         assert sum(amount for _, amount in cash(reply)) == owed - sum(
-            body.shortfall_atoms for body in bodies(reply.events.event, "liquidator_paid")
+            body.shortfall_atoms for body in bodies(pending_list(reply.events), "liquidator_paid")
         )
     view = desk.view()
     assert view.sums.deposited_atoms + view.shares_atoms - view.rewards_atoms - view.deficits_atoms == told_fund

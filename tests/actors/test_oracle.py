@@ -8,7 +8,7 @@ from actors.oracle import Oracle
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import Caller
+from tests.actors.calling import Caller, pending_list
 from tests.building import START_MS, bodies, market, refused
 
 FRESH, STALE = common.MARK_STATE_FRESH, common.MARK_STATE_STALE
@@ -88,7 +88,7 @@ def test_refused_ticks_name_the_numbers_that_decided() -> None:
         (2, "STALE_TICK", now - 5_000, now - 5_001),
         (3, "FUTURE_TICK", now + 1_000, now + 1_001),
     ]
-    assert len(bodies(reply.events.event, "command_refused")) == 4
+    assert len(bodies(pending_list(reply.events), "command_refused")) == 4
     assert mark(reply).mark_ticks == 101
     assert mark(reply).age_ms == 0  # a source ahead of block time is not of negative age
 
@@ -99,10 +99,10 @@ def test_tw_20_the_mark_moves_at_most_once_a_step_of_the_grid() -> None:
     assert mark(feeds.price(START_MS + 500, 101)).mark_ticks == 101
     reply = feeds.price(START_MS + 999, 102)
     assert mark(reply).mark_ticks == 101
-    assert not bodies(reply.events.event, "mark_updated")
+    assert not bodies(pending_list(reply.events), "mark_updated")
     reply = feeds.at(START_MS + 1_000)
     assert (mark(reply).mark_ticks, mark(reply).version, mark(reply).published_ms) == (102, 3, START_MS + 999)
-    assert [body.mark_ticks for body in bodies(reply.events.event, "mark_updated")] == [102]
+    assert [body.mark_ticks for body in bodies(pending_list(reply.events), "mark_updated")] == [102]
 
 
 def test_tw_20_last_valid_preset_the_mark_stays_usable_for_as_long_as_it_lasts() -> None:
@@ -111,7 +111,7 @@ def test_tw_20_last_valid_preset_the_mark_stays_usable_for_as_long_as_it_lasts()
     assert mark(feeds.at(START_MS + 9_999)).state == FRESH
     reply = feeds.at(START_MS + 10_000)
     assert (mark(reply).state, mark(reply).mark_ticks, mark(reply).age_ms) == (STALE, 100, 10_000)
-    assert [(body.before, body.after) for body in bodies(reply.events.event, "market_state_changed")] == [
+    assert [(body.before, body.after) for body in bodies(pending_list(reply.events), "market_state_changed")] == [
         (FRESH, STALE)
     ]
     late = mark(feeds.at(START_MS + 24 * HOUR_MS))
@@ -133,7 +133,7 @@ def test_an_operator_s_halt_keeps_the_mark_and_says_why() -> None:
     now = START_MS + 1_000
     reply = feeds.at(now, (1, 200, now), changes=feeds.altered(halted=True, halt_reason="maintenance"))
     assert (mark(reply).state, mark(reply).mark_ticks) == (HALTED, 100)
-    (change,) = bodies(reply.events.event, "market_state_changed")
+    (change,) = bodies(pending_list(reply.events), "market_state_changed")
     assert (change.before, change.after, change.reason) == (FRESH, HALTED, "maintenance")
     resumed = mark(feeds.at(now + 1_000, changes=feeds.altered(halted=False, halt_reason="")))
     assert (resumed.state, resumed.mark_ticks) == (FRESH, 200)
@@ -181,7 +181,7 @@ def test_tw_08_missed_boundaries_are_told_one_by_one_and_only_the_last_is_carrie
     feeds.price(START_MS, 100)
     reply = feeds.at(boundary + 2 * HOUR_MS + 17)
     assert mark(reply).funding_boundary_ms == boundary + 2 * HOUR_MS
-    skipped = [body.boundary_ms for body in bodies(reply.events.event, "funding_skipped")]
+    skipped = [body.boundary_ms for body in bodies(pending_list(reply.events), "funding_skipped")]
     assert skipped == [boundary, boundary + HOUR_MS]
 
 
@@ -193,7 +193,7 @@ def test_tw_08_boundaries_pass_unfunded_where_there_is_no_mark_or_it_is_halted(h
         feeds.price(START_MS, 100)
     reply = feeds.at(boundary + HOUR_MS)
     assert mark(reply).funding_boundary_ms == 0
-    assert [(body.boundary_ms, body.state) for body in bodies(reply.events.event, "funding_skipped")] == [
+    assert [(body.boundary_ms, body.state) for body in bodies(pending_list(reply.events), "funding_skipped")] == [
         (boundary, HALTED if halt_age_ms else NONE),
         (boundary + HOUR_MS, HALTED if halt_age_ms else NONE),
     ]

@@ -14,7 +14,7 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from node.perennial_presets import perennial_market
 from node.spin_presets import spin_market
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, pending_list, table
 from tests.building import START_MS, bodies, parsed
 
 FRESH = common.MARK_STATE_FRESH
@@ -65,7 +65,7 @@ def spin_feeds(**oracle: int) -> Feeds:
 def moved(reply: Any) -> list[tuple[int, int, int, int, int]]:
     return [
         (body.rate_e9, body.boundary_ms, body.index_e9, body.average_mid_ticks, body.index_ticks)
-        for body in bodies(reply.events.event, "funding_index_moved")
+        for body in bodies(pending_list(reply.events), "funding_index_moved")
     ]
 
 
@@ -100,11 +100,11 @@ def test_sp_11_boundaries_missed_are_told_before_the_index_moves_once() -> None:
     feeds = spin_feeds(reduce_only_age_ms=0)
     feeds.at(BOUNDARY_MS - 1_000, INDEX_TICKS, (999_000, 999_000))
     reply = feeds.at(BOUNDARY_MS + HOUR_MS, INDEX_TICKS)
-    assert [body.boundary_ms for body in bodies(reply.events.event, "funding_skipped")] == [BOUNDARY_MS]
+    assert [body.boundary_ms for body in bodies(pending_list(reply.events), "funding_skipped")] == [BOUNDARY_MS]
     assert moved(reply) == [(-1_000_000, BOUNDARY_MS + HOUR_MS, -1_000_000 * INDEX_TICKS, 999_000, INDEX_TICKS)]
     told = reply.events
     keys = zip(told.phase, told.a, told.b, told.c, strict=True)
-    kinds = [event.WhichOneof("body") for event in parsed(reply.events.event)]
+    kinds = [event.WhichOneof("body") for event in parsed(pending_list(reply.events))]
     found = dict(zip(kinds, keys, strict=True))
     assert found["funding_skipped"] == (3, 3, 1, 2)
     assert found["funding_index_moved"] == (3, 3, 1, 3)
@@ -115,7 +115,7 @@ def test_sp_11_where_the_mark_may_not_be_used_nothing_moves_and_the_mids_are_for
     feeds.at(BOUNDARY_MS - 60_000, INDEX_TICKS, (1_001_000, 1_001_000))
     reply = feeds.at(BOUNDARY_MS)  # no price for a minute: reduce-only
     assert (moved(reply), reply.marks[0].funding_index_e9) == ([], 0)
-    assert len(bodies(reply.events.event, "funding_skipped")) == 1
+    assert len(bodies(pending_list(reply.events), "funding_skipped")) == 1
     feeds.at(BOUNDARY_MS + 1_000, 0, (1_002_000, 1_002_000))  # not usable: no sample
     assert moved(feeds.at(BOUNDARY_MS + HOUR_MS, INDEX_TICKS)) == [(0, BOUNDARY_MS + HOUR_MS, 0, 0, INDEX_TICKS)]
 
@@ -175,6 +175,6 @@ def test_pe_15_a_perennial_market_has_no_boundaries_and_its_mark_is_the_index() 
         BOUNDARY_MS + 3 * HOUR_MS,
     )
     assert (mark.funding_boundary_ms, mark.funding_index_e9) == (0, 0)
-    assert {event.WhichOneof("body") for event in parsed(reply.events.event)} == {"mark_updated"}
+    assert {event.WhichOneof("body") for event in parsed(pending_list(reply.events))} == {"mark_updated"}
     (feed,) = feeds.actor._feeds.values()  # type: ignore[attr-defined]
     assert not feed.save().averages

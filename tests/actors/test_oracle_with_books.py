@@ -11,7 +11,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from node.margin_presets import margin_trade_market
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, pending_list, table
 from tests.building import START_MS, bodies
 
 FRESH, STALE, HALTED = common.MARK_STATE_FRESH, common.MARK_STATE_STALE, common.MARK_STATE_HALTED
@@ -79,13 +79,13 @@ def test_mt_09_the_mark_moves_with_the_book_at_most_once_a_step_of_the_grid() ->
     feeds = Feeds()
     feeds.at(START_MS, everywhere(1_000))
     still = feeds.at(START_MS + 499, top=(1_004, 1_006, 1_005))
-    assert not bodies(still.events.event, "mark_updated")
+    assert not bodies(pending_list(still.events), "mark_updated")
     moved = feeds.at(START_MS + 500, top=(1_004, 1_006, 1_005))
-    (told,) = bodies(moved.events.event, "mark_updated")
+    (told,) = bodies(pending_list(moved.events), "mark_updated")
     # Oracle plus basis and the book both say 1,005; the source has not published since.
     assert (told.mark_ticks, told.index_ticks, told.version, told.age_ms) == (1_005, 1_000, 2, 500)
     quiet = feeds.at(START_MS + 1_000, top=(1_004, 1_006, 1_005))
-    assert not bodies(quiet.events.event, "mark_updated")
+    assert not bodies(pending_list(quiet.events), "mark_updated")
     (mark,) = quiet.marks
     assert (mark.version, mark.mark_ticks) == (2, 1_005)
 
@@ -101,7 +101,7 @@ def test_mt_08_the_last_oracle_price_is_used_for_a_while_then_the_market_is_redu
     reply = feeds.at(START_MS + 30_500, {11: 1_200, 12: 1_200, 13: 1_200}, (1_199, 1_201, 1_200))
     (away,) = reply.marks
     assert (away.state, away.mark_ticks, away.index_ticks, away.version) == (REDUCE_ONLY, 1_090, 1_000, last.version)
-    (change,) = bodies(reply.events.event, "market_state_changed")
+    (change,) = bodies(pending_list(reply.events), "market_state_changed")
     assert (change.before, change.after, change.age_ms) == (STALE, REDUCE_ONLY, 30_500)
     one_source = feeds.mark(START_MS + 31_000, {1: 1_150})
     assert one_source.state == REDUCE_ONLY  # one source brings nothing back
@@ -178,7 +178,7 @@ def test_mt_10_boundaries_missed_are_told_and_their_samples_are_forgotten() -> N
     feeds.at(BOUNDARY_MS - 500, everywhere(1_000_000), IMPACT)
     reply = feeds.at(BOUNDARY_MS + HOUR_MS)
     assert reply.marks[0].state == REDUCE_ONLY
-    assert [body.boundary_ms for body in bodies(reply.events.event, "funding_skipped")] == [
+    assert [body.boundary_ms for body in bodies(pending_list(reply.events), "funding_skipped")] == [
         BOUNDARY_MS,
         BOUNDARY_MS + HOUR_MS,
     ]
@@ -186,7 +186,7 @@ def test_mt_10_boundaries_missed_are_told_and_their_samples_are_forgotten() -> N
     back = feeds.mark(BOUNDARY_MS + HOUR_MS + 5_000, everywhere(1_000_000), ())
     assert (back.premium_e9, back.average_premium_e9) == (0, 0)
     reply = feeds.at(BOUNDARY_MS + 4 * HOUR_MS, everywhere(1_000_000))
-    assert [body.boundary_ms for body in bodies(reply.events.event, "funding_skipped")] == [
+    assert [body.boundary_ms for body in bodies(pending_list(reply.events), "funding_skipped")] == [
         BOUNDARY_MS + 2 * HOUR_MS,
         BOUNDARY_MS + 3 * HOUR_MS,
     ]

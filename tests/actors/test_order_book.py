@@ -30,6 +30,7 @@ from tests.actors.book_calls import (
     place,
     told,
 )
+from tests.actors.calling import pending_list
 from tests.building import refused
 
 FILL, GONE = events.CROSS_LEG_KIND_FILL, events.CROSS_LEG_KIND_GONE
@@ -178,7 +179,7 @@ def test_mt_05_reduce_only_never_turns_the_position() -> None:
 def test_a_users_cancel_was_told_by_the_shard() -> None:
     book = stocked()
     reply = book.work(cancel(3, 1, 5), cancel(4, 99, 5))
-    assert not reply.events.event
+    assert not pending_list(reply.events)
     assert not reply.outcomes.command
     assert not reply.legs.leg
     assert book.resting() == [(99, 10), (-102, 20)]

@@ -8,7 +8,7 @@ from actors.pool import Pool
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, pending_list, table
 from tests.building import LONG, SHORT, bodies, market, refused, venue
 
 FILLED, LIQUIDATED = common.OUTCOME_STATUS_FILLED, common.OUTCOME_STATUS_LIQUIDATED
@@ -61,7 +61,7 @@ class Desk(Caller):
     def opened(self, command: int, side: int = LONG, margin: int = 500_000, leverage: int = 5_000) -> Any:
         """An open that must be filled: the body of its event."""
         reply = self.work(opens=[open_row(command, command, margin, leverage, side)])
-        (body,) = bodies(reply.events.event, "position_opened")
+        (body,) = bodies(pending_list(reply.events), "position_opened")
         return body
 
     def close_row(self, body: Any, profit: int, command: int = 0, status: int = FILLED) -> tuple[int, ...]:
@@ -82,10 +82,10 @@ def legs(reply: Any, kind: int) -> list[tuple[int, int]]:
 
 def test_tw_16_the_first_share_costs_a_thousand_atoms_and_later_ones_the_price() -> None:
     desk = Desk()
-    (first,) = bodies(desk.work(liquidity=[deposit(0, 1, 1_000_000)]).events.event, "shares_minted")
+    (first,) = bodies(pending_list(desk.work(liquidity=[deposit(0, 1, 1_000_000)]).events), "shares_minted")
     assert first.micro_shares == 1_000 * 10**6
     desk.work(funding=[(1, 1, 500_000, 5, 0)])  # NAV is 1.5 times the shares' first price
-    (second,) = bodies(desk.work(liquidity=[deposit(0, 2, 100)]).events.event, "shares_minted")
+    (second,) = bodies(pending_list(desk.work(liquidity=[deposit(0, 2, 100)]).events), "shares_minted")
     assert second.micro_shares == 100 * 10**9 // 1_500_000
     assert second.nav_atoms == 1_500_000
 
@@ -138,7 +138,7 @@ def test_tw_17_safe_mints_at_the_higher_and_redeems_at_the_lower_value(profit: i
     realised = BIT + body.fee_atoms
     marked = realised - (body.entry_value_atoms - -(-body.position_size // desk.price))
     reply = desk.work(liquidity=[deposit(0, 2, 10**6), withdraw(1, 1, 10**6)])
-    (minted,), (redeemed,) = (bodies(reply.events.event, kind) for kind in ("shares_minted", "shares_redeemed"))
+    (minted,), (redeemed,) = (bodies(pending_list(reply.events), kind) for kind in ("shares_minted", "shares_redeemed"))
     assert abs(minted.nav_atoms - (marked if mint_at_marked else realised)) <= 1
     lower = (realised if mint_at_marked else marked) + 10**6  # the deposit before it is in NAV
     assert abs(redeemed.nav_atoms - lower) <= 1
@@ -151,7 +151,7 @@ def test_tw_17_seed_prices_shares_at_realised_nav_both_ways() -> None:
     body = desk.opened(5)
     desk.price = 2 * PRICE
     reply = desk.work(liquidity=[deposit(0, 2, 10**6), withdraw(1, 1, 10**6)])
-    (minted,), (redeemed,) = (bodies(reply.events.event, kind) for kind in ("shares_minted", "shares_redeemed"))
+    (minted,), (redeemed,) = (bodies(pending_list(reply.events), kind) for kind in ("shares_minted", "shares_redeemed"))
     assert (minted.nav_atoms, redeemed.nav_atoms) == (BIT + body.fee_atoms, BIT + body.fee_atoms + 10**6)
 
 
@@ -235,12 +235,12 @@ def drained() -> tuple[Desk, dict[int, Any], dict[int, int]]:
     held = {number: desk.opened(number, LONG if number < 7 else SHORT) for number in (5, 6, 7, 8)}
     rows = [desk.close_row(held[6], 1_000_000, command=2), desk.close_row(held[5], 4_100_000, command=1)]
     reply = desk.work(closes=rows)
-    owed = {body.position: body.amount_atoms for body in bodies(reply.events.event, "claim_recorded")}
+    owed = {body.position: body.amount_atoms for body in bodies(pending_list(reply.events), "claim_recorded")}
     assert list(owed) == [5, 6]  # in the order of the commands
     assert owed[6] == 1_000_000
     assert reply.sums.nav_realised_atoms == 0
     assert reply.sums.claims_atoms == sum(owed.values())
-    closed = {body.position: body for body in bodies(reply.events.event, "position_closed")}
+    closed = {body.position: body for body in bodies(pending_list(reply.events), "position_closed")}
     assert {number: body.claim_atoms for number, body in closed.items()} == owed
     paid = dict(legs(reply, events.LEG_KIND_PAYOUT))
     assert paid == {number: closed[number].payout_atoms - owed[number] for number in (5, 6)}
@@ -265,7 +265,7 @@ def test_tw_15a_inflows_pay_claims_in_the_order_they_were_recorded_before_lps() 
     assert first.sums.claims_atoms == 100 + owed[6]
     second = desk.work(funding=[(1, 1, 100 + owed[6] + 7, 5, 0)])
     assert legs(second, events.LEG_KIND_CLAIM) == [(5, 100), (6, owed[6])]
-    told = [(body.position, body.outstanding_atoms) for body in bodies(second.events.event, "claim_paid")]
+    told = [(body.position, body.outstanding_atoms) for body in bodies(pending_list(second.events), "claim_paid")]
     assert told == [(5, owed[6]), (6, 0)]
     assert (second.sums.nav_realised_atoms, second.sums.claims_atoms) == (7, 0)
 
@@ -321,12 +321,12 @@ def test_tw_17_safe_moves_no_shares_while_a_market_with_positions_is_not_usable(
 
 def test_the_pool_tells_its_figures_only_where_they_changed() -> None:
     desk = Desk()
-    (figures,) = bodies(desk.work(liquidity=[deposit(0, 1, BIT)]).events.event, "pool_updated")
+    (figures,) = bodies(pending_list(desk.work(liquidity=[deposit(0, 1, BIT)]).events), "pool_updated")
     assert (figures.nav_realised_atoms, figures.nav_marked_atoms, figures.micro_shares) == (BIT, BIT, BIT * 1_000)
-    assert not bodies(desk.work().events.event, "pool_updated")
+    assert not bodies(pending_list(desk.work().events), "pool_updated")
     desk.opened(5)
     desk.price += 1
-    (figures,) = bodies(desk.work().events.event, "pool_updated")
+    (figures,) = bodies(pending_list(desk.work().events), "pool_updated")
     assert figures.nav_marked_atoms < figures.nav_realised_atoms
 
 

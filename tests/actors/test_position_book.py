@@ -6,7 +6,7 @@ from actors.rulebooks import twilight
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
-from tests.actors.calling import table
+from tests.actors.calling import pending_list, table
 from tests.actors.shard_calls import DROP, LADDER, LEVERAGE, MARGIN, PRICE, SCAN, STAGED, Shard, leg, open_row, order
 from tests.building import LIMIT, LONG, MARKET, SHORT, STOP_LOSS, TAKE_PROFIT, bodies, refused, venue
 
@@ -20,7 +20,7 @@ def test_tw_14_a_market_and_a_crossing_limit_go_to_the_desk_as_takers_and_the_re
         (1, order(2, 1), 400_000),
     ]
     assert list(reply.staged_outcomes.status) == [common.OUTCOME_STATUS_RESTING]
-    assert [body.limit_ticks for body in bodies(reply.staged_events.event, "order_rested")] == [PRICE + 1]
+    assert [body.limit_ticks for body in bodies(pending_list(reply.staged_events), "order_rested")] == [PRICE + 1]
     assert shard.money(1) == (10**8 - 2 * MARGIN, 2 * MARGIN, 0, 0)
     assert shard.money(2) == (10**8 - MARGIN, MARGIN, 0, 0)
     shard.price = PRICE + 1  # the short's level is met, inclusive: it goes to the desk as maker
@@ -70,7 +70,9 @@ def test_credits_of_other_desks_reach_free_and_are_told_in_their_order() -> None
         (2, -1, 2, 1, 1, events.LEG_KIND_CLAIM, 5, 0, 0, 12, *none),
     ]
     reply = shard.run(legs=rows)
-    assert [(body.kind, body.amount_atoms, body.reference) for body in bodies(reply.events.event, "credited")] == [
+    assert [
+        (body.kind, body.amount_atoms, body.reference) for body in bodies(pending_list(reply.events), "credited")
+    ] == [
         (events.LEG_KIND_PAYOUT, 7, 11),
         (events.LEG_KIND_CLAIM, 5, 12),
     ]
@@ -99,7 +101,7 @@ def test_a_shard_that_reports_somebody_stages_nothing() -> None:
     shard.price = 40_000
     reply = shard.run(opens=[open_row(0, 2)], withdrawals=[(1, 1, 2, 5)])
     assert reply.candidates.position
-    assert not (reply.opens.order or reply.staged_outcomes.command or reply.staged_events.event)
+    assert not (reply.opens.order or reply.staged_outcomes.command or pending_list(reply.staged_events))
     assert shard.money(2) == (10**8, 0, 0, 0)
 
 
@@ -113,7 +115,7 @@ def test_tw_11_the_ladder_closes_at_the_mark_pays_nothing_and_seizes_the_margin_
     shard.price = 44_000
     shard.run()
     reply = shard.again(phases=(DROP, LADDER, SCAN, *STAGED), ladder=ladder(position), speculative=True)
-    (body,) = bodies(reply.events.event, "position_liquidated")
+    (body,) = bodies(pending_list(reply.events), "position_liquidated")
     assert (body.position, body.round, body.margin_held_atoms) == (position, 1, 996_000)
     assert body.outcome == events.LIQUIDATION_OUTCOME_LOSS_ABOVE_MARGIN
     assert body.deficit_atoms == -body.equity_atoms > 0
@@ -128,7 +130,7 @@ def test_the_owner_checks_again_and_leaves_a_healthy_or_unknown_position_alone()
     shard.run()
     for number in (position, 99):
         reply = shard.again(phases=(DROP, LADDER, SCAN), ladder=ladder(number), speculative=True)
-        assert not (reply.seizures.position or reply.events.event)
+        assert not (reply.seizures.position or pending_list(reply.events))
     assert len(shard.view(1).positions) == 1
 
 
@@ -141,7 +143,7 @@ def test_tw_08_funding_moves_the_margin_held_and_the_threshold_and_reports_the_n
     size = before[1].position_size
     reply = shard.run(totals=[batches.MarketTotals(venue=1, market=1, long_size=3 * size, short_size=size)])
     rate = twilight.funding_rate_e9(3 * size, size, 1)
-    paid = {body.position: body.payment_atoms for body in bodies(reply.events.event, "funding_paid")}
+    paid = {body.position: body.payment_atoms for body in bodies(pending_list(reply.events), "funding_paid")}
     for account, side in ((1, LONG), (2, SHORT)):
         payment = twilight.funding_payment_atoms(side, size, PRICE, rate)
         now = shard.view(account).positions[0]
@@ -158,7 +160,11 @@ def test_tw_13_and_14_one_exit_a_position_by_the_smallest_level_and_it_cancels_t
     position = shard.hold()
     levels = [(0, 1, 1, position, TAKE_PROFIT, 52_000), (1, 1, 1, position, LIMIT, 51_000)]
     reply = shard.run(closes=[*levels, (2, 1, 1, position, STOP_LOSS, 48_000)])
-    assert [body.level_ticks for body in bodies(reply.staged_events.event, "level_set")] == [52_000, 51_000, 48_000]
+    assert [body.level_ticks for body in bodies(pending_list(reply.staged_events), "level_set")] == [
+        52_000,
+        51_000,
+        48_000,
+    ]
     shard.price = 53_000
     reply = shard.run(closes=[(0, 1, 1, position, MARKET, 0)])
     assert list(zip(reply.closes.position, reply.closes.kind, reply.closes.level_ticks, strict=True)) == [
@@ -179,7 +185,7 @@ def test_tw_12_a_close_that_would_pay_out_less_than_nothing_is_a_liquidation() -
     shard.price += 1
     reply = shard.run()
     assert not reply.candidates.position
-    (body,) = bodies(reply.staged_events.event, "position_liquidated")
+    (body,) = bodies(pending_list(reply.staged_events), "position_liquidated")
     assert (body.round, body.margin_held_atoms) == (0, 996_000)
     assert body.equity_atoms > 0 == body.deficit_atoms
     assert list(reply.closes.status) == [common.OUTCOME_STATUS_LIQUIDATED]

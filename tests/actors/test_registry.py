@@ -9,7 +9,7 @@ from actors.sealing.batches import EXPIRY_HORIZON_MS, MAX_BATCH_ROWS
 from actors.sealing.directory import MAX_VALIDATOR_LAG
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
-from tests.actors.calling import frame_hash, head
+from tests.actors.calling import frame_hash, head, pending_list
 from tests.actors.seals import Seals, alter
 from tests.building import START_MS, bodies, market, refused
 
@@ -45,7 +45,7 @@ def test_a_batch_is_refused_whole_every_row_with_the_same_numbers(reason: str) -
     assert refused(reply.outcomes) == [(0, reason, *numbers), (1, reason, *numbers)]
     assert list(reply.batch_rows) == [2, 1]
     assert list(reply.commands.deposits.command) == [2]
-    assert len(bodies(reply.events.event, "command_refused")) == 2
+    assert len(bodies(pending_list(reply.events), "command_refused")) == 2
 
 
 def test_an_empty_key_an_empty_batch_and_no_body_are_refused() -> None:
@@ -220,7 +220,7 @@ def test_the_validator_s_progress_neither_falls_nor_reaches_its_own_block() -> N
     assert seals.refusal(seals.batch("validator_progress", validated_height=2))[0] == "MALFORMED"
     reply = seals.seal(seals.batch("validator_progress", validated_height=2))
     assert reply.validated_height == 2
-    assert [body.validated_height for body in bodies(reply.events.event, "validator_advanced")] == [2]
+    assert [body.validated_height for body in bodies(pending_list(reply.events), "validator_advanced")] == [2]
     assert seals.refusal(seals.batch("validator_progress", validated_height=1))[0] == "MALFORMED"
     confirm = seals.batch("withdrawal_decisions", account=[1], withdrawal=[2 << 20], confirm=[1])
     assert seals.refusal(confirm) == ("", 0, 0)
@@ -238,7 +238,7 @@ def test_the_dead_man_s_switch_cancels_all_in_the_first_block_at_its_time() -> N
     arm = seals.batch("cancel_all_after", account=[3, 2, 4], after_ms=[2_000, 2_000, 2_000])
     reply = seals.seal(arm, step_ms=1_000)
     deadline = reply and seals.now_ms - 1_000 + 2_000
-    assert {body.deadline_ms for body in bodies(reply.events.event, "cancel_all_armed")} == {deadline}
+    assert {body.deadline_ms for body in bodies(pending_list(reply.events), "cancel_all_armed")} == {deadline}
     again = seals.batch("cancel_all_after", account=[4, 2], after_ms=[0, 5_000])
     assert not seals.seal(again, step_ms=999).commands.cancels.account
     assert not seals.seal(step_ms=1).commands.cancels.account
@@ -263,9 +263,9 @@ def test_voided_commands_are_refused_and_count_for_nothing() -> None:
 def test_a_void_command_is_told() -> None:
     seals = Seals()
     reply = seals.seal(seals.batch("void_command", height=7, index=3))
-    assert [(body.voided_height, body.voided_index) for body in bodies(reply.events.event, "command_voided")] == [
-        (7, 3)
-    ]
+    assert [
+        (body.voided_height, body.voided_index) for body in bodies(pending_list(reply.events), "command_voided")
+    ] == [(7, 3)]
     assert not refused(reply.outcomes)
 
 

@@ -6,6 +6,7 @@ from actors.event_rows import body_number
 from actors.sinks import AnswerSink, EventSink, Refused
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
+from tests.actors.calling import pending_list
 
 
 def test_rows_and_messages_stand_in_their_order() -> None:
@@ -25,11 +26,11 @@ def test_rows_and_messages_stand_in_their_order() -> None:
     other.emit((0, 1, 1, -1), events.Event(market=1, account=77, position_updated=moved))
 
     assert sink.message() == other.message()
-    assert list(sink.message().event) == list(other.message().event)
+    assert pending_list(sink.message()) == pending_list(other.message())
 
 
 def test_nothing_said_is_an_empty_message() -> None:
-    assert not EventSink().message().event
+    assert not pending_list(EventSink().message())
 
 
 def test_events_and_refusals_in_columns_are_those_one_by_one() -> None:
@@ -58,6 +59,6 @@ def test_events_and_refusals_in_columns_are_those_one_by_one() -> None:
             others.answer(command, status, *rest, why=Refused(refusal, required, actual))
         ours.emit((5, 1, 0, 0), events.Event(venue=4, account_opened=events.AccountOpened()))
         theirs.emit((5, 1, 0, 0), events.Event(venue=4, account_opened=events.AccountOpened()))
-    assert len(ours.message().event) == 147
+    assert len(pending_list(ours.message())) == 147
     assert ours.message() == theirs.message()
     assert answers.message() == others.message()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from tests.actors.book_calls import BUY, MARKET, SELL, VENUE, Book, K, legs, place, told
+from tests.actors.calling import pending_list
 
 QUEUE = common.DELEVERAGE_POLICY_QUEUE
 BY_POSITION = common.DELEVERAGE_POLICY_PRO_RATA_POSITION
@@ -55,7 +56,7 @@ def test_the_orders_of_the_deleveraged_leave_first_and_nobody_elses() -> None:
         *(place(0, 9, BUY, 90, 5), place(1, 8, SELL, 110, 5), place(2, 9, SELL, 111, 6), place(3, 10, BUY, 91, 7))
     )
     reply = book.deleverage([(55, 7, 7_000)], [short(9, 20), short(10, 30, equity=10**9)], MARK)
-    names = [events.Event.FromString(body).WhichOneof("body") for body in reply.events.event]
+    names = [events.Event.FromString(body).WhichOneof("body") for body in pending_list(reply.events)]
     assert names == ["order_done", "order_done", "deleverage_run", "deleveraged"]
     done = [event.order_done for event in told(reply, "order_done")]
     assert [(body.order, body.remaining_lots, body.was_resting) for body in done] == [(1, 5, True), (3, 6, True)]

@@ -28,6 +28,7 @@ from tests.actors.book_calls import (
 )
 from tests.actors.booking.flow import CAP_LOTS, Flow, kernel_row
 from tests.actors.booking.naive_telling import NaiveTelling
+from tests.actors.calling import pending_list
 from tests.actors.matching.naive import NaiveBook
 from tests.building import refused
 
@@ -121,7 +122,7 @@ def test_the_telling_of_a_spin_market_equals_its_naive_twin(seed: int) -> None:
         telling = NaiveTelling(book.market, worked, interest, trades)
         telling.tell(rows)
         reply = book.work(*ops, caps=[(a, *cap) for a, cap in caps.items()], open_interest_lots=interest)
-        assert list(reply.events.event) == telling.events
+        assert pending_list(reply.events) == telling.events
         assert matrix(reply.legs).T.tolist() == [list(leg) for leg in telling.legs]
         assert matrix(reply.outcomes).T.tolist() == [list(row) for row in telling.outcomes]
         assert fees(reply) == told_fees(reply)

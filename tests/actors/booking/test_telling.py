@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.columns import columns_bytes, matrix
-from actors.event_rows import EVENT_COLUMNS, event_bodies, places
+from actors.column_bytes import columns_bytes
+from actors.columns import matrix
+from actors.event_rows import EVENT_COLUMNS, event_list, places
 from actors.matching import words as w
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
@@ -27,6 +28,7 @@ from tests.actors.book_calls import (
 )
 from tests.actors.booking.flow import CAP_LOTS, Flow, kernel_row
 from tests.actors.booking.naive_telling import NaiveTelling
+from tests.actors.calling import pending_list
 from tests.actors.matching.naive import NaiveBook
 
 
@@ -41,7 +43,7 @@ def test_the_telling_equals_its_naive_twin(seed: int) -> None:
         telling = NaiveTelling(book.market, worked, interest, trades)
         telling.tell(rows)
         reply = book.work(*ops, caps=[(a, *cap) for a, cap in caps.items()], open_interest_lots=interest)
-        assert list(reply.events.event) == telling.events
+        assert pending_list(reply.events) == telling.events
         assert matrix(reply.legs).T.tolist() == [list(leg) for leg in telling.legs]
         assert matrix(reply.outcomes).T.tolist() == [list(row) for row in telling.outcomes]
         trades = telling.trades
@@ -105,8 +107,8 @@ def test_events_are_the_bytes_the_library_writes() -> None:
         body = events.Deleveraged(liquidated_account=order, **dict(zip(names, values, strict=True)))
         event = events.Event(venue=9, market=300, account=account, deleveraged=body)
         expected.append(event.SerializeToString(deterministic=True))
-    assert event_bodies(rows, places(len(rows), 9, 300)) == expected
-    assert event_bodies(rows[:0], places(0, 9, 300)) == []
+    assert event_list(rows, places(len(rows), 9, 300)) == expected
+    assert event_list(rows[:0], places(0, 9, 300)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 1_000])

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from actors.chain import merkle
+from actors.chain.numbering import number_events
 from actors.chain.receipt import check_receipt, make_receipt
-from actors.chain.roots import header_hash, number_events, serialise_header
+from actors.chain.roots import header_hash, serialise_header
+from actors.pending_events import pending_bytes
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import events_pb2 as events
@@ -185,10 +188,27 @@ def test_an_event_that_is_not_there_has_no_receipt() -> None:
 
 def test_events_are_numbered_in_the_order_of_their_keys() -> None:
     account = [events.Event(venue=1, account=number).SerializeToString() for number in (1, 2, 3)]
-    pending = batches.PendingEvents(phase=[6, 1, 6], a=[1, 9, 1], b=[2, 0, -1], c=[0, 0, 0], event=account)
-    numbered = parsed(number_events(pending, 7, 99))
+    one = batches.PendingEvents(phase=[6, 1], a=[1, 9], b=[2, 0], c=[0, 0], size=map(len, account[:2]))
+    one.bodies.extend([account[0] + account[1][:1], account[1][1:]])  # cut anywhere
+    other = batches.PendingEvents(phase=[6], a=[1], b=[-1], c=[0], size=[len(account[2])], bodies=account[2:])
+    numbered = parsed(number_events([one, batches.PendingEvents(), other], 7, 99))
     assert [(event.index, event.account, event.height, event.block_time_ms) for event in numbered] == [
         (0, 2, 7, 99),
         (1, 3, 7, 99),
         (2, 1, 7, 99),
     ]
+    assert number_events([], 7, 99) == []
+
+
+def test_numbers_are_written_as_the_library_writes_them() -> None:
+    draw = np.random.default_rng(3)
+    told = [events.Event(venue=1, account=int(draw.integers(1 << 40))) for _ in range(16_500)]
+    said = [event.SerializeToString() for event in told]
+    keys = np.zeros((4, len(told)), dtype=np.int64)
+    keys[2] = draw.integers(0, 99, len(told))
+    pending = batches.PendingEvents.FromString(pending_bytes(keys, b"".join(said), list(map(len, said))))
+    expected = []
+    for index, event in enumerate(told[place] for place in np.argsort(keys[2], kind="stable")):
+        event.height, event.index, event.block_time_ms = 1 << 40, index, -1
+        expected.append(event.SerializeToString(deterministic=True))
+    assert number_events([pending], 1 << 40, -1) == expected

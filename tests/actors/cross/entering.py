@@ -12,6 +12,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
+from tests.actors.calling import pending_list
 
 VENUE, MARKETS, ACCOUNTS = 3, (1, 2), (1, 2, 3, 4)
 VAULT = 0
@@ -140,7 +141,7 @@ def enter(book: CrossBook, scan: bool = False, **columns: Any) -> Entered:
         list(rows(ops.message())),
         list(rows(liquidity.message())),
         list(rows(caps.message())),
-        [(key, events.Event.FromString(body)) for key, body in zip(keys, told.event, strict=True)],
+        [(key, events.Event.FromString(body)) for key, body in zip(keys, pending_list(told), strict=True)],
         {command: tuple(rest) for command, *rest in rows(answers.message())},
     )
 

@@ -15,7 +15,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import table
+from tests.actors.calling import pending_list, table
 
 VENUE, HEIGHT, NOW_MS = 3, 7, 1_000_000
 MARKETS = (1, 2, 3)
@@ -120,4 +120,4 @@ def ranked(book: CrossBook, *demands: tuple[int, int, int]) -> list[tuple[int, .
 def _events(sink: EventSink) -> list[tuple[tuple[int, ...], events.Event]]:
     message = sink.message()
     keys = zip(message.phase, message.a, message.b, message.c, strict=True)
-    return [(key, events.Event.FromString(body)) for key, body in zip(keys, message.event, strict=True)]
+    return [(key, events.Event.FromString(body)) for key, body in zip(keys, pending_list(message), strict=True)]

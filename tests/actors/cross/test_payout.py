@@ -12,6 +12,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
+from tests.actors.calling import pending_list
 from tests.actors.cross.entering import (
     BUY,
     CASH,
@@ -55,7 +56,7 @@ def pay(book: CrossBook, *amounts: int, account: int = 1) -> tuple[list[tuple[in
         )
     ]
     keys = zip(told.phase, told.a, told.b, told.c, strict=True)
-    return listed, [(key, events.Event.FromString(body)) for key, body in zip(keys, told.event, strict=True)]
+    return listed, [(key, events.Event.FromString(body)) for key, body in zip(keys, pending_list(told), strict=True)]
 
 
 def refusal(book: CrossBook, amount: int) -> tuple[int, ...]:

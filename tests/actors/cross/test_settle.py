@@ -16,7 +16,7 @@ from actors.sinks import EventSink
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
-from tests.actors.calling import table
+from tests.actors.calling import pending_list, table
 from tests.actors.cross.test_book import MARK, VENUE, apply, assert_sums_follow, changes, cross_book, order_row
 
 FILL, GONE, TAKEN, TAKEOVER, CASH, MINTED, RELEASE, REDEMPTION, DELEVERAGED = range(1, 10)
@@ -41,7 +41,7 @@ def settled(book: CrossBook, *legs: tuple[int, ...], ladder_round: int = 0) -> t
 def told(sink: EventSink) -> list[Any]:
     message = sink.message()
     keys = zip(message.phase, message.a, message.b, message.c, strict=True)
-    return [(key, events.Event.FromString(body)) for key, body in zip(keys, message.event, strict=True)]
+    return [(key, events.Event.FromString(body)) for key, body in zip(keys, pending_list(message), strict=True)]
 
 
 def total(book: CrossBook) -> int:

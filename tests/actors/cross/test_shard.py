@@ -7,7 +7,7 @@ import pytest
 from actors.risk.ladder import Action
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
-from tests.actors.calling import table
+from tests.actors.calling import pending_list, table
 from tests.actors.cross.shard import DROP, FILL, GONE, SCAN, VENUE, CrossShard, leg, number_of, order_row, trade
 
 LADDER, SETTLE_LADDER, RANK = (
@@ -29,7 +29,7 @@ def shard() -> CrossShard:
 
 
 def bodies(reply: Any, kind: str) -> list[Any]:
-    parsed = [events.Event.FromString(body) for body in reply.events.event]
+    parsed = [events.Event.FromString(body) for body in pending_list(reply.events)]
     return [event for event in parsed if event.WhichOneof("body") == kind]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
+from tests.actors.calling import pending_list
 from tests.actors.cross.shard import VENUE, CrossShard, number_of, order_row
 from tests.building import refused
 
@@ -26,7 +27,7 @@ def done(reply: Any) -> list[tuple[tuple[int, ...], Any]]:
     """(key, event) of every OrderDone."""
     pending = reply.events
     keys = zip(pending.phase, pending.a, pending.b, pending.c, strict=True)
-    parsed = [(key, events.Event.FromString(body)) for key, body in zip(keys, pending.event, strict=True)]
+    parsed = [(key, events.Event.FromString(body)) for key, body in zip(keys, pending_list(pending), strict=True)]
     return [(key, event) for key, event in parsed if event.WhichOneof("body") == "order_done"]
 
 

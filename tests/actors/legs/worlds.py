@@ -13,7 +13,7 @@ from actors.sinks import NO_COMMAND, AnswerSink, EventSink
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import table
+from tests.actors.calling import pending_list, table
 
 VENUE, MARKETS, ACCOUNTS = 3, (1, 2, 5), tuple(range(1, 8))
 FILL, GONE, TAKEN, TAKEOVER, CASH, MINTED, RELEASE, REDEMPTION, DELEVERAGED = range(1, 10)
@@ -184,7 +184,7 @@ class Twins:
 def told(sink: EventSink) -> list[tuple[Any, ...]]:
     """Keys and events by their keys."""
     message = sink.message()
-    return sorted(zip(message.phase, message.a, message.b, message.c, message.event, strict=True))
+    return sorted(zip(message.phase, message.a, message.b, message.c, pending_list(message), strict=True))
 
 
 def _state(book: CrossBook) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import table
+from tests.actors.calling import pending_list, table
 
 VENUE, MARKETS, ACCOUNTS = 4, (1, 2), (1, 2, 3, 4, 5)
 MARK, K = 10_000, 100
@@ -184,7 +184,7 @@ class Venue:
         work.finish()
         told = sink.message()
         keys = zip(told.phase, told.a, told.b, told.c, strict=True)
-        found = [(key, events.Event.FromString(body)) for key, body in zip(keys, told.event, strict=True)]
+        found = [(key, events.Event.FromString(body)) for key, body in zip(keys, pending_list(told), strict=True)]
         return Done(reply, found, {command: Answer(*rest) for command, *rest in rows(answers.message())})
 
     def settle(self, *legs: tuple[int, ...]) -> Done:

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.sealing.directory import MAX_VALIDATOR_LAG
-from tests.actors.calling import frame_hash
+from tests.actors.calling import frame_hash, pending_list
 from tests.actors.seals import BookSeals
 from tests.building import bodies, refused
 
@@ -185,5 +185,5 @@ def test_orders_that_may_increase_stop_while_the_validator_is_far_behind() -> No
 def test_a_refused_row_is_told_with_its_account() -> None:
     seals = BookSeals()
     reply = seals.seal(seals.order(size_lots=(1 << 44) + 1))
-    (told,) = bodies(reply.events.event, "command_refused")
+    (told,) = bodies(pending_list(reply.events), "command_refused")
     assert (told.required, told.actual) == (1 << 40, (1 << 44) + 1)

@@ -13,6 +13,7 @@ from actors.units import TOTAL_BOUND
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from node.margin_presets import SCALES, margin_trade_market, margin_trade_venue
+from tests.actors.calling import pending_list
 from tests.actors.seals import BookSeals, alter_market
 from tests.building import bodies, market, refused, venue
 
@@ -194,7 +195,7 @@ def test_higher_tiers_wait_for_their_notice_the_rest_of_the_change_does_not() ->
     (due,) = reply.changes.markets
     assert (leverages(due), due.margin_trade.maker_fee_e9, due.version) == ([20, 10], 7, 3)
     assert list(reply.events.a) == [-1]
-    assert [body.parameters.version for body in bodies(reply.events.event, "market_changed")] == [3]
+    assert [body.parameters.version for body in bodies(pending_list(reply.events), "market_changed")] == [3]
     (lower,) = seals.seal(alter_market(seals, with_tiers(BTC_TIER_ROWS))).changes.markets
     assert (leverages(lower), lower.version) == ([40, 20], 4)
 

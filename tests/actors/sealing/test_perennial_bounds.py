@@ -14,6 +14,7 @@ from breakwater.v1 import parameters_pb2 as parameters
 from node.margin_presets import SCALES
 from node.perennial_presets import MAINTENANCE, perennial_market, perennial_venue
 from node.spin_presets import spin_market
+from tests.actors.calling import pending_list
 from tests.actors.newer_seals import PERENNIAL, NewerSeals
 from tests.building import bodies, market, refused
 
@@ -201,7 +202,7 @@ def test_pe_16_a_higher_requirement_waits_for_its_notice_the_rest_does_not() -> 
     (due,) = reply.changes.markets
     rules = due.perennial
     assert (rules.maintenance_ppm, rules.min_maintenance_atoms, due.version) == (20_000, 8 * USDC, 3)
-    assert [body.parameters.version for body in bodies(reply.events.event, "market_changed")] == [3]
+    assert [body.parameters.version for body in bodies(pending_list(reply.events), "market_changed")] == [3]
 
 
 def test_a_fee_that_only_fits_the_requirement_that_waits_is_refused_until_then() -> None:

@@ -5,7 +5,7 @@ import pytest
 from actors.columns import rows
 from actors.registry import Registry
 from actors.sealing.directory import MAX_VALIDATOR_LAG
-from tests.actors.calling import frame_hash
+from tests.actors.calling import frame_hash, pending_list
 from tests.actors.newer_seals import PERENNIAL, SPIN, NewerSeals
 from tests.building import bodies, parsed, refused
 
@@ -127,7 +127,7 @@ def test_sp_01_subaccounts_have_an_owner_only_the_registry_knows() -> None:
     pay = seals.batch("transfers", SPIN, account=[2, 7, 6, 8], to_account=[6, 9, 8, 3], amount_atoms=[1, 2, 3, 4])
     reply = seals.seal(made, below, pay)
     assert list(rows(reply.commands.opened)) == [(0, SPIN, 6, 2), (2, SPIN, 7, 2), (3, SPIN, 8, 3), (4, SPIN, 9, 2)]
-    told = [event for event in parsed(reply.events.event) if event.WhichOneof("body") == "subaccount_opened"]
+    told = [event for event in parsed(pending_list(reply.events)) if event.WhichOneof("body") == "subaccount_opened"]
     assert [(one.venue, one.account, one.subaccount_opened.owner) for one in told] == [
         (SPIN, 6, 2),
         (SPIN, 7, 2),
@@ -204,6 +204,6 @@ def test_sp_10_orders_are_whole_steps_within_the_market_s_bounds() -> None:
 def test_an_account_s_refusals_are_told_with_its_number() -> None:
     seals = NewerSeals()
     reply = seals.seal(seals.row("liquidations", PERENNIAL, account=4, target=9))
-    (told,) = parsed(reply.events.event)
+    (told,) = parsed(pending_list(reply.events))
     assert (told.venue, told.account) == (PERENNIAL, 4)
-    assert [(body.required, body.actual) for body in bodies(reply.events.event, "command_refused")] == [(6, 9)]
+    assert [(body.required, body.actual) for body in bodies(pending_list(reply.events), "command_refused")] == [(6, 9)]

@@ -12,7 +12,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import table
+from tests.actors.calling import pending_list, table
 
 VENUE, MARKET = 7, 2
 ACCOUNTS = (1, 2, 3, 1025)
@@ -130,7 +130,7 @@ class Shard:
         work.finish()
         told, given = sink.message(), answers.message()
         keys = zip(told.phase, told.a, told.b, told.c, strict=True)
-        self.events = [(key, events.Event.FromString(body)) for key, body in zip(keys, told.event, strict=True)]
+        self.events = [(key, events.Event.FromString(body)) for key, body in zip(keys, pending_list(told), strict=True)]
         self.answers = list(zip(given.command, given.refusal, given.required, given.actual, strict=True))
         return reply
 

@@ -15,7 +15,7 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from cluster.conservation import check_markets, check_versioned_venues
 from cluster.placement import even
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, pending_list, table
 from tests.actors.versioning.market import MARKET, PRICE, SLOT_MS, START_MS, UNIT, USD, VENUE, market_terms, venue_terms
 
 ACCOUNTS = (1, 2, 3, 4)
@@ -100,7 +100,7 @@ class Venue:
             work.finish()
         reply.version_debts.CopyFrom(debts)
         told = sink.message()
-        self.told |= {(*key, body) for *key, body in zip(told.a, told.b, told.c, told.event, strict=True)}
+        self.told |= {(*key, body) for *key, body in zip(told.a, told.b, told.c, pending_list(told), strict=True)}
         self.digests |= self._digesters[shard].changed({VENUE: book})
         return reply
 

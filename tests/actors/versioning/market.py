@@ -6,7 +6,7 @@ from actors.version_desk import VersionDesk
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, pending_list, table
 from tests.actors.versioning.naive_shard import NaiveShard
 from tests.building import bodies
 
@@ -173,7 +173,7 @@ class Market(Caller):
 
 def body(reply: Any, kind: str) -> Any:
     """The only event of a kind."""
-    (found,) = bodies(reply.events.event, kind)
+    (found,) = bodies(pending_list(reply.events), kind)
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from breakwater.v1 import batches_pb2 as batches
+from tests.actors.calling import pending_list
 from tests.actors.versioning.market import (
     ALL_OUT,
     DONE,
@@ -68,7 +69,7 @@ def test_pe_04_nobody_is_pinned_before_a_price_that_can_be_seen_already() -> Non
     market.change(1, maker=UNIT, collateral=100 * USD)
     reply = market.work()
     assert outcomes(reply) == [(0, PENDING, market.slot(2), 0)]
-    assert not bodies(reply.events.event, "version_settled")  # nor does a slot settle before its time
+    assert not bodies(pending_list(reply.events), "version_settled")  # nor does a slot settle before its time
 
 
 def test_pe_04_a_second_order_in_a_version_replaces_the_sizes_and_fees_add_up() -> None:
@@ -96,7 +97,7 @@ def test_pe_04_sizes_of_a_version_are_absolute_whatever_becomes_of_the_one_befor
     market.at(SLOT_MS + 1)  # no price for slot 1 yet
     assert [order.maker_lots for order in market.view(1).pending] == [10 * UNIT, 12 * UNIT]
     reply = market.at(2 * SLOT_MS, PRICE)
-    told = bodies(reply.events.event, "version_settled")
+    told = bodies(pending_list(reply.events), "version_settled")
     assert [(one.valid, one.maker_lots) for one in told] == [(False, 0), (True, 12 * UNIT)]
     assert market.position(1) == (12 * UNIT, 0, 0, 1_000 * USD)
 
@@ -122,7 +123,7 @@ def test_what_keeps_all_and_moves_nothing_realises_and_requests_nothing() -> Non
     assert outcomes(reply) == [(0, DONE, 0, 0)]
     assert (reply.legs.kind, reply.legs.collateral_atoms) == ([batches.VERSION_LEG_KIND_MOVED], [0])
     assert not market.view().requested_ms
-    assert not reply.events.event
+    assert not pending_list(reply.events)
     market.settle()
     assert market.shard.positions[2].collateral == 505 * USD
 

@@ -2,7 +2,7 @@
 
 from actors.version_desk import VersionDesk
 from breakwater.v1 import batches_pb2 as batches
-from tests.actors.calling import head, table
+from tests.actors.calling import head, pending_list, table
 from tests.actors.versioning.market import (
     ALL_OUT,
     CHANGE,
@@ -46,7 +46,7 @@ def test_a_debt_is_repaid_in_parts_by_anybody_and_not_beyond() -> None:
         (4, "NOTHING_TO_REPAY", 0, 1),
     ]
     assert outcomes(reply)[1:3] == [(1, DONE, 0, 15 * USD), (2, DONE, 0, 25 * USD)]
-    told = bodies(reply.events.event, "shortfall_repaid")
+    told = bodies(pending_list(reply.events), "shortfall_repaid")
     assert [(one.payer, one.amount_atoms, one.debt_atoms, one.shortfall_atoms) for one in told] == [
         (5, 15 * USD, 25 * USD, 25 * USD),
         (6, 25 * USD, 0, 0),
@@ -88,7 +88,7 @@ def test_a_debt_is_told_whole_each_time() -> None:
     market.settle()
     market.debts = [(2, 55 * USD), (3, USD)]
     reply = market.work()
-    told = [(one.amount_atoms, one.shortfall_atoms) for one in bodies(reply.events.event, "shortfall_recorded")]
+    told = [(one.amount_atoms, one.shortfall_atoms) for one in bodies(pending_list(reply.events), "shortfall_recorded")]
     assert told == [(15 * USD, 55 * USD), (USD, 56 * USD)]
     market.settle()
     market.debts = [(2, 50 * USD)]

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from actors.rulebooks.perennial import requirement_floor_atoms
 from actors.version_desk import VersionDesk
+from tests.actors.calling import pending_list
 from tests.actors.versioning.market import (
     ALL_OUT,
     GRACE_MS,
@@ -91,7 +92,7 @@ class MarketMachine(RuleBasedStateMachine):
     def work(self) -> None:
         """The block, and what must hold whatever was in it."""
         reply = self.market.work(root=False)
-        self.told.update(str(event.WhichOneof("body")) for event in parsed(reply.events.event))
+        self.told.update(str(event.WhichOneof("body")) for event in parsed(pending_list(reply.events)))
         told = {command: status for command, status, _, _ in outcomes(reply)}
         assert all(told[command] == PENDING for command in self.certain), "a liquidation failed that must not"
         self.certain.clear()
@@ -99,7 +100,7 @@ class MarketMachine(RuleBasedStateMachine):
         for leg, flags, kind in zip(_sizes(reply), reply.legs.flags, reply.legs.kind, strict=True):
             if kind == SETTLED and flags & 2:
                 assert flags & 1 and leg == NOTHING
-        for locked in bodies(reply.events.event, "position_locked"):
+        for locked in bodies(pending_list(reply.events), "position_locked"):
             assert 0 <= locked.reward_atoms <= locked.reward_limit_atoms
             assert self.exact or locked.reward_limit_atoms <= max(locked.collateral_atoms, 0)
         self.market.settle()  # the equation, the sizes and all the money

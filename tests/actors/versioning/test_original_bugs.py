@@ -1,6 +1,7 @@
 """The nine bugs of the original that the rulebook asks a test for, as far as one desk can show them."""
 
 from actors.columns import row_count
+from tests.actors.calling import pending_list
 from tests.actors.versioning.market import ALL_OUT, DONE, PENDING, SLOT_MS, UNIT, USD, Market, body, outcomes
 from tests.actors.versioning.test_liquidations import falling
 from tests.building import bodies, refused
@@ -130,7 +131,7 @@ def test_liquidations_do_not_queue_while_one_is_pending() -> None:
     assert [market.shard.free[account] for account in (3, 4, 5)] == [1_000_000 * USD] * 3
     market.settle()
     assert [market.shard.free[account] for account in (3, 4, 5)] == [1_000_016 * USD, 1_000_000 * USD, 1_000_000 * USD]
-    assert len(bodies(reply.events.event, "position_locked")) == 1
+    assert len(bodies(pending_list(reply.events), "position_locked")) == 1
     assert len(market.view(2).pending) == 1
 
 

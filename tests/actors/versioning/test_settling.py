@@ -2,13 +2,14 @@
 
 from actors.versioning.slots import Due, due_slots, first_slot_after_ms
 from breakwater.v1 import common_pb2 as common
+from tests.actors.calling import pending_list
 from tests.actors.versioning.market import DONE, PENDING, PRICE, SLOT_MS, START_MS, UNIT, USD, Market, body, outcomes
 from tests.building import bodies
 
 
 def settled(reply: object) -> list[tuple[int, bool, int]]:
     """(slot counted from the start, valid, orders) of the versions of a block."""
-    told = bodies(reply.events.event, "version_settled")  # type: ignore[attr-defined]
+    told = bodies(pending_list(reply.events), "version_settled")  # type: ignore[attr-defined]
     return [((one.version_ms - START_MS) // SLOT_MS, one.valid, one.settled) for one in told]
 
 
@@ -206,7 +207,7 @@ def test_a_change_in_the_block_of_a_version_sees_the_price_before_it() -> None:
     market.change(1, maker=2 * UNIT)
     market.change(3, collateral=USD)
     reply = market.until(1, 2 * PRICE)
-    assert bodies(reply.events.event, "position_pinned")[0].price_ticks == PRICE
+    assert bodies(pending_list(reply.events), "position_pinned")[0].price_ticks == PRICE
     assert [status for _, status, _, _ in outcomes(reply)] == [PENDING, DONE]
     assert settled(reply) == [(1, True, 1)]
     assert [order.version_ms for order in market.view(1).pending] == [market.slot(2)]
