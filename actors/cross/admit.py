@@ -4,6 +4,7 @@ An order that passes goes to its book, which answers; what ends here (refused, a
 """
 
 from actors.columns import RowGatherer, rows
+from actors.cross.admit_runs import CrossRuns
 from actors.cross.book import CrossBook
 from actors.cross.holds import initial_margin_ceil_atoms, market_hold_ceil_atoms, with_order
 from actors.cross.losses import order_loss_ceil_atoms
@@ -50,6 +51,7 @@ class Admission(OrderAdmission):
         self._entry = OrderEntry(book, ops, caps)
         self._liquidity = liquidity
         super().__init__(self._entry, sink, answers)
+        self._runs = CrossRuns(self._entry, ops, self._entry.caps, answers, self.place_one)
 
     def run(self, commands: batches.ShardCommands) -> None:
         """Triggers by order number, unwinding by market, commands by their index."""
@@ -57,7 +59,7 @@ class Admission(OrderAdmission):
         unwind_vault(self._entry)
         leverages = (self._set_leverage, rows(commands.leverages))
         liquidity = (self._move_liquidity, rows(commands.liquidity))
-        self.run_commands(commands, leverages, liquidity)
+        self.run_commands(commands, self._runs, leverages, liquidity)
 
     def _amend_resting(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
         entry, terms = self._entry, self._entry.terms(after.market)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from actors.cross.book import CrossBook
 from actors.ledger.cross_positions import CrossPosition
+from actors.orders.carried import FIRST as FREE
+from actors.orders.carried import CarriedColumns
 from actors.risk.tiers import Tiers
 from actors.units import E9, LONG, SHORT
 
@@ -139,34 +141,54 @@ def free_margin_atoms(book: CrossBook, account: int, terms_of: Callable[[int], M
 
 
 class CarriedAtoms:
-    """An amount by account: computed when first needed, then carried along with every change admission makes."""
+    """An amount by account: computed when first needed, then carried along with every change admission makes.
+
+    `columns` is where runs of a kernel carry it, in this column.
+    """
 
     def __init__(
         self,
         book: CrossBook,
         terms_of: Callable[[int], MarginTerms],
         compute: Callable[[CrossBook, int, Callable[[int], MarginTerms]], int],
+        columns: CarriedColumns,
+        column: int,
     ) -> None:
         self._book = book
         self._terms_of = terms_of
         self._compute = compute
+        self._columns = columns
+        self._column = column
         self._atoms: dict[int, int] = {}
 
     def of(self, account: int) -> int:
         """The account's amount as it stands, atoms."""
-        atoms = self._atoms.get(account)
-        if atoms is None:
-            atoms = self._atoms[account] = self._compute(self._book, account, self._terms_of)
-        return atoms
+        if not self.knows(account):
+            self._atoms[account] = self._compute(self._book, account, self._terms_of)
+        return self._atoms[account]
+
+    def knows(self, account: int) -> bool:
+        """It is carried already."""
+        if account in self._atoms:
+            return True
+        atoms = self._columns.take_over(self._column, account)
+        if atoms is not None:
+            self._atoms[account] = atoms
+        return atoms is not None
 
     def take(self, account: int, atoms: int) -> None:
         """It fell by so much; told with every change."""
-        if account in self._atoms:
+        if self.knows(account):
             self._atoms[account] -= atoms
+
+    def lend(self) -> None:
+        """Hands all amounts to the columns, which a kernel is about to work on."""
+        lend, column = self._columns.lend, self._column
+        self._atoms = {account: atoms for account, atoms in self._atoms.items() if not lend(column, account, atoms)}
 
 
 class FreeMargins(CarriedAtoms):
     """Free margin by account (MT-02)."""
 
-    def __init__(self, book: CrossBook, terms_of: Callable[[int], MarginTerms]) -> None:
-        super().__init__(book, terms_of, free_margin_atoms)
+    def __init__(self, book: CrossBook, terms_of: Callable[[int], MarginTerms], columns: CarriedColumns) -> None:
+        super().__init__(book, terms_of, free_margin_atoms, columns, FREE)

@@ -10,6 +10,8 @@ from actors.cross.book import CrossBook
 from actors.cross.holds import CarriedAtoms, MarginTerms
 from actors.ledger.book_orders import BookOrder
 from actors.ledger.cross_positions import CrossPosition
+from actors.orders.carried import SECOND as SPARE
+from actors.orders.carried import CarriedColumns
 from actors.orders.checks import only_reduces
 from actors.orders.worst_prices import drawn_in_ticks
 from actors.sinks import Refused
@@ -73,8 +75,8 @@ def orders_loss_ceil_atoms(book: CrossBook, row: CrossPosition, terms: MarginTer
 class SpareEquities(CarriedAtoms):
     """Spare equity by account, carried along with what admission changes."""
 
-    def __init__(self, book: CrossBook, terms_of: Callable[[int], MarginTerms]) -> None:
-        super().__init__(book, terms_of, spare_atoms)
+    def __init__(self, book: CrossBook, terms_of: Callable[[int], MarginTerms], columns: CarriedColumns) -> None:
+        super().__init__(book, terms_of, spare_atoms, columns, SPARE)
 
     def bounded(self, order: BookOrder, row: CrossPosition, freed_atoms: int = 0) -> BookOrder | Refused:
         """The order as it may go to the book, its worst price drawn in where it only reduces; `row` is without it.
@@ -94,5 +96,5 @@ class SpareEquities(CarriedAtoms):
 
     def note(self, order: BookOrder, freed_atoms: int = 0) -> None:
         """The order is in the tables, or in the place of one that could lose `freed_atoms`."""
-        if order.account in self._atoms:
+        if self.knows(order.account):
             self.take(order.account, order_loss_ceil_atoms(order, self._terms_of(order.market)) - freed_atoms)

@@ -6,6 +6,7 @@ from actors.cross.holds import FreeMargins, MarginTerms, added_hold_atoms, margi
 from actors.cross.losses import SpareEquities
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.orders.caps import AddedCaps
+from actors.orders.carried import CarriedColumns
 from actors.orders.checks import MarketRules, OrderChecks, market_rules
 from actors.sinks import Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -21,9 +22,10 @@ class OrderEntry(OrderChecks):
         self, book: CrossBook, ops: RowGatherer[batches.OrderOps], caps: RowGatherer[batches.PositionCaps]
     ) -> None:
         super().__init__(book, ops)
-        self.free = FreeMargins(book, self.terms)
-        self.spare = SpareEquities(book, self.terms)
-        self._caps = AddedCaps(book, caps)
+        self.carried = CarriedColumns()
+        self.free = FreeMargins(book, self.terms, self.carried)
+        self.spare = SpareEquities(book, self.terms, self.carried)
+        self.caps = AddedCaps(book, caps)
         self._terms: dict[int, MarginTerms] = {}
 
     def terms(self, market: int) -> MarginTerms:
@@ -77,4 +79,4 @@ class OrderEntry(OrderChecks):
             self.free.take(order.account, added_atoms)
         self.spare.note(order, freed_atoms)
         if order.flags & REDUCE_ONLY:
-            self._caps.add(order.account, order.market, lambda account: self.free.of(account) < 0)
+            self.caps.add(order.account, order.market, lambda account: self.free.of(account) < 0)

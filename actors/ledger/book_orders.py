@@ -4,7 +4,6 @@ Rows by order number, in columns (`order_columns`). The shard knows of an order 
 in the queue is the book's. While staging, a row is undone as a whole (row, owner, client id, trigger index).
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -61,8 +60,6 @@ class BookOrders:
         self._state = np.zeros(columns.STATE, dtype=np.int64)
         self._make(_FIRST_CAPACITY)
         self._triggers: dict[int, TriggerIndex] = {}
-        # Orders inserted, removed or filled since `take_changed`.
-        self._changed: set[int] = set()
 
     def _make(self, capacity: int) -> None:
         self._rows = np.zeros((capacity, columns.WIDTH), dtype=np.int64)
@@ -121,12 +118,6 @@ class BookOrders:
         slot = columns.find_order(self._rows, self._maps, order)
         return BookOrder._make(self._rows[slot, 1 : columns.CELLS].tolist()) if slot >= 0 else None
 
-    def take_changed(self) -> Iterable[tuple[int, BookOrder | None]]:
-        """What changed since the last call: order and row, None where it is gone."""
-        changed = [(order, self.find(order)) for order in self._changed]
-        self._changed.clear()
-        return changed
-
     def of_account(self, account: int) -> list[int]:
         """Its orders and triggers, ascending."""
         return columns.numbers_of(self._rows, self._heads, self._maps, account).tolist()
@@ -169,7 +160,6 @@ class BookOrders:
             self._arm(slot)
         if self._log.is_open:
             self._log.note(self.remove, order)
-        self._changed.add(order)
         self._touched.add(row.account)
 
     def insert_bulk(self, cells: Int64Array) -> Int64Array:
@@ -188,7 +178,7 @@ class BookOrders:
         """Rows a kernel has filled and linked: they are undone with what is staged, and their accounts marked."""
         numbers = self._rows[slots, columns.NUMBER]
         self._log.note(self.remove_bulk, numbers)
-        self._note_changed(numbers, self._rows[slots, columns.ACCOUNT])
+        self._touched.add_many(self._rows[slots, columns.ACCOUNT])
 
     def _arm(self, slot: int) -> None:
         order, market = int(self._rows[slot, columns.NUMBER]), int(self._rows[slot, columns.MARKET])
@@ -206,7 +196,6 @@ class BookOrders:
         columns.drop_row(*self.arrays(), slot)
         if self._log.is_open:
             self._log.note(self.insert, order, row)
-        self._changed.add(order)
         self._touched.add(row.account)
         return row
 
@@ -220,12 +209,8 @@ class BookOrders:
         columns.drop_rows(self._rows, self._heads, self._maps, self._state, slots)
         cells = rows[:, : columns.CELLS]
         self._log.note(self.insert_bulk, cells)
-        self._note_changed(numbers, cells[:, columns.ACCOUNT])
+        self._touched.add_many(cells[:, columns.ACCOUNT])
         return cells
-
-    def _note_changed(self, numbers: Int64Array, accounts: Int64Array) -> None:
-        self._changed.update(numbers.tolist())
-        self._touched.add_many(accounts)
 
     def set_remaining(self, order: int, remaining_lots: int) -> None:
         """Lots still open, above zero."""
@@ -233,7 +218,6 @@ class BookOrders:
         slot = self._slot(order)
         self._log.note(self.set_remaining, order, int(self._rows[slot, columns.REMAINING]))
         self._rows[slot, columns.REMAINING] = remaining_lots
-        self._changed.add(order)
         self._touched.add(int(self._rows[slot, columns.ACCOUNT]))
 
     def dumped_bytes(self) -> int:

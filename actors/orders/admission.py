@@ -4,12 +4,15 @@ An order that passes goes to its book, which answers; what ends here (refused, a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from actors.columns import rows
+import numpy as np
+
+from actors.columns import matrix, row_count, rows
 from actors.ledger.book_orders import MARKET_ORDER, BookOrder
 from actors.orders.checks import COMMAND, OrderChecks
+from actors.orders.runs import TRIGGER, OrderRuns
 from actors.orders.triggers import arm, side_of, why_not_armed
 from actors.sinks import ADMIT, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -18,7 +21,9 @@ from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 
 # A kind of command: what works a row, and the rows.
-Work = tuple[Callable[..., Refused | None], Iterable[tuple[Any, ...]]]
+Work = tuple[Callable[..., Refused | None], Iterable[Sequence[Any]]]
+# Fewer orders in a row than this are worked one by one: a run of a kernel costs more than it saves.
+_FEWEST = 16
 
 
 class OrderAdmission(ABC):
@@ -33,19 +38,42 @@ class OrderAdmission(ABC):
     def _amend_resting(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
         """Checks the margin of an order that rests as it would be, and tells its book."""
 
-    def run_commands(self, commands: batches.ShardCommands, *others: Work) -> None:
-        """Orders, amends and other kinds of commands by their index."""
-        queue: list[tuple[Callable[..., Refused | None], tuple[Any, ...]]] = []
-        kinds: tuple[Work, ...] = ((self._place, rows(commands.orders)), (self._amend, rows(commands.amends)), *others)
-        for work, listed in kinds:
-            queue += [(work, row) for row in listed]
-        queue.sort(key=lambda entry: entry[1][0])
-        for work, row in queue:
-            refused = work(*row)
-            if refused:
-                command, _, account, *_ = row
-                venue = self._checks.book.venue
-                self._answers.refuse((ADMIT, command, 0, 0), command, refused, venue, account=account)
+    def run_commands(self, commands: batches.ShardCommands, runs: OrderRuns | None, *others: Work) -> None:
+        """Orders, amends and other kinds of commands by their index; consecutive orders in runs."""
+        others = ((self._amend, rows(commands.amends)), *others)
+        if runs is None or self._checks.book.scalar or row_count(commands.orders) < _FEWEST:
+            for work, row in _by_command(((self._place, rows(commands.orders)), *others)):
+                self._work(work, row)
+            return
+        orders = matrix(commands.orders)
+        if (np.diff(orders[0]) < 0).any():
+            orders = orders[:, np.argsort(orders[0], kind="stable")]
+        is_armed = orders[TRIGGER] != 0
+        queue = _by_command(((self._place, orders[:, is_armed].T.tolist()), *others))
+        orders, first = orders[:, ~is_armed], 0
+        for end, (work, row) in zip(np.searchsorted(orders[0], [row[0] for _, row in queue]), queue, strict=True):
+            self._place_run(runs, orders[:, first:end])
+            self._work(work, row)
+            first = end
+        self._place_run(runs, orders[:, first:])
+
+    def _place_run(self, runs: OrderRuns, orders: np.ndarray) -> None:
+        if orders.shape[1] < _FEWEST:
+            for row in orders.T.tolist():
+                self.place_one(row)
+        else:
+            runs.admit(orders)
+
+    def place_one(self, row: Sequence[int]) -> None:
+        """One row of `OrderRows`."""
+        self._work(self._place, row)
+
+    def _work(self, work: Callable[..., Refused | None], row: Sequence[Any]) -> None:
+        refused = work(*row)
+        if refused:
+            command, _, account, *_ = row
+            venue = self._checks.book.venue
+            self._answers.refuse((ADMIT, command, 0, 0), command, refused, venue, account=account)
 
     def _place(
         self,
@@ -130,3 +158,9 @@ class OrderAdmission(ABC):
         book, kind = self._checks.book, batches.ORDER_OP_KIND_AMEND
         book.change_order(number, size=after.size, remaining=after.remaining, limit=after.limit)
         self._checks.send(kind, COMMAND, command, number, after, before.remaining)
+
+
+def _by_command(kinds: Iterable[Work]) -> list[tuple[Callable[..., Refused | None], Sequence[Any]]]:
+    """Rows of several kinds of commands by their index, each with what works it."""
+    queue = [(work, row) for work, listed in kinds for row in listed]
+    return sorted(queue, key=lambda entry: entry[1][0])

@@ -118,9 +118,9 @@ class OrderChecks(ABC):
         self._ops = ops
         self._rules: dict[int, MarketRules] = {}
         self._traders: dict[int, Refused | None] = {}
-        self._max_orders = book.max_orders
+        self.max_orders = book.max_orders
         # The account's sum stays below TOTAL_BOUND where every market's stays below its share.
-        self._market_share_atoms = TOTAL_BOUND // max(1, len(book.markets))
+        self.market_share_atoms = TOTAL_BOUND // max(1, len(book.markets))
 
     @abstractmethod
     def rules_of(self, market: int) -> MarketRules:
@@ -160,8 +160,8 @@ class OrderChecks(ABC):
         if refused := self.why_not_trader(account) or rules.refused:
             return refused
         live = orders.count(account)
-        if live >= self._max_orders:
-            return Refused(refusals.REFUSAL_TOO_MANY_ORDERS, self._max_orders, live)
+        if live >= self.max_orders:
+            return Refused(refusals.REFUSAL_TOO_MANY_ORDERS, self.max_orders, live)
         used = order.client_id and orders.by_client(account, order.client_id)
         return Refused(refusals.REFUSAL_CLIENT_ORDER_ID_USED, 0, used) if used else None
 
@@ -188,7 +188,7 @@ class OrderChecks(ABC):
         lots = held + row.buy_lots + row.sell_lots + added
         if lots >= POSITION_LOTS_BOUND:
             return Refused(refusals.REFUSAL_OVERFLOW, POSITION_LOTS_BOUND, lots)
-        per_lot, share = mark_ticks * k, self._market_share_atoms
+        per_lot, share = mark_ticks * k, self.market_share_atoms
         at_mark = lots * per_lot
         at_limits = held * per_lot + row.buy_value + row.sell_value + added * order.limit * k
         if at_mark < share and at_limits < share:

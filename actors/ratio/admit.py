@@ -43,7 +43,7 @@ class Admission(OrderAdmission):
     def run(self, commands: batches.ShardCommands) -> None:
         """Triggers by order number, commands by their index."""
         fire_triggers(self._entry, self._sink)
-        self.run_commands(commands)
+        self.run_commands(commands, None)
 
     def _amend_resting(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
         """Checked as an order of the lots that are left, on the state without the one it replaces."""

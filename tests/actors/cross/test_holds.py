@@ -16,6 +16,7 @@ from actors.cross.holds import (
 )
 from actors.cross.settle import take_marks
 from actors.ledger.cross_positions import CrossPosition
+from actors.orders.carried import CarriedColumns
 from actors.risk.tiers import tiers_of
 from actors.rulebooks import margin_trade
 from breakwater.v1 import common_pb2 as common
@@ -250,7 +251,7 @@ def test_increasing_orders_count_at_the_mark_on_both_sides():
 
 def test_free_margin_is_carried_along_with_what_admission_takes():
     book = entry_book()
-    free = FreeMargins(book, lambda market: margin_terms(book, market))
+    free = FreeMargins(book, lambda market: margin_terms(book, market), CarriedColumns())
     free.take(1, 5)  # nobody has asked yet, so there is nothing to keep
     assert free.of(1) == CASH
     free.take(1, 5)

@@ -1,0 +1,211 @@
+"""A run of new orders of a Margin Trade venue, compiled: what `OrderEntry.enter` does with one after the other.
+
+Equal to it in every refusal and every number, on columns of accounts, positions and orders that it changes in place.
+An order that only Python's integers can decide ends the run; whoever called works it by hand and calls again.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from actors.cross.margin_kernel import (
+    BUYS,
+    LOTS,
+    REDUCING,
+    RESTING,
+    SELLS,
+    UNKNOWN,
+    added_hold_atoms,
+    free_margin_atoms,
+    spare_atoms,
+    spared_limit_ticks,
+    worst_loss_ceil_atoms,
+)
+from actors.ledger.book_orders import REDUCE_ONLY
+from actors.ledger.order_columns import ACCOUNT, CELLS, FLAGS, LIMIT, MARKET, REMAINING, SIDE, link_row, new_row
+from actors.orders.carried import BY_HAND_ONLY, CARRIED_BOUND, FIRST, KNOWN, SECOND, bit_of, row_of
+from actors.orders.check_kernel import (
+    BY_HAND,
+    CLEAR,
+    FAILS,
+    MARK,
+    OWNER,
+    POSITION,
+    TAKEN,
+    K,
+    only_reduces,
+    refuse,
+    why_not_new,
+    why_not_numbers,
+    why_not_reducing,
+)
+from breakwater.v1 import refusals_pb2 as refusals
+
+# Columns of `carried`.
+FREE: Final = FIRST
+SPARE: Final = SECOND
+_BELOW_INITIAL_MARGIN: Final = int(refusals.REFUSAL_BELOW_INITIAL_MARGIN)
+
+
+@njit(cache=True)
+def admit_rows(
+    first: np.int64,
+    orders: np.ndarray,
+    places: np.ndarray,
+    why: np.ndarray,
+    rules: np.ndarray,
+    max_orders: np.int64,
+    share_atoms: np.int64,
+    cash: np.ndarray,
+    positions: np.ndarray,
+    chains: np.ndarray,
+    following: np.ndarray,
+    rows: np.ndarray,
+    heads: np.ndarray,
+    maps: np.ndarray,
+    state: np.ndarray,
+    carried: np.ndarray,
+    words: np.ndarray,
+    made: np.ndarray,
+) -> np.int64:
+    """Works the orders from `first` on; returns the first one it leaves, or how many there are.
+
+    cash: free atoms by slot of an account; chains, following: its first position row and the next after each. The limit
+    of an order that was drawn in is changed in `orders`.
+    """
+    for at in range(first, orders.shape[0]):
+        slot, owner = places[at, POSITION], places[at, OWNER]
+        found = why_not_new(orders, at, places, rules, max_orders, rows, heads, maps, why)
+        if found == CLEAR:
+            found = _why_not_row(orders, at, slot, rules, share_atoms, positions, why)
+        if found == CLEAR:
+            row = row_of(carried, words, made, orders[at, ACCOUNT])
+            chain, free_cash = np.int64(chains[owner]), cash[owner]
+            standing = (carried, rules, positions, following, rows, heads, maps, why)
+            found = _why_not_margin(orders, at, slot, row, chain, free_cash, *standing)
+        if found == CLEAR:
+            _add_to_sums(orders, at, slot, rules, positions, np.int64(1))
+            taken = new_row(rows, state)
+            for cell in range(CELLS):
+                rows[taken, cell] = orders[at, cell]
+            link_row(rows, heads, maps, state, taken)
+            why[at, TAKEN] = taken
+        elif found == BY_HAND:
+            return np.int64(at)
+    return np.int64(orders.shape[0])
+
+
+@njit(cache=True)
+def _why_not_row(
+    orders: np.ndarray,
+    at: np.int64,
+    slot: np.int64,
+    rules: np.ndarray,
+    share_atoms: np.int64,
+    positions: np.ndarray,
+    why: np.ndarray,
+) -> np.int64:
+    """What lots and price are asked, beside the position and the orders that rest."""
+    held = positions[LOTS, slot]
+    lots, value = positions[BUYS, slot] + positions[SELLS, slot], positions[BUYS + 1, slot] + positions[SELLS + 1, slot]
+    found = why_not_numbers(orders, at, rules, share_atoms, held, lots, value, why)
+    if found != CLEAR:
+        return found
+    return why_not_reducing(orders, at, rules, held, _reduces(orders, at, slot, positions), why)
+
+
+@njit(cache=True)
+def _reduces(orders: np.ndarray, at: np.int64, slot: np.int64, positions: np.ndarray) -> np.bool_:
+    resting = positions[BUYS if orders[at, SIDE] > 0 else SELLS, slot]
+    return only_reduces(orders, at, positions[LOTS, slot], resting)
+
+
+@njit(cache=True)
+def _why_not_margin(
+    orders: np.ndarray,
+    at: np.int64,
+    slot: np.int64,
+    row: np.int64,
+    chain: np.int64,
+    cash: np.int64,
+    carried: np.ndarray,
+    rules: np.ndarray,
+    positions: np.ndarray,
+    following: np.ndarray,
+    rows: np.ndarray,
+    heads: np.ndarray,
+    maps: np.ndarray,
+    why: np.ndarray,
+) -> np.int64:
+    """BELOW_INITIAL_MARGIN by the hold it adds, then by what it may lose; draws it in and carries both amounts on."""
+    if carried[row, KNOWN] & BY_HAND_ONLY != 0:
+        return np.int64(BY_HAND)
+    account, market, side, lots = orders[at, ACCOUNT], orders[at, MARKET], orders[at, SIDE], orders[at, REMAINING]
+    limit, is_reduce_only = orders[at, LIMIT], orders[at, FLAGS] & REDUCE_ONLY != 0
+    added = np.int64(0) if is_reduce_only else added_hold_atoms(rules, positions, slot, side, limit, lots)
+    if added == UNKNOWN:
+        return np.int64(BY_HAND)
+    if added > 0 or is_reduce_only:
+        if carried[row, KNOWN] & bit_of(FREE) == 0:
+            free = free_margin_atoms(rules, positions, following, chain, cash)
+            if not _carry(carried, row, FREE, free):
+                return np.int64(BY_HAND)
+        if added > max(np.int64(0), carried[row, FREE]):
+            return refuse(why, at, _BELOW_INITIAL_MARGIN, added, carried[row, FREE])
+        why[at, FAILS] = carried[row, FREE] < 0
+    if side * (limit - rules[market, MARK]) > 0:
+        if carried[row, KNOWN] & bit_of(SPARE) == 0:
+            spare = spare_atoms(rules, positions, following, chain, cash, rows, heads, maps, account)
+            if not _carry(carried, row, SPARE, spare):
+                return np.int64(BY_HAND)
+        if _reduces(orders, at, slot, positions):
+            limit = spared_limit_ticks(rules, market, side, limit, lots, carried[row, SPARE])
+        else:
+            loss = worst_loss_ceil_atoms(rules, market, side, limit, lots)
+            if loss > carried[row, SPARE]:
+                return refuse(why, at, _BELOW_INITIAL_MARGIN, loss, carried[row, SPARE])
+    if carried[row, KNOWN] & bit_of(SPARE) != 0:
+        left = carried[row, SPARE] - worst_loss_ceil_atoms(rules, market, side, limit, lots)
+        if left <= -CARRIED_BOUND:
+            return np.int64(BY_HAND)
+        carried[row, SPARE] = left
+    # Nothing where free margin is not known: the order adds nothing then.
+    carried[row, FREE] -= added
+    orders[at, LIMIT] = limit
+    return np.int64(CLEAR)
+
+
+@njit(cache=True)
+def _carry(carried: np.ndarray, row: np.int64, column: np.int64, atoms: np.int64) -> np.bool_:
+    """The amount is known from here on, if it is not UNKNOWN."""
+    if atoms == UNKNOWN:
+        return np.bool_(False)
+    carried[row, column] = atoms
+    carried[row, KNOWN] |= bit_of(column)
+    return np.bool_(True)
+
+
+@njit(cache=True)
+def _add_to_sums(
+    orders: np.ndarray, at: np.int64, slot: np.int64, rules: np.ndarray, positions: np.ndarray, step: np.int64
+) -> None:
+    """`CrossBook._add_to_sums` of all that is left of an order: it joins (step 1) or leaves (step -1)."""
+    positions[RESTING, slot] += step
+    if orders[at, FLAGS] & REDUCE_ONLY != 0:
+        positions[REDUCING, slot] += step
+        return
+    market, side, limit = orders[at, MARKET], orders[at, SIDE], orders[at, LIMIT]
+    lots, gap = step * orders[at, REMAINING], side * (limit - rules[market, MARK])
+    first = BUYS if side > 0 else SELLS
+    positions[first, slot] += lots
+    positions[first + 1, slot] += lots * limit * rules[market, K]
+    if gap > 0:
+        positions[first + 2, slot] += lots * gap * rules[market, K]
+
+
+@njit(cache=True)
+def take_off_sums(orders: np.ndarray, slots: np.ndarray, rules: np.ndarray, positions: np.ndarray) -> None:
+    """Orders leave the sums of their positions, at these slots."""
+    for at in range(orders.shape[0]):
+        _add_to_sums(orders, at, slots[at], rules, positions, np.int64(-1))
