@@ -247,7 +247,7 @@ class RayTransport:
         return actor in self._processes or self._local.has(actor)
 
     def call(self, calls: Sequence[Call]) -> list[bytes]:
-        """All at once; what stays here works while the others do."""
+        """All at once; what stays here, and what the caller would do meanwhile, is worked on while the others do."""
         return self._both(calls, self._local.call, "apply")
 
     def query(self, calls: Sequence[Call]) -> list[bytes]:
@@ -259,6 +259,8 @@ class RayTransport:
         asked = [(self._processes[call.actor], call.payload) for call in calls if not self._local.has(call.actor)]
         requests = [(process, process.ask(away, payload)) for process, payload in asked]
         answers = dict(zip((call.actor for call in staying), here(staying), strict=True))
+        if isinstance(calls, Fan):
+            calls.meanwhile()
         found = gather(requests, self._stall_s, self.wire) if requests else []
         answers |= dict(zip((process.actor for process, _ in requests), found, strict=True))
         return [answers[call.actor] for call in calls]
