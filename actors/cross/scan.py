@@ -9,7 +9,7 @@ from actors.columns import RowGatherer
 from actors.cross.book import VAULT, CrossBook
 from actors.cross.ladder_rows import LadderRow, read_rows, refreshed, write_row
 from actors.cross.settle import PARTIAL_FILLED
-from actors.cross.standings import columns_of_markets, position_columns, position_slots, standings
+from actors.cross.standings import columns_of_markets, position_columns, position_rows_of, standings
 from actors.risk.cross_scan import standing_of
 from actors.rulebooks import margin_trade
 from actors.rulebooks.margin_trade import Rung
@@ -51,19 +51,19 @@ def scan(book: CrossBook, candidates: RowGatherer[batches.Candidates], ladder_ro
 def accounts_below(book: CrossBook) -> list[tuple[int, int, int]]:
     """(account, equity, maintenance margin) of everybody with equity < MM, by account; atoms (MT-11)."""
     accounts = book.accounts.table
-    # An account without a row was opened while staging, and dropped.
-    changed = [account for account in book.unscanned.take().tolist() if account in accounts]
+    changed = accounts.slots_of(book.unscanned.take())
     if book.scalar:
         return _checked_below(book)
-    for account in changed:
-        book.zones.touch(accounts.slot(account))
-    slots = book.zones.scan(
+    # An account without a row was opened while staging, and dropped.
+    book.zones.touch(changed[changed >= 0])
+    found = book.zones.scan(
         accounts.column("free")[: accounts.slots_made],
         position_columns(book),
         columns_of_markets(book),
-        lambda slot: position_slots(book, accounts.key_at(slot)),
+        lambda slots: position_rows_of(book, slots),
     )
-    return sorted((accounts.key_at(slot), equity, maintenance) for slot, equity, maintenance in slots)
+    found[:, 0] = accounts.index.keys_at(found[:, 0])
+    return [(account, equity, maintenance) for account, equity, maintenance in sorted(found.tolist())]
 
 
 def _checked_below(book: CrossBook) -> list[tuple[int, int, int]]:

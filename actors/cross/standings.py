@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from actors.cross.book import CrossBook
-from actors.ledger.position_rows import MARKET_BITS
+from actors.ledger.row_chains import rows_of_owners
 from actors.risk.cross_scan import (
     Int64Array,
     MarketAtMark,
@@ -20,7 +20,6 @@ from actors.risk.cross_scan import (
     notionals_atoms,
     standing_of,
 )
-from actors.risk.slack_zones import POSITIONS_PER_SINGLE
 from actors.rulebooks import margin_trade
 
 
@@ -47,8 +46,8 @@ def standings(book: CrossBook, accounts: Sequence[int]) -> list[Standing]:
         return [_scalar_standing(book, account) for account in accounts]
     if not accounts:
         return []
-    at = np.array([book.accounts.table.slot(account) for account in accounts], dtype=np.int64)
-    positions, markets = _positions_of(book, accounts, at), columns_of_markets(book)
+    at = book.accounts.slots_of(np.array(accounts, dtype=np.int64))
+    positions, markets = _positions_of(book, at), columns_of_markets(book)
     sums = standing_of(book.accounts.table.column("free")[at], positions, markets)
     columns = (positions.market, positions.lots, notionals_atoms(positions, markets))
     cells = zip(*(column.tolist() for column in (*columns, maintenance_ceil_atoms(positions, markets))), strict=True)
@@ -59,20 +58,10 @@ def standings(book: CrossBook, accounts: Sequence[int]) -> list[Standing]:
     return list(map(Standing, sums.equity_atoms.tolist(), sums.maintenance_atoms.tolist(), held))
 
 
-def _positions_of(book: CrossBook, accounts: Sequence[int], at: Int64Array) -> PositionColumns:
-    """Their positions by (account, market), `owner` being the place in `accounts`; `at` are the accounts' slots."""
-    everybody = position_columns(book)
-    if len(accounts) * POSITIONS_PER_SINGLE < everybody.lots.size:
-        slots = [position_slots(book, account) for account in accounts]
-        owner = np.repeat(np.arange(at.size, dtype=np.int64), [len(own) for own in slots])
-        rows = np.array([slot for own in slots for slot in own], dtype=np.int64)
-        return everybody.rows(rows)._replace(owner=owner)
-    place = np.full(book.accounts.table.slots_made, -1, dtype=np.int64)
-    place[at] = np.arange(at.size)
-    rows = np.flatnonzero((place[everybody.owner] >= 0) & (everybody.lots != 0))
-    owner, market = place[everybody.owner[rows]], everybody.market[rows]
-    order = np.lexsort((market, owner))
-    return everybody.rows(rows[order])._replace(owner=owner[order])
+def _positions_of(book: CrossBook, at: Int64Array) -> PositionColumns:
+    """The positions of accounts in these slots by (account, market), `owner` being the place in `at`."""
+    counts, rows = position_rows_of(book, at)
+    return position_columns(book).rows(rows)._replace(owner=np.repeat(np.arange(at.size, dtype=np.int64), counts))
 
 
 def _scalar_standing(book: CrossBook, account: int) -> Standing:
@@ -91,12 +80,13 @@ def _scalar_standing(book: CrossBook, account: int) -> Standing:
     return Standing(equity, maintenance, holdings)
 
 
-def position_slots(book: CrossBook, account: int) -> list[int]:
-    """Slots of the account's positions with lots, in market order."""
-    positions = book.positions
-    slots = [positions.table.slot(account << MARKET_BITS | market) for market in positions.of_account(account)]
-    lots = positions.table.column("lots")
-    return [slot for slot in slots if lots[slot]]
+def position_rows_of(book: CrossBook, at: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """How many positions with lots accounts in these slots have, and the slots of all, by (account, market)."""
+    table = book.positions.table
+    counts, rows = rows_of_owners(book.positions.chains(), table.index.arrays.keys, at)
+    held = table.column("lots")[rows] != 0
+    owner = np.repeat(np.arange(at.size, dtype=np.int64), counts)
+    return np.bincount(owner[held], minlength=at.size), rows[held]
 
 
 def position_columns(book: CrossBook) -> PositionColumns:

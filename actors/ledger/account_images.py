@@ -15,7 +15,7 @@ from actors.ledger.account_marks import AccountMarks
 from actors.ledger.accounts import Accounts
 from actors.ledger.book_orders import BookOrder, BookOrders
 from actors.ledger.order_columns import ACCOUNT, COUNT, NEWEST, NUMBER, OLDER, find_head
-from actors.ledger.row_chains import Chains
+from actors.ledger.row_chains import Chains, rows_of_owners, sort_by_key
 from actors.ledger.table import Table
 
 Int64Array = NDArray[np.int64]
@@ -86,7 +86,7 @@ def account_images(book: DigestedBook, accounts: Int64Array) -> tuple[NDArray[np
 
 def chained_rows(table: Table, chains: Chains, owners: Int64Array, width: int | None = None) -> RowsOfAccounts:
     """The rows of a table that accounts in these slots have; `width` leading columns of them (None: all)."""
-    counts, slots = _chained(chains.first, chains.following, table.index.arrays.keys, owners)
+    counts, slots = rows_of_owners(chains, table.index.arrays.keys, owners)
     keys = table.index.keys_at(slots)
     return RowsOfAccounts(counts, keys, slots, table.whole().T, 0, len(table.columns) if width is None else width)
 
@@ -142,46 +142,6 @@ def _put_rows(
 
 
 @njit(cache=True)
-def _sort_by_key(slots: np.ndarray, begin: np.int64, end: np.int64, keys: np.ndarray) -> None:
-    """Puts slots[begin:end] in the order of their keys; few are put in one by one, many sorted."""
-    if end - begin > 16:
-        part = slots[begin:end].copy()
-        order = np.argsort(keys[part])
-        for place in range(end - begin):
-            slots[begin + place] = part[order[place]]
-        return
-    for place in range(begin + 1, end):
-        slot, hole = slots[place], place
-        while hole > begin and keys[slots[hole - 1]] > keys[slot]:
-            slots[hole] = slots[hole - 1]
-            hole -= 1
-        slots[hole] = slot
-
-
-@njit(cache=True)
-def _chained(
-    first: np.ndarray, following: np.ndarray, keys: np.ndarray, owners: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """How many rows each account has, and the slots of all, account by account, by key."""
-    counts = np.zeros(owners.shape[0], np.int64)
-    for account in range(owners.shape[0]):
-        link = first[owners[account]]
-        while link != 0:
-            counts[account] += 1
-            link = following[link - 1]
-    slots = np.empty(counts.sum(), np.int64)
-    end = 0
-    for account in range(owners.shape[0]):
-        begin, link = end, first[owners[account]]
-        while link != 0:
-            slots[end] = link - 1
-            end += 1
-            link = following[link - 1]
-        _sort_by_key(slots, begin, end, keys)
-    return counts, slots
-
-
-@njit(cache=True)
 def _ordered(
     rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, accounts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -204,5 +164,5 @@ def _ordered(
             slots[end] = link - 1
             end += 1
             link = rows[link - 1, OLDER]
-        _sort_by_key(slots, begin, end, numbers)
+        sort_by_key(slots, begin, end, numbers)
     return counts, slots

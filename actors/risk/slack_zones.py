@@ -7,9 +7,10 @@ An account that changed is looked at alone and narrows its zone's ranges to what
 answers does not depend on any of this: every account below is in it, with exact numbers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
+from numba import njit
 
 from actors.risk.cross_scan import (
     MOVE_CAP_PPM,
@@ -30,18 +31,21 @@ from actors.risk.cross_scan import (
 from actors.units import PPM
 
 # Beyond one account in so many positions, reading whole columns is cheaper than looking accounts up.
-POSITIONS_PER_SINGLE = 512
+POSITIONS_PER_SINGLE = 32
 
-# Slot of the account, equity, maintenance margin.
-Below = tuple[int, int, int]
+# Slot of the account, equity, maintenance margin: an account a row.
+Below = Int64Array
+# Of accounts in these slots: how many rows of positions each has, and which, account by account.
+RowsOf = Callable[[Int64Array], tuple[Int64Array, Int64Array]]
+_NOBODY: Int64Array = np.empty(0, dtype=np.int64)
 
 
 class SlackZones:
     """The ranges of marks of one book, and the accounts that must be looked at by themselves."""
 
     def __init__(self) -> None:
-        self._changed: set[int] = set()
-        self._below: set[int] = set()
+        self._changed: list[Int64Array] = []
+        self._below = _NOBODY
         self._lowest: Int64Array = np.empty((0, 0), dtype=np.int64)
         self._highest: Int64Array = np.empty((0, 0), dtype=np.int64)
         self._sums: Int64Array = np.empty((0, SUMS), dtype=np.int64)
@@ -50,9 +54,9 @@ class SlackZones:
         self._columns = market_columns({})
         self.zones_read = 0
 
-    def touch(self, slot: int) -> None:
-        """Cash or positions of the account in this slot changed."""
-        self._changed.add(slot)
+    def touch(self, slots: Int64Array) -> None:
+        """Cash or positions of the accounts in these slots changed."""
+        self._changed.append(slots)
 
     def columns_of(self, listed: dict[int, MarketAtMark]) -> MarketColumns:
         """`market_columns`, made anew only where something differs from the last time."""
@@ -61,29 +65,27 @@ class SlackZones:
         return self._columns
 
     def scan(
-        self,
-        cash_atoms: Int64Array,
-        positions: PositionColumns,
-        markets: MarketColumns,
-        rows_of: Callable[[int], Iterable[int]],
-    ) -> list[Below]:
-        """Every account with equity < MM, by slot; `rows_of` gives the rows of `positions` of an account.
+        self, cash_atoms: Int64Array, positions: PositionColumns, markets: MarketColumns, rows_of: RowsOf
+    ) -> Below:
+        """Every account with equity < MM, by slot; `rows_of` gives the rows of `positions` of accounts.
 
         `zones_read` is how many zones were looked at as a whole. Nothing may be staged that is undone without a touch.
         """
-        accounts = cash_atoms.size
-        stale = self._stale_zones(accounts, markets)
+        stale = self._stale_zones(cash_atoms.size, markets)
         self._markets = markets
-        single = {slot for slot in self._changed | self._below if not stale[slot >> ZONE_BITS]}
-        if len(single) * POSITIONS_PER_SINGLE > positions.lots.size:
-            stale[[slot >> ZONE_BITS for slot in single]] = True
-            single = set()
+        single = np.sort(np.concatenate([*self._changed, self._below]))
+        single = single[np.diff(single, prepend=-1) != 0]
         self._changed.clear()
-        self._below = {slot for slot in self._below if not stale[slot >> ZONE_BITS]} - single
-        found = [*self._read_zones(stale, cash_atoms, positions, markets)]
-        found += self._read_singles(sorted(single), cash_atoms, positions, markets, rows_of)
-        self._below.update(slot for slot, _, _ in found)
-        return sorted(found)
+        single = single[~stale[single >> ZONE_BITS]]
+        if single.size * POSITIONS_PER_SINGLE > positions.lots.size:
+            stale[single >> ZONE_BITS] = True
+            single = _NOBODY
+        in_zones = self._read_zones(stale, cash_atoms, positions, markets)
+        by_themselves = self._read_singles(single, cash_atoms, positions, markets, rows_of)
+        found = np.concatenate([in_zones, by_themselves])
+        found = found[np.argsort(found[:, 0])]
+        self._below = found[:, 0].copy()
+        return found
 
     def _stale_zones(self, accounts: int, markets: MarketColumns) -> BoolArray:
         """Zones whose ranges some mark has left; all of them where markets changed otherwise than by their marks."""
@@ -101,47 +103,64 @@ class SlackZones:
 
     def _read_zones(
         self, stale: BoolArray, cash_atoms: Int64Array, positions: PositionColumns, markets: MarketColumns
-    ) -> list[Below]:
+    ) -> Below:
         zones = np.flatnonzero(stale)
         self.zones_read = zones.size
         if not zones.size:
-            return []
+            return np.empty((0, 3), dtype=np.int64)
         add_positions(positions, markets, stale, self._sums)
         below = np.empty((zones.size * ZONE_SLOTS, 3), dtype=np.int64)
         moves_ppm = np.empty(zones.size, dtype=np.int64)
         found = judge_zones(zones, cash_atoms.size, cash_atoms, markets.rate_shift, self._sums, moves_ppm, below)
         self._lowest[zones], self._highest[zones] = _ranges(moves_ppm, markets.marks)
-        return [(slot, equity, maintenance) for slot, equity, maintenance in below[:found].tolist()]
+        return below[:found]
 
     def _read_singles(
         self,
-        slots: list[int],
+        slots: Int64Array,
         cash_atoms: Int64Array,
         positions: PositionColumns,
         markets: MarketColumns,
-        rows_of: Callable[[int], Iterable[int]],
-    ) -> list[Below]:
+        rows_of: RowsOf,
+    ) -> Below:
         """Looks at each of these accounts alone, and narrows its zone's ranges to what it survives."""
-        if not slots:
-            return []
-        rows = [list(rows_of(slot)) for slot in slots]
-        held = positions.rows(np.array([row for own in rows for row in own], dtype=np.int64))
-        owner = np.repeat(np.arange(len(slots), dtype=np.int64), [len(own) for own in rows])
-        standing = standing_of(cash_atoms[slots], held._replace(owner=owner), markets)
-        zones, moves_ppm, found = [], [], []
-        for slot, equity, maintenance, gross, count in zip(slots, *(c.tolist() for c in standing), strict=True):
-            if equity < maintenance:
-                found.append((slot, equity, maintenance))
-                continue
-            zones.append(slot >> ZONE_BITS)
-            moves_ppm.append(survivable_move_ppm(equity, maintenance, gross, count, markets.rate_shift, MOVE_CAP_PPM))
-        lowest, highest = _ranges(np.array(moves_ppm, dtype=np.int64), markets.marks)
-        np.maximum.at(self._lowest, zones, lowest)
-        np.minimum.at(self._highest, zones, highest)
-        return found
+        if not slots.size:
+            return np.empty((0, 3), dtype=np.int64)
+        counts, rows = rows_of(slots)
+        owner = np.repeat(np.arange(slots.size, dtype=np.int64), counts)
+        standing = standing_of(cash_atoms[slots], positions.rows(rows)._replace(owner=owner), markets)
+        _narrow_zones(slots, *standing, markets.rate_shift, markets.marks, self._lowest, self._highest)
+        below = standing.equity_atoms < standing.maintenance_atoms
+        return np.stack([column[below] for column in (slots, standing.equity_atoms, standing.maintenance_atoms)], 1)
 
 
 def _ranges(moves_ppm: Int64Array, marks: Int64Array) -> tuple[Int64Array, Int64Array]:
     """(lowest, highest) marks within each move, one row a move: |m' - m| * 10**6 <= move * m, in whole ticks."""
     widths = moves_ppm[:, None] * marks // PPM
     return marks - widths, marks + widths
+
+
+@njit(cache=True)
+def _narrow_zones(
+    slots: Int64Array,
+    equity: Int64Array,
+    maintenance: Int64Array,
+    gross: Int64Array,
+    positions: Int64Array,
+    rate_shift: int,
+    marks: Int64Array,
+    lowest: Int64Array,
+    highest: Int64Array,
+) -> None:
+    """The zones of these accounts reach as far as each of them survives that is not below; see `_ranges`."""
+    for place in range(slots.size):
+        if equity[place] < maintenance[place]:
+            continue
+        move = survivable_move_ppm(
+            equity[place], maintenance[place], gross[place], positions[place], rate_shift, MOVE_CAP_PPM
+        )
+        zone = slots[place] >> ZONE_BITS
+        for market in range(marks.size):
+            width = move * marks[market] // PPM
+            lowest[zone, market] = max(lowest[zone, market], marks[market] - width)
+            highest[zone, market] = min(highest[zone, market], marks[market] + width)

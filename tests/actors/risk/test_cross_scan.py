@@ -186,12 +186,17 @@ class Venue:
 
     def change(self, slot: int, cash: int, rows: list[Row]) -> None:
         self.accounts[slot] = (cash, rows)
-        self.zones.touch(slot)
+        self.zones.touch(np.array([slot]))
 
     def scan(self, listed: dict[int, MarketAtMark]) -> list[tuple[int, int, int]]:
         cash, positions = columns(self.accounts)
-        rows_of = lambda slot: np.flatnonzero((positions.owner == slot) & (positions.lots != 0)).tolist()  # noqa: E731
-        found = self.zones.scan(cash, positions, cross_scan.market_columns(listed), rows_of)
+
+        def rows_of(slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            held = [np.flatnonzero((positions.owner == slot) & (positions.lots != 0)) for slot in slots.tolist()]
+            return np.array([rows.size for rows in held]), np.concatenate(held)
+
+        scanned = self.zones.scan(cash, positions, cross_scan.market_columns(listed), rows_of)
+        found = [tuple(row) for row in scanned.tolist()]
         health = [scalar(account, listed) for account in self.accounts]
         assert found == [
             (slot, one.equity_atoms, one.maintenance_atoms)
