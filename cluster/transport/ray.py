@@ -31,7 +31,7 @@ from cluster.transport import processes
 from cluster.transport.actor_host import ActorHost
 from cluster.transport.gathering import RAY_WATCH, STALL_S, Asked, Wire, gather
 from cluster.transport.inline import InlineTransport
-from cluster.transport.transport import ActorLost, Call
+from cluster.transport.transport import ActorLost, Call, Fan
 
 _OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "enable_task_events": False}
 # Payloads of a replay that travel together; larger messages go through the object store.
