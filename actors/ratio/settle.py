@@ -1,10 +1,16 @@
 """Phases 4 and 5 of a Spin venue: what books, takeovers, transfers and the insurance desk owe; then the marks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from actors.columns import RowGatherer, rows
+import numpy as np
+
+from actors.columns import RowGatherer, matrix, row_count, rows
 from actors.event_rows import body_number
-from actors.orders.moves import Move, Moves
+from actors.ledger.position_rows import MARKET_BITS
+from actors.legs import kernel
+from actors.legs.runs import FEW_LEGS, Int64Array, Run, assert_known, free_of, market_columns, run, split_legs
+from actors.orders.moves import Move, Moves, key_columns
 from actors.ratio.book import RatioBook
 from actors.rulebooks import spin
 from actors.sinks import NO_COMMAND, SETTLE, EventSink
@@ -14,6 +20,8 @@ from breakwater.v1 import events_pb2 as events
 
 # The class under which funding is told: before positions, after every class of a desk.
 FUNDING_CLASS = 14
+# Kinds of legs that columns can do.
+_RUN_KINDS = (events.CROSS_LEG_KIND_FILL, events.CROSS_LEG_KIND_GONE)
 _SETTLED_BODY = body_number("funding_settled")
 _CREDITED_BODY = body_number("credited")
 
@@ -26,6 +34,7 @@ class _Settling(Moves):
     def __init__(self, book: RatioBook, sink: EventSink) -> None:
         super().__init__(book, sink)
         self.funding: dict[tuple[int, int], int] = {}
+        # Whoever may owe something after the legs.
         self.accounts: set[int] = set()
 
     def move(self, account: int, market: int, lots: int, quote: int) -> Move:
@@ -71,6 +80,27 @@ class _Settling(Moves):
             self._sink.emit_row(key, _SETTLED_BODY, venue, market, account, fields)
         super().tell()
 
+    def run(self, legs: Int64Array) -> Run:
+        """Legs of the kinds columns can do."""
+        book = self.book
+        assert_known(book, legs)
+        done = run(book, legs)
+        book.positions.moved.update((done.accounts << MARKET_BITS | done.markets).tolist())
+        self._tell_funding(done)
+        self.tell_run(done)
+        met = np.unique(legs[kernel.LEG_ACCOUNT])
+        self.accounts.update(met[free_of(book, met) < 0].tolist())
+        return done
+
+    def _tell_funding(self, done: Run) -> None:
+        """What positions of a run paid."""
+        book, paid = self.book, np.flatnonzero(done.done[:, kernel.ACCRUED])
+        accounts, markets = done.accounts[paid], done.markets[paid]
+        index_e9 = market_columns(book)[kernel.INDEX_E9, markets]
+        fields = np.column_stack((done.done[paid, kernel.ACCRUED], index_e9, free_of(book, accounts)))
+        keys = key_columns(SETTLE, book.venue << 8 | FUNDING_CLASS, accounts, markets)
+        self._sink.emit_rows(keys, _SETTLED_BODY, book.venue, markets, accounts, fields)
+
 
 def accrued_of(book: RatioBook, account: int, market: int) -> int:
     """What a position has to pay before its lots change, atoms, rounded up; 0 without one (SP-11)."""
@@ -89,7 +119,24 @@ def settle_legs(
     account without positions owes a claim (SP-09). It cannot refuse.
     """
     settling = _Settling(book, sink)
-    for row in rows(legs):
+    fees, funding = 0, 0
+    if not book.scalar and row_count(legs) >= FEW_LEGS:
+        columns = matrix(legs)
+        by_columns, by_rows = split_legs(columns, _RUN_KINDS)
+        done = settling.run(columns[:, by_columns])
+        fees, funding = done.total(kernel.FEE), done.total(kernel.ACCRUED)
+        left = columns[:, by_rows].T.tolist()
+    else:
+        left = rows(legs)
+    _settle_rows(settling, left)
+    owe(book, dues, batches.CROSS_DUE_KIND_TRADING_FEES, fees + sum(move.fee for move in settling.moves.values()))
+    owe(book, dues, batches.CROSS_DUE_KIND_FUNDING, funding + sum(settling.funding.values()))
+    for account in sorted(settling.accounts):
+        claim_deficit(book, claims, NO_COMMAND, 0, account)
+
+
+def _settle_rows(settling: _Settling, legs: Iterable[Sequence[Any]]) -> None:
+    for row in legs:
         leg_class, command, market, leg, _, account, kind, order, lots, quote, fee, _, amount, reference = row
         settling.accounts.add(account)
         if kind == events.CROSS_LEG_KIND_FILL:
@@ -99,7 +146,7 @@ def settle_legs(
         elif kind == events.CROSS_LEG_KIND_LIQUIDATED:
             settling.liquidated(account, market, lots, quote, amount, reference, command)
         elif kind == events.CROSS_LEG_KIND_UNRESERVED:
-            book.reservations.end(reference)
+            settling.book.reservations.end(reference)
         elif kind == events.CROSS_LEG_KIND_TRANSFER:
             settling.transferred(account, amount, reference, (leg_class, command, leg))
         else:
@@ -107,10 +154,6 @@ def settle_legs(
             settling.move_cash(account, amount)
     settling.post_cash()
     settling.tell()
-    owe(book, dues, batches.CROSS_DUE_KIND_TRADING_FEES, sum(move.fee for move in settling.moves.values()))
-    owe(book, dues, batches.CROSS_DUE_KIND_FUNDING, sum(settling.funding.values()))
-    for account in sorted(settling.accounts):
-        claim_deficit(book, claims, NO_COMMAND, 0, account)
 
 
 def owe(book: RatioBook, dues: RowGatherer[batches.CrossDues], kind: "batches.CrossDueKind", amount: int) -> None:
