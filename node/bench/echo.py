@@ -19,15 +19,15 @@ import grpc
 import numpy as np
 import orjson
 
-from actors.columns import matrix
+from actors.column_bytes import field_bytes
+from actors.columns import field_names, matrix
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, orders_pb2
-from node.bench.mixed_flow import field
 from node.client.channel import OPTIONS
 
 METHOD: Final = "/breakwater.bench.Echo/Say"
 STREAM: Final = "/breakwater.v1.OrderService/StreamOrders"
-_COLUMNS: Final = 10
-_FIRST_COLUMN: Final = answers_pb2.BatchOutcome.COMMAND_FIELD_NUMBER
+_OUTCOME: Final = answers_pb2.BatchOutcome
+_NAMES: Final = field_names(_OUTCOME)[1:]  # behind the height
 _STATUS, _REFERENCE = 1, 5
 
 
@@ -61,11 +61,11 @@ async def serve() -> None:
 def _answer(height: int, batch: commands_pb2.CommandBatch) -> orders_pb2.StreamOrdersResponse:
     """Every command rests, under a number as a node gives it."""
     read = matrix(batch.place_orders if batch.HasField("place_orders") else batch.cancel_book_orders)
-    columns = np.zeros((_COLUMNS, read.shape[1]), dtype=np.int64)
+    columns = np.zeros((len(_NAMES), read.shape[1]), dtype=np.int64)
     columns[_STATUS] = common_pb2.OUTCOME_STATUS_RESTING
     columns[_REFERENCE] = height << 20 | np.arange(read.shape[1])
-    parts = [field(number, column.tobytes()) for number, column in enumerate(columns, _FIRST_COLUMN)]
-    outcome = answers_pb2.BatchOutcome.FromString(b"".join(parts))
+    parts = [field_bytes(_OUTCOME, name, column.tobytes()) for name, column in zip(_NAMES, columns, strict=True)]
+    outcome = _OUTCOME.FromString(b"".join(parts))
     outcome.height = height
     return orders_pb2.StreamOrdersResponse(sequence=height, outcome=outcome)
 

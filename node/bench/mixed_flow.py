@@ -1,9 +1,9 @@
 """The mixed flow on Margin Trade, as columns: 60% passive limit orders, 30% cancels, 10% that cross.
 
 Half of the passive orders lie near the mark and are eaten by the crossing ones, which are as large as three of them;
-the other half lie deeper and are cancelled some steps later. So books neither grow nor shrink and every cancel finds
-its order. The orders are drawn from a seed before anything is timed; of a cancel only the order's number comes from
-answers.
+the other half lie deeper and are cancelled some steps later. So books neither grow nor shrink, every cancel finds its
+order, and of a hundred crossing orders a few find nothing near any more and are refused. The orders are drawn from a
+seed before anything is timed; of a cancel only the order's number comes from answers.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ _NEAR_TICKS: Final = 100  # on average
 _EDGE_TICKS: Final = 1_000  # near ends here, and so far a crossing order goes
 _DEEP_TICKS: Final = (2_000, 20_000)
 _LOTS: Final = (1_000, 4_000)
-_CROSSING_LOTS: Final = (1_000, 14_500)
+_CROSSING_LOTS: Final = (1_000, 14_000)
 _GTC, _IOC = common_pb2.TIME_IN_FORCE_GTC, common_pb2.TIME_IN_FORCE_IOC
+# More refusals than this, in parts of all commands, are another flow than the one that is meant.
+REFUSED_MAX: Final = 0.03
 _LIMIT: Final = common_pb2.ORDER_KIND_LIMIT
 
 Int64Array = np.ndarray

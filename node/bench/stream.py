@@ -19,7 +19,7 @@ from cluster.journal import SqliteJournal
 from cluster.transport import TRANSPORTS
 from node.bench.feeder import PUBLISHERS, Fed, Orders, feed
 from node.bench.matching import kernel_ns
-from node.bench.mixed_flow import CASH_ATOMS, MARK_TICKS, STEP_ROWS, MixedFlow
+from node.bench.mixed_flow import CASH_ATOMS, MARK_TICKS, REFUSED_MAX, STEP_ROWS, MixedFlow
 from node.bench.peers import http_engine
 from node.bench.peers.environments import MATCHING_ENGINE, NoPeer
 from node.bench.program import Program, running
@@ -73,7 +73,7 @@ def _name(transport: str, validator: bool) -> str:
 def _fed(directory: Path, transport: str, validator: bool, seconds: float) -> Fed:
     with streaming_node(directory, transport, SHARDS[transport], validator) as program:
         fed = feed(orders_for(program, seconds=seconds))
-    assert fed.refused * 100 < fed.commands, f"{fed.refused} of {fed.commands} commands refused"
+    assert fed.refused <= REFUSED_MAX * fed.commands, f"{fed.refused} of {fed.commands} commands refused"
     return fed
 
 
@@ -110,7 +110,7 @@ def fund(client: Client, accounts: int) -> None:
 
 def _journal_per_s(directory: Path, repeats: int) -> float:
     """Orders a second that can be made durable, a frame of one step's bytes after the other."""
-    payload = os.urandom(len(MixedFlow(range(1, ACCOUNTS + 1)).place_orders(0).SerializeToString()))
+    payload = os.urandom(MixedFlow(range(1, ACCOUNTS + 1)).orders(0).nbytes)
     journal = SqliteJournal.open(directory / "stream-journal", holder="bench")
     try:
         epoch = journal.take_lease()

@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from actors.column_bytes import field_bytes, serialise
 from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import common_pb2
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
-from cluster.journal import GENESIS_TIP, JournalWriter, SqliteJournal, Tip
+from cluster.journal import GENESIS_TIP, Frame, JournalWriter, SqliteJournal, Tip
 from cluster.pipeline import run_block
 from cluster.placement import even
 from cluster.replica import drive
-from cluster.topology import pool_name, standing_actors
+from cluster.topology import standing_actors
 from cluster.transport.transport import Transport
 from node.genesis import genesis_batches
-from node.presets import TWILIGHT_VENUE, twilight_venue
+from node.presets import TWILIGHT_VENUE, VenueWithMarkets, twilight_venue
 
 START_MS = 1_760_000_400_000
 BLOCK_MS = 20
@@ -33,18 +34,18 @@ PUBLISHERS = (1, 2, 3)
 _REFUSED = common_pb2.OUTCOME_STATUS_REFUSED
 
 
-class World:
-    """One venue, one market, a pool; blocks are made as the node makes them: the append beside the execution."""
+class Chain:
+    """Blocks are made as the node makes them: sealed once, the append beside the execution."""
 
     def __init__(self, transport: Transport, shards: int, journal: SqliteJournal | None = None) -> None:
         self.transport = transport
         self.state = ChainState(even(shards))
-        self.blocks: list[cmd.BlockInput] = []
+        self.frames: list[Frame] = []
         self._journal = journal
         self._writer = JournalWriter(journal) if journal is not None else None
-        self._now_ms = START_MS
+        self.now_ms = START_MS
         self._keys = 0
-        for actor in (*standing_actors(shards), pool_name(TWILIGHT_VENUE)):
+        for actor in standing_actors(shards):
             transport.make(actor)
 
     def close(self) -> None:
@@ -52,46 +53,64 @@ class World:
         if self._writer is not None:
             self._writer.close()
 
-    def seal(self, batches: Sequence[cmd.CommandBatch] = (), after_ms: int = BLOCK_MS) -> BlockResult:
+    def seal(self, batches: Sequence[cmd.CommandBatch | bytes] = (), after_ms: int = BLOCK_MS) -> BlockResult:
         """One block, executed and, where there is a journal, durable."""
-        self._now_ms += after_ms
+        return self.run(self.frame(batches, after_ms))
+
+    def frame(self, batches: Sequence[cmd.CommandBatch | bytes] = (), after_ms: int = BLOCK_MS) -> Frame:
+        """The next block's frame; batches may be serialised already."""
+        self.now_ms += after_ms
         state = self.state
-        block = cmd.BlockInput(
-            height=state.height + 1,
-            block_time_ms=self._now_ms,
-            batches=batches,
-            previous_events_root=state.events_root,
-            previous_state_root=state.state_root,
-        )
-        self.blocks.append(block)
+        head = cmd.BlockInput(height=state.height + 1, block_time_ms=self.now_ms)
+        tail = cmd.BlockInput(previous_events_root=state.events_root, previous_state_root=state.state_root)
+        sealed = (batch if isinstance(batch, bytes) else serialise(batch) for batch in batches)
+        parts = (field_bytes(cmd.BlockInput, "batches", batch) for batch in sealed)
+        payload = b"".join((head.SerializeToString(), *parts, tail.SerializeToString()))
         epoch = self._journal.epoch if self._journal is not None else 1
         tip = Tip(state.height, state.frame_hash, epoch) if state.height else GENESIS_TIP
-        frame = tip.next_frame(epoch, block.SerializeToString(deterministic=True))
+        self.frames.append(tip.next_frame(epoch, payload))
+        return self.frames[-1]
+
+    def run(self, frame: Frame) -> BlockResult:
+        """Executes a frame, and appends it where there is a journal."""
         appended = self._writer.submit(frame) if self._writer is not None else None
-        result = drive(run_block(state, block, frame.hash, frame.epoch), self.transport)
+        block = cmd.BlockInput.FromString(frame.payload)
+        result = drive(run_block(self.state, block, frame.hash, frame.epoch), self.transport)
         if appended is not None:
             appended.result()
         return result
 
-    def batch(self, **body: Any) -> cmd.CommandBatch:
-        """A batch of one body under a new key."""
+    def batch(self, venue: int, **body: Any) -> cmd.CommandBatch:
+        """A batch of one body, or of none yet, under a new key."""
         self._keys += 1
         return cmd.CommandBatch(
             request_key=b"bench/%d" % self._keys,
-            expires_ms=self._now_ms + KEY_LIFE_MS,
-            venue=TWILIGHT_VENUE,
+            expires_ms=self.now_ms + KEY_LIFE_MS,
+            venue=venue,
             principal=PRINCIPAL,
             **body,
         )
 
+    def list_venues(self, venues: Sequence[VenueWithMarkets]) -> None:
+        """Lists venues and their markets in one block."""
+        accepted(self.seal(genesis_batches(list(venues), self.now_ms + KEY_LIFE_MS)))
+
+
+class World(Chain):
+    """Twilight with one market and a pool."""
+
+    def batch_here(self, **body: Any) -> cmd.CommandBatch:
+        """A batch of its venue."""
+        return self.batch(TWILIGHT_VENUE, **body)
+
     def ticks(self, price_ticks: int = PRICE_TICKS, ahead_ms: int = BLOCK_MS) -> cmd.CommandBatch:
         """The price of every publisher, published when the next block is sealed `ahead_ms` from now."""
-        return self.batch(
+        return self.batch_here(
             ticks=cmd.Ticks(
                 market=[1] * len(PUBLISHERS),
                 publisher=PUBLISHERS,
                 price_ticks=[price_ticks] * len(PUBLISHERS),
-                published_ms=[self._now_ms + ahead_ms] * len(PUBLISHERS),
+                published_ms=[self.now_ms + ahead_ms] * len(PUBLISHERS),
             )
         )
 
@@ -110,24 +129,24 @@ class World:
             leverage_hundredths=[leverage_hundredths] * count,
             limit_ticks=[0] * count,
         )
-        return self.batch(open_positions=columns)
+        return self.batch_here(open_positions=columns)
 
     def found(self) -> None:
         """Lists Twilight, publishes a price, fills the pool from account 1."""
-        listings = genesis_batches([twilight_venue()], self._now_ms + KEY_LIFE_MS)
-        accepted(self.seal([*listings, self.batch(open_accounts=cmd.OpenAccounts(count=1))]))
-        accepted(self.seal([self.batch(deposits=cmd.Deposits(account=[1], amount_atoms=[POOL_ATOMS]))]))
+        self.list_venues([twilight_venue()])
+        accepted(self.seal([self.batch_here(open_accounts=cmd.OpenAccounts(count=1))]))
+        accepted(self.seal([self.batch_here(deposits=cmd.Deposits(account=[1], amount_atoms=[POOL_ATOMS]))]))
         accepted(self.seal([self.ticks(ahead_ms=TICK_MS)], TICK_MS))
         moves = cmd.LiquidityDeposits(account=[1], amount_atoms=[POOL_ATOMS])
-        accepted(self.seal([self.batch(liquidity_deposits=moves)]))
+        accepted(self.seal([self.batch_here(liquidity_deposits=moves)]))
         self.seal()
 
     def people(self, count: int) -> list[int]:
         """Opens and funds accounts; their numbers."""
-        result = self.seal([self.batch(open_accounts=cmd.OpenAccounts(count=count))])
+        result = self.seal([self.batch_here(open_accounts=cmd.OpenAccounts(count=count))])
         numbers = list(accepted(result).outcomes.reference)
         deposits = cmd.Deposits(account=numbers, amount_atoms=[ACCOUNT_ATOMS] * count)
-        accepted(self.seal([self.batch(deposits=deposits)]))
+        accepted(self.seal([self.batch_here(deposits=deposits)]))
         return numbers
 
 

@@ -1,0 +1,133 @@
+"""Margin Trade to measure on: markets at one price, funded accounts, and the mixed flow in blocks of a step each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from google.protobuf.message import Message
+
+from actors.column_bytes import columns_bytes, field_bytes
+from breakwater.v1 import commands_pb2 as cmd
+from cluster.commit import BlockResult
+from cluster.journal import SqliteJournal
+from cluster.replica import take_cut
+from cluster.transport.transport import Transport
+from node.bench.mixed_flow import CASH_ATOMS, LAG, MARK_TICKS, REFUSED_MAX, STEP_ROWS, Int64Array, MixedFlow
+from node.bench.world import BLOCK_MS, Chain, accepted
+from node.margin_presets import MARGIN_TRADE_VENUE, PERP_SOURCES, SPOT_SOURCES, margin_trade_market, margin_trade_venue
+
+# Blocks from one price to the next: half a second.
+TICK_BLOCKS: Final = 25
+_ROWS: Final = 50_000
+_SOURCES: Final = tuple(publisher for publisher, _ in (*SPOT_SOURCES, *PERP_SOURCES))
+_LOTS: Final = 1_000
+
+
+class MarginWorld(Chain):
+    """Venues of Margin Trade with the same markets and accounts each; the steps of the flow go round them."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        shards: int,
+        journal: SqliteJournal | None = None,
+        markets: int = 1,
+        venues: int = 1,
+    ) -> None:
+        """Nothing is listed yet."""
+        super().__init__(transport, shards, journal)
+        self.markets = range(1, markets + 1)
+        self.venues = range(MARGIN_TRADE_VENUE, MARGIN_TRADE_VENUE + venues)
+        self.accounts = 0
+        self._flow: MixedFlow | None = None
+        self._references: dict[int, Int64Array] = {}
+        self._steps = 0
+
+    def found(self, accounts: int, rows: int = STEP_ROWS) -> None:
+        """Lists the venues, publishes prices, opens and funds accounts; then fills the books."""
+        listings = []
+        for venue in self.venues:
+            markets = [margin_trade_market(market, "BTC", venue) for market in self.markets]
+            for market in markets:
+                market.symbol = f"BTC-{market.market}"
+            listings.append((margin_trade_venue(venue, f"margin-{venue}"), markets))
+        self.list_venues(listings)
+        self.people(accounts)
+        self._flow = MixedFlow(range(1, accounts + 1), self.markets, rows)
+        for _ in range((LAG + 1) * len(self.venues)):
+            self.step()
+
+    def people(self, count: int) -> None:
+        """Opens and funds accounts on every venue."""
+        for venue in self.venues:
+            for first in range(self.accounts, self.accounts + count, _ROWS):
+                opened = min(_ROWS, self.accounts + count - first)
+                numbers = np.arange(first + 1, first + opened + 1)
+                deposits = np.stack([numbers, np.full(opened, CASH_ATOMS)])
+                accepted(self.seal([self.batch(venue, open_accounts=cmd.OpenAccounts(count=opened))]))
+                accepted(self.seal([self._columns(venue, "deposits", cmd.Deposits, deposits), *self._prices()]))
+        self.accounts += count
+
+    def positions(self, accounts: Sequence[int]) -> None:
+        """A position in the first market for each of these accounts: every other one sells to the next."""
+        for first in range(0, len(accounts), _ROWS):
+            some = np.asarray(accounts[first : first + _ROWS])
+            self.hold(some, np.full(some.size, self.markets[0]))
+        self.seal()
+
+    def hold(self, accounts: Int64Array, markets: Int64Array) -> None:
+        """Every other row sells in its market to the row behind it, which must be of the same market."""
+        count = accounts.size
+        side = np.where(np.arange(count) % 2 == 0, -1, 1)
+        words = MixedFlow([1], self.markets, rows=10).orders(0)
+        matrix = np.zeros((len(words), count), dtype=np.int64)
+        matrix[:6] = accounts, markets, side, words[3, 0], _LOTS, MARK_TICKS
+        for venue in self.venues:
+            accepted(self.seal([self._columns(venue, "place_orders", cmd.PlaceOrders, matrix), *self._prices()]))
+
+    def step(self) -> float:
+        """One block of the flow; the seconds from its sealed frame to its result."""
+        assert self._flow is not None, "found the world first"
+        turn, place = divmod(self._steps, len(self.venues))
+        venue = self.venues[place]
+        batches = [self._columns(venue, "place_orders", cmd.PlaceOrders, self._flow.orders(turn))]
+        if turn >= LAG:
+            references = self._references.pop(self._steps - LAG * len(self.venues))
+            cancels = self._flow.cancels(turn, references)
+            batches.append(self._columns(venue, "cancel_book_orders", cmd.CancelBookOrders, cancels))
+        if self._steps % TICK_BLOCKS == 0:
+            batches += self._prices()
+        frame = self.frame(batches)
+        begun_s = time.perf_counter()
+        result = self.run(frame)
+        taken_s = time.perf_counter() - begun_s
+        self._references[self._steps] = self._placed(result)
+        self._steps += 1
+        return taken_s
+
+    def cut(self) -> dict[str, bytes]:
+        """All actors at the end of the last block: a replica may go on from here."""
+        return take_cut(self.state, self.transport)
+
+    def _placed(self, result: BlockResult) -> Int64Array:
+        """Numbers of the orders of a step, whose batch is the first of its block."""
+        assert self._flow is not None
+        count = self._flow.orders(0).shape[1]
+        refused = int(np.count_nonzero(np.asarray(result.outcomes.refusal)))
+        assert refused <= REFUSED_MAX * count, f"{refused} commands of a step refused"
+        return np.asarray(result.outcomes.reference, dtype=np.int64)[:count]
+
+    def _columns(self, venue: int, body: str, kind: type[Message], matrix: Int64Array) -> bytes:
+        """A serialised batch, its columns copied whole."""
+        return self.batch(venue).SerializeToString() + field_bytes(cmd.CommandBatch, body, columns_bytes(kind, matrix))
+
+    def _prices(self) -> list[bytes]:
+        """The price of every source in every market of every venue, as of the next block."""
+        markets = np.repeat(np.array(self.markets), len(_SOURCES))
+        sources = np.tile(np.array(_SOURCES), len(self.markets))
+        prices, times = np.full(markets.size, MARK_TICKS), np.full(markets.size, self.now_ms + BLOCK_MS)
+        matrix = np.stack([markets, sources, prices, times])
+        return [self._columns(venue, "ticks", cmd.Ticks, matrix) for venue in self.venues]
