@@ -34,7 +34,6 @@ class VenueCommands:
             return self._commands
         key = frozenset(venues)
         if key not in self._parts:
-            fields = {field.name: getattr(self._commands, field.name) for field in self._commands.DESCRIPTOR.fields}
-            mine = {name: rows_of_venues(message, key) for name, message in fields.items()}
+            mine = {field.name: rows_of_venues(rows, key) for field, rows in self._commands.ListFields()}
             self._parts[key] = batches.ShardCommands(**mine)
         return self._parts[key]

@@ -139,9 +139,8 @@ class BlockRun:
 
     def _cut_commands(self) -> list[batches.ShardCommands]:
         parts = [batches.ShardCommands() for _ in range(self.state.shards)]
-        for field in batches.ShardCommands.DESCRIPTOR.fields:
-            split = self.split(getattr(self.sealed.commands, field.name))
-            for part, columns in zip(parts, split, strict=True):
+        for field, gathered in self.sealed.commands.ListFields():
+            for part, columns in zip(parts, self.split(gathered), strict=True):
                 if row_count(columns):
                     getattr(part, field.name).CopyFrom(columns)
         return parts

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
 from actors.columns import array, rows
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
 _MONEY = ("free_atoms", "held_atoms", "margin_atoms", "pending_atoms")
 _MICRO = 10**6
+# From so many rows on columns are compared whole.
+_MANY = 64
 
 
 class InvariantBroken(Exception):
@@ -132,8 +132,10 @@ def check_conservation(
 
 def _of_venue(message: batches.VenueSums | batches.Legs, venue: int, column: str) -> int:
     """Sum of a column over a venue's rows; Python ints, because sums of sums may leave 64 bits."""
-    mine = np.flatnonzero(array(message.venue) == venue)
-    return sum(array(getattr(message, column))[mine].tolist())
+    venues, values = message.venue, getattr(message, column)
+    if len(venues) < _MANY:
+        return sum(value for one, value in zip(venues, values, strict=True) if one == venue)
+    return sum(array(values)[array(venues) == venue].tolist())
 
 
 def _compare(venue: int, held: int, deposited: int, sums: batches.VenueSums) -> None:

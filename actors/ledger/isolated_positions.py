@@ -140,6 +140,8 @@ class IsolatedPositions:
         return self._keys_at(self._level_index(market, kind).scan(mark_ticks))
 
     def _keys_at(self, slots: np.ndarray) -> list[int]:
+        if not len(slots):
+            return []
         keys: list[int] = np.sort(self.table.index.keys_at(slots)).tolist()
         return keys
 

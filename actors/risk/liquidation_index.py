@@ -18,6 +18,8 @@ EMPTY_SHORT = 1 << 62
 
 Int64Array = NDArray[np.int64]
 
+_NO_SLOTS: Int64Array = np.empty(0, dtype=np.int64)
+
 
 class _Side:
     """One side's thresholds. `outermost` is the threshold that triggers first: the highest long, the lowest short."""
@@ -29,6 +31,7 @@ class _Side:
         self._triggers = triggers
         self._extremes: Int64Array = np.empty(0, dtype=np.int64)
         self._dirty: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
+        self._is_any_dirty = False
 
     def grow(self, zones: int) -> None:
         added = zones - self._extremes.size
@@ -39,6 +42,7 @@ class _Side:
     def put(self, slots: int | Int64Array, thresholds: int | Int64Array) -> None:
         self.thresholds[slots] = thresholds
         self._dirty[slots // ZONE_SLOTS] = True
+        self._is_any_dirty = True
 
     def scan(self, mark_ticks: int) -> Int64Array:
         self._rebuild_dirty_zones()
@@ -51,10 +55,11 @@ class _Side:
         return zones[rows] * ZONE_SLOTS + columns
 
     def _rebuild_dirty_zones(self) -> None:
-        dirty = np.flatnonzero(self._dirty)
-        if dirty.size:
+        if self._is_any_dirty:
+            dirty = np.flatnonzero(self._dirty)
             self._extremes[dirty] = self._outermost.reduce(self._by_zone()[dirty], axis=1)
             self._dirty[dirty] = False
+            self._is_any_dirty = False
 
     def _by_zone(self) -> Int64Array:
         return self.thresholds.reshape(-1, ZONE_SLOTS)
@@ -116,6 +121,8 @@ class LiquidationIndex:
     def scan(self, mark_ticks: int) -> Int64Array:
         """Slots whose trigger this mark meets, inclusive, in ascending order."""
         assert 0 < mark_ticks < PRICE_BOUND, f"mark out of bounds: {mark_ticks}"
+        if not self.capacity:
+            return _NO_SLOTS
         return np.sort(np.concatenate([self._long.scan(mark_ticks), self._short.scan(mark_ticks)]))
 
 
