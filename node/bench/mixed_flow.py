@@ -33,7 +33,7 @@ _LOTS: Final = (1_000, 4_000)
 _CROSSING_LOTS: Final = (1_000, 14_000)
 _GTC, _IOC = common_pb2.TIME_IN_FORCE_GTC, common_pb2.TIME_IN_FORCE_IOC
 # More refusals than this, in parts of all commands, are another flow than the one that is meant.
-REFUSED_MAX: Final = 0.03
+REFUSED_MAX: Final = 0.05
 _LIMIT: Final = common_pb2.ORDER_KIND_LIMIT
 
 Int64Array = np.ndarray
