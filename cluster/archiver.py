@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from actors.column_bytes import field_bytes, serialise
+from actors.columns import field_names, matrix
 from actors.sealing.batches import key_digest
 from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import batches_pb2 as batches
@@ -41,24 +43,27 @@ class CommittedBlock:
 
 
 def split_outcomes(result: BlockResult) -> list[answers.BatchOutcome]:
-    """The block's answers, batch by batch."""
-    names = [column.name for column in result.outcomes.DESCRIPTOR.fields]
-    columns = {name: list(getattr(result.outcomes, name)) for name in names}
+    """The block's answers, batch by batch. The columns are cut as bytes and read where they lie."""
+    told, names = matrix(result.outcomes), field_names(result.outcomes)
+    head = answers.BatchOutcome(height=result.height).SerializeToString()
     outcomes, start = [], 0
     for count in result.batch_rows:
-        rows = {name: column[start : start + count] for name, column in columns.items()}
-        outcomes.append(answers.BatchOutcome(height=result.height, **rows))
-        start += count
-    assert start == len(columns["command"]), f"{len(columns['command'])} answers for {start} commands"
+        end = start + count
+        cells = (column[start:end].tobytes() for column in told)
+        fields = [field_bytes(answers.BatchOutcome, name, data) for name, data in zip(names, cells, strict=True)]
+        outcomes.append(answers.BatchOutcome.FromString(b"".join((head, *fields))))
+        start = end
+    assert start == told.shape[1], f"{told.shape[1]} answers for {start} commands"
     return outcomes
 
 
 def write_block(archive: Archive, result: BlockResult, answered: Sequence[Answered]) -> bool:
     """Puts one block into the archive; False where it was there already."""
     kept = [
-        (key, body, outcome.SerializeToString())
+        (key, body, serialise(outcome))
         for key, body, outcome in answered
-        if refusals.REFUSAL_REQUEST_KEY_REUSED not in outcome.refusal  # the key's answer is the first one's
+        # The key's answer is the first one's. A batch that is refused whole says so in every row.
+        if not outcome.refusal or outcome.refusal[0] != refusals.REFUSAL_REQUEST_KEY_REUSED
     ]
     return archive.append_block(result.height, result.block_time_ms, result.header_bytes, result.events, kept)
 

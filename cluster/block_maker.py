@@ -82,13 +82,14 @@ class BlockMaker:
         """Whether it is unknown if the last block is in the journal: only `settle` may be called."""
         return self._attempt is not None
 
-    def make(self, block: commands.BlockInput, append_first: bool = False) -> list[Made]:
-        """Seals, appends and executes a block; a second one where commands were voided.
+    def make(self, payload: bytes, append_first: bool = False) -> list[Made]:
+        """Seals, appends and executes a block, given as its bytes; a second one where commands were voided.
 
         `append_first`: where the append is likely to fail, and to be rolled back. Raises Fenced; FrameNotAppended, then
         the block has no effect; OutcomeUnknown, then `settle` decides; BlockFailed, then no block can be made.
         """
-        frame = self._tip().next_frame(self._journal.epoch, block.SerializeToString(deterministic=True))
+        block = commands.BlockInput.FromString(payload)
+        frame = self._tip().next_frame(self._journal.epoch, payload)
         reached("node:sealed")
         appended = self._writer.submit(frame)
         if append_first and appended.exception() is not None:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
+from actors.column_bytes import serialise
+from actors.sealing.block_bytes import block_bytes
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
@@ -250,7 +252,7 @@ class Engine:
             return bool(chores)
         job = SealJob(order)
         if not job.answered_before(self.archiver, self.state):
-            self._block(job, job.request.block_time_ms, job.batches(), job.request.root)
+            self._block(job, job.request.block_time_ms, job.request.root)
         return True
 
     def _live_turn(self) -> bool:
@@ -275,7 +277,7 @@ class Engine:
             return False
         entries = self.sequencer.take_batches(self.settings.block_rows, _rows)
         block_time_ms = max(self._now_ms(), self.state.block_time_ms)
-        self._block(LiveJob(entries), block_time_ms, [entry.batch for entry in entries], False)
+        self._block(LiveJob(entries), block_time_ms, False)
         return True
 
     def _is_beat_due(self) -> bool:
@@ -284,21 +286,21 @@ class Engine:
 
     # --- one block ---
 
-    def _block(self, job: Job, block_time_ms: int, wanted: Sequence[commands.CommandBatch], root: bool) -> None:
+    def _block(self, job: Job, block_time_ms: int, root: bool) -> None:
         """Makes it and answers, or answers why there is none."""
         state, driver = self.state, self.settings.driver_mode
         reported = progress(self.validation, driver, state.validated_height, state.height + 1, block_time_ms)
         block = commands.BlockInput(
             height=state.height + 1,
             block_time_ms=block_time_ms,
-            batches=[*wanted, *reported],
             previous_events_root=state.events_root,
             previous_state_root=state.state_root,
             root=root,
         )
+        payload = block_bytes(block, [*job.batches(), *map(serialise, reported)])
         self._job = job
         try:
-            made = self._maker.make(block, append_first=bool(self._read_only))
+            made = self._maker.make(payload, append_first=bool(self._read_only))
         except FrameNotAppended as error:
             self._job = None
             self._no_room(job, error)

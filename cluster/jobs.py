@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from actors.column_bytes import serialise
 from actors.sealing.batches import key_digest
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import answers_pb2 as answers
-from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.archiver import Answered, Archiver
 from cluster.chain_state import ChainState
@@ -19,6 +19,9 @@ Outcomes = Sequence[answers.BatchOutcome]
 
 class Job(Protocol):
     """The block under way, for whoever waits for it."""
+
+    def batches(self) -> list[bytes]:
+        """What is in the block, serialised."""
 
     def answer(self, result: BlockResult, outcomes: Outcomes) -> list[Answered]:
         """The block is durable and executed: everybody has an answer; what the archive keeps of them."""
@@ -38,6 +41,10 @@ class LiveJob:
 
     def __init__(self, entries: Sequence[Waiting]) -> None:
         self._entries = entries
+
+    def batches(self) -> list[bytes]:
+        """What is in the block, serialised."""
+        return [entry.serialised for entry in self._entries]
 
     def answer(self, result: BlockResult, outcomes: Outcomes) -> list[Answered]:
         """See `Job`."""
@@ -69,9 +76,9 @@ class SealJob:
         self._order = order
         self.request = order.request
 
-    def batches(self) -> list[commands.CommandBatch]:
-        """What the driver wants in it."""
-        return list(self.request.batches)
+    def batches(self) -> list[bytes]:
+        """What the driver wants in it, serialised."""
+        return [serialise(batch) for batch in self.request.batches]
 
     def answered_before(self, archiver: Archiver, state: ChainState) -> bool:
         """Answers at once what was sealed before, in the words of then, or cannot be sealed."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from actors.column_bytes import serialise
 from actors.rulebooks.versions import newest
 from actors.sealing.batches import key_digest
 from breakwater.v1 import admin_pb2 as admin
@@ -24,9 +25,10 @@ from cluster.refused import Refused
 
 @dataclass(slots=True)
 class Waiting:
-    """A batch in the queue."""
+    """A batch in the queue; `serialised` is what goes into the journal."""
 
     batch: commands.CommandBatch
+    serialised: bytes
     key: bytes
     body_hash: bytes
     answer: "Future[answers.BatchOutcome]"
@@ -56,12 +58,17 @@ class Chore:
     give_up: Callable[[Exception], None]
 
 
-def body_hash(batch: commands.CommandBatch) -> bytes:
-    """Names what a batch asks for: all of it but its expiry, which the door may have filled in."""
-    copy = commands.CommandBatch()
-    copy.CopyFrom(batch)
-    copy.ClearField("expires_ms")
-    return blake3(copy.SerializeToString(deterministic=True)).digest()
+def body_hash(batch: commands.CommandBatch, serialised: bytes | None = None) -> bytes:
+    """Names what a batch asks for: all of it but its expiry, which the door may have filled in.
+
+    That is the second field of the message, so it is left out of the bytes.
+    """
+    data = memoryview(serialised if serialised is not None else serialise(batch))
+    begin = len(commands.CommandBatch(request_key=batch.request_key).SerializeToString())
+    end = begin + len(commands.CommandBatch(expires_ms=batch.expires_ms).SerializeToString())
+    hasher = blake3(data[:begin])
+    hasher.update(data[end:])
+    return hasher.digest()
 
 
 def _unknown_logic(batch: commands.CommandBatch) -> Refused | None:
@@ -118,7 +125,8 @@ class Sequencer:
 
     def submit(self, batch: commands.CommandBatch) -> "Future[answers.BatchOutcome]":
         """Queues a batch; the future is done when its block is durable and executed."""
-        key, body = key_digest(batch.principal, batch.request_key), body_hash(batch)
+        key, serialised = key_digest(batch.principal, batch.request_key), serialise(batch)
+        body = body_hash(batch, serialised)
         while True:
             answered = self._answered
             known = self._lookup(key)
@@ -128,15 +136,17 @@ class Sequencer:
                 waiting = self._in_flight.get(key)
                 if waiting is None and self._answered != answered:
                     continue  # somebody was answered since the look-up; it may have been this key
-                return waiting.join(body) if waiting else self._enqueue(batch, key, body)
+                return waiting.join(body) if waiting else self._enqueue(batch, serialised, key, body)
 
-    def _enqueue(self, batch: commands.CommandBatch, key: bytes, body: bytes) -> "Future[answers.BatchOutcome]":
+    def _enqueue(
+        self, batch: commands.CommandBatch, serialised: bytes, key: bytes, body: bytes
+    ) -> "Future[answers.BatchOutcome]":
         refused = self._closed or _unknown_logic(batch) or self.gate(batch)
         if refused is None and len(self._waiting) >= self._max_batches:
             refused = Refused(refusals.REFUSAL_RATE_LIMITED, self._max_batches, len(self._waiting))
         if refused is not None:
             return _failed(refused)
-        waiting = Waiting(batch, key, body, _uncancellable())
+        waiting = Waiting(batch, serialised, key, body, _uncancellable())
         self._waiting.append(waiting)
         self._in_flight[key] = waiting
         self.changed.notify_all()

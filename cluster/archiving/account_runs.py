@@ -47,11 +47,17 @@ class Run:
 
     def numbers(self, venue: int, account: int) -> np.ndarray:
         """The numbers of an account's events, ascending."""
-        at = bisect_left(range(len(self.keys)), (venue, account), key=lambda row: tuple(self.keys[row, :2].tolist()))
-        if at == len(self.keys) or self.keys[at, :2].tolist() != [venue, account]:
-            return np.zeros(0, dtype=np.int64)
-        begin = int(self.keys[at - 1, 2]) if at else 0
-        return self.entries[begin : int(self.keys[at, 2])].astype(np.int64) + self.first_event
+        return entries_of(Sorted(self.keys, self.entries), venue, account).astype(np.int64) + self.first_event
+
+
+def entries_of(part: Sorted, venue: int, account: int) -> np.ndarray:
+    """The entries of one key, none where there is no such key."""
+    keys, wanted = part.keys, (venue, account)
+    at = bisect_left(range(len(keys)), wanted, key=lambda row: tuple(keys[row, :2].tolist()))
+    if at == len(keys) or tuple(keys[at, :2].tolist()) != wanted:
+        return part.entries[:0]
+    begin = int(keys[at - 1, 2]) if at else 0
+    return part.entries[begin : int(keys[at, 2])]
 
 
 def sort_events(venue: np.ndarray, account: np.ndarray) -> Sorted:

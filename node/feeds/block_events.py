@@ -1,13 +1,16 @@
-"""One committed block as readers share it: decoded once, when the first of them looks, sorted by who it concerns."""
+"""One committed block as readers share it: an event is decoded once, when the first of them asks for it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from operator import attrgetter
 
+import numpy as np
+
+from actors.chain.numbered_events import EventFacts, NumberedEvents
+from actors.columns import among
 from breakwater.v1 import blocks_pb2, common_pb2, events_pb2
+from cluster.archiving.account_runs import Sorted, entries_of, sort_events
 
 # What a block decided about an account and the next one settles without a word of its own about it: a reading of the
 # account at the block lacks it.
@@ -29,13 +32,14 @@ class BlockEvents:
         self.height = height
         self.block_time_ms = block_time_ms
         self.header = header
-        self.raw_events = raw_events
+        self.raw_events = raw_events if isinstance(raw_events, NumberedEvents) else NumberedEvents.of(raw_events)
+        self._read_before: dict[int, events_pb2.Event] = {}
         self._marks = marks
 
-    @cached_property
+    @property
     def events(self) -> list[events_pb2.Event]:
         """All events in their order."""
-        return [events_pb2.Event.FromString(raw) for raw in self.raw_events]
+        return self._read(range(len(self.raw_events)))
 
     @cached_property
     def marks(self) -> list[common_pb2.Mark]:
@@ -43,25 +47,16 @@ class BlockEvents:
         return list(blocks_pb2.BlockHeader.FromString(self.header).marks) if self._marks is None else self._marks
 
     @cached_property
-    def _by_account(self) -> dict[tuple[int, int], list[events_pb2.Event]]:
-        found: dict[tuple[int, int], list[events_pb2.Event]] = defaultdict(list)
-        for event in self.events:
-            if event.account:
-                found[event.venue, event.account].append(event)
-        return found
+    def _facts(self) -> EventFacts:
+        return self.raw_events.facts()
 
     @cached_property
-    def _by_kind(self) -> dict[str, list[events_pb2.Event]]:
-        found: dict[str, list[events_pb2.Event]] = defaultdict(list)
-        for event in self.events:
-            kind = event.WhichOneof("body")
-            if kind is not None:
-                found[kind].append(event)
-        return found
+    def _by_account(self) -> Sorted:
+        return sort_events(self._facts.venue, self._facts.account)
 
     def of_account(self, venue: int, account: int) -> list[events_pb2.Event]:
         """Events of one account."""
-        return self._by_account.get((venue, account), [])
+        return self._read(entries_of(self._by_account, venue, account).tolist())
 
     def unsettled_of_account(self, venue: int, account: int) -> list[events_pb2.Event]:
         """Events of one account that its state at the end of this block does not show yet."""
@@ -73,10 +68,25 @@ class BlockEvents:
         ]
 
     def of_kinds(self, kinds: Iterable[str], venue: int, market: int = 0) -> list[events_pb2.Event]:
-        """Events of some kinds in a venue and a market of it (0: in all), in their order."""
-        found = [event for kind in kinds for event in self.of_kind(kind, venue) if market in (0, event.market)]
-        return sorted(found, key=attrgetter("index"))
+        """Events of some kinds in a venue (0: in all) and a market of it (0: in all), in their order."""
+        facts, fields = self._facts, events_pb2.Event.DESCRIPTOR.fields_by_name
+        wanted = among(facts.kind, [fields[kind].number for kind in kinds])
+        if venue:
+            wanted &= facts.venue == venue
+        if market:
+            wanted &= facts.market == market
+        return self._read(np.flatnonzero(wanted).tolist())
 
     def of_kind(self, kind: str, venue: int) -> list[events_pb2.Event]:
         """Events of one kind in a venue; venue 0 stands for all."""
-        return [event for event in self._by_kind.get(kind, []) if venue in (0, event.venue)]
+        return self.of_kinds((kind,), venue)
+
+    def _read(self, places: Iterable[int]) -> list[events_pb2.Event]:
+        return [self._event(place) for place in places]
+
+    def _event(self, place: int) -> events_pb2.Event:
+        """One event, read once whoever asks."""
+        event = self._read_before.get(place)
+        if event is None:
+            event = self._read_before[place] = events_pb2.Event.FromString(self.raw_events[place])
+        return event

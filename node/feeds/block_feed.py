@@ -168,7 +168,7 @@ def _read(archive: Archive, first: int, last: int) -> list[BlockEvents]:
             header.height,
             header.block_time_ms,
             header.header,
-            [event.bytes for event in archive.events(header.height)],
+            archive.block_events(header.height),
             None,
         )
         for header in archive.headers(first, last)

@@ -60,10 +60,8 @@ class BlockService(block_service_pb2_grpc.BlockServiceServicer):
         """All events of a block; raises NOT_FOUND."""
         height = await self._archived(request.height)
         await asyncio.to_thread(self._header, height)
-        events = await asyncio.to_thread(self._door.host.archive.events, height)
-        return block_service_pb2.ListEventsResponse(
-            events=[events_pb2.Event.FromString(event.bytes) for event in events]
-        )
+        events = await asyncio.to_thread(self._door.host.archive.block_events, height)
+        return block_service_pb2.ListEventsResponse(events=[events_pb2.Event.FromString(event) for event in events])
 
     async def StreamEvents(
         self, request: block_service_pb2.StreamEventsRequest, context: Any
@@ -107,7 +105,7 @@ class BlockService(block_service_pb2_grpc.BlockServiceServicer):
     def _receipt(self, height: int, index: int) -> blocks_pb2.Receipt:
         header = self._header(height)
         archive = self._door.host.archive
-        events = [event.bytes for event in archive.events(height)]
+        events = archive.block_events(height)
         if index >= len(events):
             raise Refused(refusals_pb2.REFUSAL_NOT_FOUND, len(events), index, "index")
         if not header.signature:

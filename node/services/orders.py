@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
+from actors.column_bytes import field_bytes, serialise
 from breakwater.v1 import (
     answers_pb2,
     batches_pb2,
@@ -100,8 +101,11 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
 
     async def StreamOrders(
         self, request_iterator: AsyncIterator[orders_pb2.StreamOrdersRequest], context: Any
-    ) -> AsyncIterator[orders_pb2.StreamOrdersResponse]:
-        """Sequences batches of columns as they come, and cancels on disconnect where the first message asks for it."""
+    ) -> AsyncIterator[bytes]:
+        """Sequences batches of columns as they come, and cancels on disconnect where the first message asks for it.
+
+        The responses are serialised: their columns are long.
+        """
         stream = BatchStream(self._door, self._sequence, self._door.config.limits.order_batches_in_flight)
         left = _Left()
         sequence = 0
@@ -109,7 +113,8 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
             async with aclosing(stream.answers(self._batches(request_iterator, left))) as outcomes:
                 async for outcome in outcomes:
                     sequence += 1
-                    yield orders_pb2.StreamOrdersResponse(sequence=sequence, outcome=outcome)
+                    head = orders_pb2.StreamOrdersResponse(sequence=sequence).SerializeToString()
+                    yield head + field_bytes(orders_pb2.StreamOrdersResponse, "outcome", serialise(outcome))
         finally:
             if left.accounts:
                 self._door.begin(self._cancel_all(left, stream))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from actors.column_bytes import field_bytes, serialise
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, refusals_pb2, trading_pb2, trading_pb2_grpc
 from node.guards import decimals, numbers
 from node.guards.auth import current_caller
@@ -91,11 +92,13 @@ class TradingService(trading_pb2_grpc.TradingServiceServicer):
         outcome = await self._door.command(request.request_key, request.venue, cancel_all_after=body)
         return trading_pb2.CancelAllAfterResponse(outcome=outcome)
 
-    async def SubmitBatch(
-        self, request: trading_pb2.SubmitBatchRequest, context: Any
-    ) -> trading_pb2.SubmitBatchResponse:
-        """Any batch of columns the caller's roles allow; refusals of single rows are in the answer's columns."""
-        return trading_pb2.SubmitBatchResponse(outcome=await self._door.submit(request.batch))
+    async def SubmitBatch(self, request: trading_pb2.SubmitBatchRequest, context: Any) -> bytes:
+        """Any batch of columns the caller's roles allow; refusals of single rows are in the answer's columns.
+
+        The response is serialised: its columns may be long.
+        """
+        outcome = await self._door.submit(request.batch)
+        return field_bytes(trading_pb2.SubmitBatchResponse, "outcome", serialise(outcome))
 
     def _limit_ticks(self, request: trading_pb2.OpenPositionRequest, kind: int) -> int:
         if kind == _MARKET:
