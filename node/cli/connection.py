@@ -23,10 +23,6 @@ PERENNIAL_VENUE = 4
 # How long a client command waits for its node, seconds.
 TIMEOUT_NAME = "BREAKWATER_TIMEOUT_S"
 TIMEOUT_S = 5.0
-# PEM files for gateways that speak TLS: whom to trust, and what to show where they ask for it.
-TLS_CA_NAME = "BREAKWATER_TLS_CA"
-TLS_CERT_NAME = "BREAKWATER_TLS_CERT"
-TLS_KEY_NAME = "BREAKWATER_TLS_KEY"
 
 AddressOption = Annotated[
     str | None,
@@ -78,15 +74,12 @@ def addresses(text: str) -> list[str]:
 
 def tls_credentials() -> Any:
     """What a client of a gateway that speaks TLS trusts and shows: PEM files named in the environment; else None."""
-    named = {name: os.environ.get(name, "") for name in (TLS_CA_NAME, TLS_CERT_NAME, TLS_KEY_NAME)}
-    if not any(named.values()):
-        return None
-    if bool(named[TLS_CERT_NAME]) != bool(named[TLS_KEY_NAME]):
-        raise Refusal(f"{TLS_CERT_NAME} and {TLS_KEY_NAME} go together", EXIT_USAGE)
-    import grpc
+    from node.client.tls import credentials
 
-    pem = {name: Path(path).read_bytes() if path else None for name, path in named.items()}
-    return grpc.ssl_channel_credentials(pem[TLS_CA_NAME], pem[TLS_KEY_NAME], pem[TLS_CERT_NAME])
+    try:
+        return credentials(os.environ)
+    except ValueError as error:
+        raise Refusal(str(error), EXIT_USAGE) from error
 
 
 def _timeout_s() -> float:

@@ -12,6 +12,7 @@ from node.cli import (
     gatewaying,
     health,
     keeping,
+    loading,
     margins,
     ordering,
     publishing,
@@ -55,6 +56,7 @@ app.command("verify-backup")(backing_up.verify_backup)
 app.command()(keeping.prune)
 app.command()(keeping.export)
 app.command()(publishing.publish)
+app.command()(loading.load)
 app.command()(trading.deposit)
 app.command("open")(trading.open_)
 app.command()(trading.close)

@@ -127,7 +127,7 @@ def test_every_runnable_fence_is_run_somewhere() -> None:
         (page.name, match["language"]) for page in PAGES for match in _FENCE.finditer(page.read_text()) if match["mark"]
     }
     pages = ("api.md", "operating.md", "logic-versions.md")
-    consoles = ("README.md", "operating.md")
+    consoles = ("README.md", "operating.md", "load.md")
     assert marked == {*((page, "console") for page in consoles), *((page, "python") for page in pages)}
 
 

@@ -45,7 +45,7 @@ def test_columns_that_are_no_rows_of_the_body_are_refused() -> None:
 @given(st.integers(0, 2**40), st.lists(NUMBERS, min_size=1, max_size=30))
 def test_an_answer_is_read_as_its_message_is(height: int, numbers: list[int]) -> None:
     names = [field.name for field in answers_pb2.BatchOutcome.DESCRIPTOR.fields if field.is_repeated]
-    outcome = answers_pb2.BatchOutcome(height=height, **{name: numbers for name in names})
+    outcome = answers_pb2.BatchOutcome(height=height, **dict.fromkeys(names, numbers))
     streamed = orders_pb2.StreamOrdersResponse(sequence=7, outcome=outcome).SerializeToString()
     submitted = trading_pb2.SubmitBatchResponse(outcome=outcome).SerializeToString()
     answers = (column_bytes.stream_answer(streamed), column_bytes.submit_answer(submitted))
