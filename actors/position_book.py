@@ -44,6 +44,8 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import snapshots_pb2 as snapshots
 
+Phases = IsolatedPhases | CrossPhases | RatioPhases | VersionedPhases
+
 
 class PositionBook(Actor):
     """The shard that owns these buckets. `scalar`: by the scalar rulebook throughout, as a validator runs it."""
@@ -72,29 +74,25 @@ class PositionBook(Actor):
             self._log.keep()
         self._change_parameters(call.changes)
         commands = VenueCommands(call.commands, self._venues())
-        isolated = IsolatedPhases(self._isolated, call, commands, reply)
-        cross = CrossPhases(self._cross, call, commands, reply)
-        ratio = RatioPhases(self._ratio, call, commands, reply)
-        versioned = VersionedPhases(self._versioned, call, commands, reply)
+        parts = self._phases(call, commands, reply)
         for phase in phases:
             if phase == batches.SHARD_PHASE_DROP:
                 self._log.roll_back()
-            for part in (isolated, cross, ratio, versioned):
+            for part in parts:
                 part.run(phase, sink, answers)
         is_below = row_count(reply.candidates) > 0
         if batches.SHARD_PHASE_PAY_OUT in phases and not (call.speculative and is_below):
             # Undone by a later DROP, kept by the next block's SETTLE.
             self._log.open()
-            isolated.stage(staged, staged_answers)
-            cross.stage(staged, staged_answers)
-            ratio.stage(phases, staged, staged_answers)
-            versioned.stage(staged, staged_answers)
+            for part in parts:
+                part.stage(phases, staged, staged_answers)
         elif batches.SHARD_PHASE_TAKE_OVER in phases:
             # The second call of a block with takeovers; what the first staged stays open.
-            ratio.stage(phases, staged, staged_answers)
-        cross.finish()
-        ratio.finish()
-        versioned.finish()
+            for part in parts:
+                if isinstance(part, RatioPhases):
+                    part.stage(phases, staged, staged_answers)
+        for part in parts:
+            part.finish()
         sink.put(reply.events)
         answers.put(reply.outcomes)
         staged.put(reply.staged_events)
@@ -106,6 +104,19 @@ class PositionBook(Actor):
             for bucket, digest in self._digests.changed(books).items():
                 add_row(reply.digests, bucket, digest)
         return reply
+
+    def _phases(self, call: Any, commands: VenueCommands, reply: batches.ShardReply) -> list[Phases]:
+        """A part for every kind of book there is one of, in the order of `docs/block.md`."""
+        parts: list[Phases] = []
+        if self._isolated:
+            parts.append(IsolatedPhases(self._isolated, call, commands, reply))
+        if self._cross:
+            parts.append(CrossPhases(self._cross, call, commands, reply))
+        if self._ratio:
+            parts.append(RatioPhases(self._ratio, call, commands, reply))
+        if self._versioned:
+            parts.append(VersionedPhases(self._versioned, call, commands, reply))
+        return parts
 
     def _books(self) -> dict[int, IsolatedBook | CrossBook | RatioBook | VersionedBook]:
         return {**self._isolated, **self._cross, **self._ratio, **self._versioned}

@@ -81,8 +81,9 @@ class EventSink:
         self._keys.add_columns(keys)
 
     def put(self, target: batches.PendingEvents) -> None:
-        """Appends what was collected to a message."""
-        target.MergeFromString(self._serialised())
+        """Appends what was collected to a message; without events it is left as it is."""
+        if len(self._keys):
+            target.MergeFromString(self._serialised())
 
     def message(self) -> batches.PendingEvents:
         """What was collected."""

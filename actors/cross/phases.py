@@ -1,5 +1,7 @@
 """What one call of a shard does on its Margin Trade books, phase by phase."""
 
+from collections.abc import Collection
+
 from actors.columns import RowGatherer, add_row
 from actors.cross.admit import admit
 from actors.cross.book import CrossBook
@@ -81,7 +83,7 @@ class CrossPhases:
         candidates.put(self._reply.candidates)
         caps.put(self._reply.caps)
 
-    def stage(self, sink: EventSink, answers: AnswerSink) -> None:
+    def stage(self, phases: Collection[int], sink: EventSink, answers: AnswerSink) -> None:
         """PAY_OUT and ADMIT."""
         ops, caps = RowGatherer(batches.OrderOps), RowGatherer(batches.PositionCaps)
         liquidity = RowGatherer(batches.LiquidityOps)

@@ -1,5 +1,7 @@
 """What one call of a shard does on its Twilight books, phase by phase."""
 
+from collections.abc import Collection
+
 from actors.columns import RowGatherer
 from actors.isolated.admit import Admission
 from actors.isolated.book import IsolatedBook
@@ -13,7 +15,7 @@ from breakwater.v1 import batches_pb2 as batches
 
 
 class IsolatedPhases:
-    """The books of a shard and the reply of one call, which the phases fill."""
+    """The books of a shard and the reply of one call, which the phases fill; `finish` closes it."""
 
     def __init__(
         self,
@@ -47,7 +49,7 @@ class IsolatedPhases:
                 scan(self._books[venue], candidates)
             candidates.put(self._reply.candidates)
 
-    def stage(self, sink: EventSink, answers: AnswerSink) -> None:
+    def stage(self, phases: Collection[int], sink: EventSink, answers: AnswerSink) -> None:
         """PAY_OUT and ADMIT."""
         commands, height = self._commands.of(self._books), self._call.header.height
         pay_out_free(self._books, height, commands.withdrawals, sink, answers)
@@ -56,3 +58,6 @@ class IsolatedPhases:
         admission.closes.put(self._reply.closes)
         admission.opens.put(self._reply.opens)
         admission.liquidity.put(self._reply.liquidity)
+
+    def finish(self) -> None:
+        """Nothing is gathered over several phases."""

@@ -1,5 +1,7 @@
 """What one call of a shard does on its Perennial books, phase by phase."""
 
+from collections.abc import Collection
+
 from actors.columns import RowGatherer, add_row
 from actors.ledger.account_commands import take_account_commands
 from actors.ledger.payout import pay_out_free
@@ -45,7 +47,7 @@ class VersionedPhases:
             settle_version_legs(book, legs, self._call.versions, debts, sink)
         debts.put(self._reply.version_debts)
 
-    def stage(self, sink: EventSink, answers: AnswerSink) -> None:
+    def stage(self, phases: Collection[int], sink: EventSink, answers: AnswerSink) -> None:
         """PAY_OUT and ADMIT."""
         ops = RowGatherer(batches.VersionOps)
         for venue in sorted(self._books):

@@ -126,7 +126,7 @@ class Shard:
             work.run(phase, sink, answers)
         if staged:
             self.log.open()
-            work.stage(sink, answers)
+            work.stage((batches.SHARD_PHASE_PAY_OUT, batches.SHARD_PHASE_ADMIT), sink, answers)
         work.finish()
         told, given = sink.message(), answers.message()
         keys = zip(told.phase, told.a, told.b, told.c, strict=True)
