@@ -1,4 +1,4 @@
-"""Blocks on the node's own actors: a quiet one, a busy one, a crash in one tick; over Ray and in one process."""
+"""Blocks on the node's own actors: a quiet one, a busy one, a crash in one tick; over every transport."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from breakwater.v1 import batches_pb2, events_pb2
 from cluster.journal import SqliteJournal
-from cluster.topology import is_shard, pool_name, shard_name
+from cluster.topology import pool_name, shard_name
+from cluster.transport import ON_RAY
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Call, Transport
 from node.bench.table import Row
@@ -19,10 +18,9 @@ from node.bench.timing import percentile, times_ms
 from node.bench.world import PRICE_TICKS, TICK_MS, World, accepted
 from node.presets import TWILIGHT_VENUE
 
-SHARDS = 2
-QUIET_REACH_MS = 6.0
+SHARDS = 4
+QUIET_REACH_MS = {"ray": 6.0, "lane": 1.5}
 CRASH_REACH_S = 1.0
-MEMORY_REACH_BYTES = 400.0
 CRASH_ACCOUNTS = 10_000
 QUICK_CRASH_ACCOUNTS = 2_000
 BUSY_OPENS = 1_000
@@ -31,26 +29,25 @@ _CRASH_TICKS = PRICE_TICKS * 9 // 10
 
 
 def rows(directory: Path, quick: bool) -> Iterator[Row]:
-    """First in one process, then over an embedded Ray."""
+    """First in one process, then over each transport on an embedded Ray."""
     with _world(directory / "inline", InlineTransport(SHARDS)) as world:
         yield from _rows_of(world, "inline", quick, None)
-    with ray_transport() as transport:
-        with _world(directory / "ray", transport) as world:
-            yield from _rows_of(world, "ray", quick, fan_outs_ms(world, 40 if quick else 200))
-        with _world(directory / "memory", transport) as world:
-            yield memory_row(world, 2_000 if quick else 20_000)
+    for name in ON_RAY:
+        with transport_on_ray(name, SHARDS) as transport, _world(directory / name, transport) as world:
+            yield from _rows_of(world, name, quick, fan_outs_ms(world, 40 if quick else 200))
 
 
 @contextmanager
-def ray_transport() -> Iterator[Transport]:
-    """An embedded Ray that ends with the block."""
+def transport_on_ray(name: str, shards: int) -> Iterator[Transport]:
+    """`ray` or `lane` on an embedded Ray that ends with the block."""
     from cluster.launch import start_ray, stop_ray
 
     start_ray(None)
     try:
+        from cluster.transport.lane import LaneTransport
         from cluster.transport.ray import RayTransport
 
-        transport = RayTransport(SHARDS)
+        transport = (LaneTransport if name == "lane" else RayTransport)(shards)
         yield transport
         transport.close()
     finally:
@@ -76,8 +73,8 @@ def _rows_of(world: World, name: str, quick: bool, bare_ms: list[float] | None) 
     world.seal()
     quiet = times_ms(lambda: world.seal([world.ticks()]), 60 if quick else 400, warm=20)
     for percent in (50, 99):
-        reach = QUIET_REACH_MS if bare_ms is not None and percent == 50 else None
-        peer = f"3 bare Ray fan-outs, p{percent}" if bare_ms is not None else None
+        reach = QUIET_REACH_MS.get(name) if percent == 50 else None
+        peer = f"3 bare fan-outs over {name}, p{percent}" if bare_ms is not None else None
         value = percentile(bare_ms, percent) if bare_ms is not None else None
         title = f"quiet block, {name}, {SHARDS} shards, p{percent}"
         yield Row(title, percentile(quiet, percent), "ms", reach, peer, value)
@@ -101,7 +98,7 @@ def fan_outs_ms(world: World, repeats: int) -> list[float]:
 
 def crash_row(world: World, name: str, accounts: int) -> Row:
     """Seconds of the one block whose tick takes every one of these accounts below maintenance."""
-    _populate(world, accounts, _FULL_LEVERAGE, longs_only=True)
+    populate(world, accounts, _FULL_LEVERAGE, longs_only=True)
     tick = world.ticks(_CRASH_TICKS, TICK_MS)
     begun_s = time.perf_counter()
     result = world.seal([tick], TICK_MS)
@@ -111,18 +108,7 @@ def crash_row(world: World, name: str, accounts: int) -> Row:
     return Row(f"{liquidated:,} positions liquidated by one tick, {name}", taken_s, "s", CRASH_REACH_S)
 
 
-def memory_row(world: World, accounts: int) -> Row:
-    """Resident bytes the shards' processes grow by for each further account with one position."""
-    pids = [pid for name, pid in world.transport.pids().items() if is_shard(name)]
-    _populate(world, accounts // 4)
-    before = sum(psutil.Process(pid).memory_info().rss for pid in pids)
-    _populate(world, accounts)
-    after = sum(psutil.Process(pid).memory_info().rss for pid in pids)
-    title = f"memory of the shards for a further account with a position, over {accounts:,}"
-    return Row(title, (after - before) / accounts, "bytes", MEMORY_REACH_BYTES)
-
-
-def _populate(world: World, accounts: int, leverage_hundredths: int = 200, longs_only: bool = False) -> None:
+def populate(world: World, accounts: int, leverage_hundredths: int = 200, longs_only: bool = False) -> None:
     """New accounts with a position each."""
     for start in range(0, accounts, BUSY_OPENS):
         people = world.people(min(BUSY_OPENS, accounts - start))

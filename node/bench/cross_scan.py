@@ -90,7 +90,7 @@ def _markets(move_ticks: int, extra: int = 0) -> MarketColumns:
 def _scan(zones: SlackZones, book: _Accounts, after_each_other: Iterable[MarketColumns]) -> None:
     for markets in after_each_other:
         found = zones.scan(book.cash, book.positions, markets, _nobody)
-        assert not found, f"{len(found)} accounts are below, the book was made so that none is"
+        assert len(found) == 0, f"{len(found)} accounts are below, the book was made so that none is"
 
 
 def _nobody(slots: Int64Array) -> tuple[Int64Array, Int64Array]:

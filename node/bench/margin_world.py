@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from google.protobuf.message import Message
 
 from actors.column_bytes import columns_bytes, field_bytes
+from actors.columns import field_names
 from breakwater.v1 import commands_pb2 as cmd
+from breakwater.v1 import common_pb2
 from cluster.commit import BlockResult
 from cluster.journal import SqliteJournal
 from cluster.replica import take_cut
@@ -47,7 +48,15 @@ class MarginWorld(Chain):
         self._steps = 0
 
     def found(self, accounts: int, rows: int = STEP_ROWS) -> None:
-        """Lists the venues, publishes prices, opens and funds accounts; then fills the books."""
+        """Lists the venues, publishes prices, opens accounts with a position each; then fills the books."""
+        self.list_markets()
+        self.people_with_positions(accounts)
+        self._flow = MixedFlow(range(1, accounts + 1), self.markets, rows)
+        for _ in range((LAG + 1) * len(self.venues)):
+            self.step()
+
+    def list_markets(self) -> None:
+        """Lists the venues with their markets."""
         listings = []
         for venue in self.venues:
             markets = [margin_trade_market(market, "BTC", venue) for market in self.markets]
@@ -55,10 +64,6 @@ class MarginWorld(Chain):
                 market.symbol = f"BTC-{market.market}"
             listings.append((margin_trade_venue(venue, f"margin-{venue}"), markets))
         self.list_venues(listings)
-        self.people(accounts)
-        self._flow = MixedFlow(range(1, accounts + 1), self.markets, rows)
-        for _ in range((LAG + 1) * len(self.venues)):
-            self.step()
 
     def people(self, count: int) -> None:
         """Opens and funds accounts on every venue."""
@@ -71,20 +76,21 @@ class MarginWorld(Chain):
                 accepted(self.seal([self._columns(venue, "deposits", cmd.Deposits, deposits), *self._prices()]))
         self.accounts += count
 
-    def positions(self, accounts: Sequence[int]) -> None:
-        """A position in the first market for each of these accounts: every other one sells to the next."""
-        for first in range(0, len(accounts), _ROWS):
-            some = np.asarray(accounts[first : first + _ROWS])
-            self.hold(some, np.full(some.size, self.markets[0]))
+    def people_with_positions(self, count: int) -> None:
+        """New accounts on every venue, funded, each with a position in the first market: every other one sells."""
+        first = self.accounts + 1
+        self.people(count)
+        for start in range(first, first + count, _ROWS):
+            numbers = np.arange(start, min(start + _ROWS, first + count))
+            self.hold(numbers, np.full(numbers.size, self.markets[0]))
         self.seal()
 
     def hold(self, accounts: Int64Array, markets: Int64Array) -> None:
         """Every other row sells in its market to the row behind it, which must be of the same market."""
-        count = accounts.size
-        side = np.where(np.arange(count) % 2 == 0, -1, 1)
-        words = MixedFlow([1], self.markets, rows=10).orders(0)
-        matrix = np.zeros((len(words), count), dtype=np.int64)
-        matrix[:6] = accounts, markets, side, words[3, 0], _LOTS, MARK_TICKS
+        matrix = np.zeros((len(field_names(cmd.PlaceOrders)), accounts.size), dtype=np.int64)
+        matrix[:2] = accounts, markets
+        matrix[2] = np.where(np.arange(accounts.size) % 2 == 0, -1, 1)
+        matrix[3:6] = np.array([[common_pb2.ORDER_KIND_LIMIT], [_LOTS], [MARK_TICKS]])
         for venue in self.venues:
             accepted(self.seal([self._columns(venue, "place_orders", cmd.PlaceOrders, matrix), *self._prices()]))
 

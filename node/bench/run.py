@@ -7,7 +7,19 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from node.bench import api, blocks, cross_scan, crowd, journal_append, matching, replay_speed, scan, stream
+from node.bench import (
+    api,
+    blocks,
+    cross_scan,
+    crowd,
+    journal_append,
+    many_accounts,
+    matching,
+    memory,
+    replay_speed,
+    scan,
+    stream,
+)
 from node.bench.table import Row
 
 # What a piece of this name measures, given a folder of its own and whether to be quick.
@@ -19,7 +31,9 @@ PIECES: Final[dict[str, Callable[[Path, bool], Iterator[Row]]]] = {
     "crowd": lambda _, quick: crowd.rows(quick),
     "journal": journal_append.rows,
     "replay": lambda _, quick: replay_speed.rows(quick),
+    "accounts": lambda _, quick: many_accounts.rows(quick),
     "blocks": blocks.rows,
+    "memory": memory.rows,
     "api": api.rows,
 }
 

@@ -9,8 +9,9 @@ import pytest
 from breakwater.v1 import common_pb2
 from cluster.replica import read_accounts
 from cluster.transport.inline import InlineTransport
-from node.bench import blocks, cross_scan, journal_append, replay_speed, scan
+from node.bench import blocks, cross_scan, journal_append, many_accounts, memory, replay_speed, scan
 from node.bench.load import run_load
+from node.bench.margin_world import MarginWorld
 from node.bench.world import ACCOUNT_ATOMS, MARGIN_ATOMS, World, accepted
 from node.presets import TWILIGHT_VENUE
 
@@ -85,6 +86,30 @@ def test_replay_is_measured_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert kernels.reach == 1_000_000
     assert scalar.reference_value == kernels.value == peer.value
     assert peer.ratio is None
+
+
+def test_many_accounts_are_compared_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many_accounts, "FEW", 100)
+    row = many_accounts.many_row(300, blocks=2, step_rows=1_000)
+    assert (row.name, row.unit) == ("throughput with 300 accounts, a state root every second", "orders/s")
+    assert row.reference_value is not None
+    assert row.reach == row.reference_value * 0.8
+
+
+def test_everybody_of_a_margin_world_has_a_position() -> None:
+    world = MarginWorld(InlineTransport(2), 2, venues=2)
+    world.list_markets()
+    world.people_with_positions(6)
+    for venue in world.venues:
+        views = read_accounts(world.transport, world.state, venue, range(1, 7)).accounts
+        assert [view.cross.positions[0].lots for view in views] == [-1_000, 1_000] * 3
+
+
+def test_memory_is_what_processes_grow_by() -> None:
+    held = []
+    row = memory.growth_row("air", InlineTransport(2), lambda count: held.append(b"x" * 1_000 * count), 100_000)
+    assert row.name == "memory of the shards for a further account with a position on air, over 100,000"
+    assert row.value == pytest.approx(2_000, rel=0.2)  # both shards are this process
 
 
 def test_load_keeps_so_many_in_flight() -> None:
