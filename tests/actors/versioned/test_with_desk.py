@@ -96,7 +96,7 @@ class Venue:
                 debts = reply.version_debts
             log.roll_back()
             log.open()
-            work.stage(sink, answers)
+            work.stage((batches.SHARD_PHASE_PAY_OUT, batches.SHARD_PHASE_ADMIT), sink, answers)
             work.finish()
         reply.version_debts.CopyFrom(debts)
         told = sink.message()
