@@ -6,6 +6,7 @@ import numpy as np
 
 from actors.columns import among
 from actors.cross.health import Health, health
+from actors.cross.margin_zones import MarginZones
 from actors.ledger.account_images import (
     DigestedRows,
     RowsOfAccounts,
@@ -52,6 +53,9 @@ class CrossBook(OrderedBook):
         # Accounts whose cash or positions changed since the last scan, and what that scan found out about the others.
         self.unscanned = AccountMarks()
         self.zones = SlackZones()
+        # The same for margins, which change with orders too.
+        self.touched.follow()
+        self.margin_zones = MarginZones()
         self.positions = CrossPositions(log, self.money, self.accounts.table)
         self.ladder = Table(LADDER_COLUMNS, log)
         self.tiers: dict[int, Tiers] = {}

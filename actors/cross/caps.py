@@ -7,72 +7,84 @@ fails margin only what reduces its position, of the others that much for their r
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from actors.columns import RowGatherer
 from actors.cross.book import CrossBook
 from actors.cross.holds import free_margin_atoms, margin_terms
+from actors.cross.margin_kernel import term_cells
+from actors.cross.margin_look import look
+from actors.cross.margin_zones import Found, Looked
+from actors.ledger.account_marks import ascending
+from actors.ledger.row_chains import rows_of_owners
 from actors.orders import caps as caps_of
-from actors.units import E9
+from actors.orders.check_kernel import MARK, MOST_LOTS, RULES, K
+from actors.units import TOTAL_BOUND
 from breakwater.v1 import batches_pb2 as batches
 
-_FEE_STEP_ATOMS = 10**7
+Int64Array = NDArray[np.int64]
 
 
 def scan_caps(book: CrossBook, caps: RowGatherer[batches.PositionCaps]) -> None:
     """Of who fails margin (free margin below 0) and of reduce-only orders."""
-    caps_of.scan_caps(book, caps, lambda owners: _failing(book, owners))
+    changed = book.accounts.slots_of(book.touched.fresh())
+    if book.scalar:
+        caps_of.scan_caps(book, caps, lambda owners: _failing(book, owners))
+        return
+    # An account without a row was opened while staging, and dropped.
+    found = _look_around(book, changed[changed >= 0])
+    failing = np.concatenate([found.failing, _failing_of(book, found.unsure)])
+    told = ascending(np.concatenate([failing, found.reducing]))
+    accounts = book.accounts.table.column("account")[told]
+    told = told[np.argsort(accounts)]
+    table = book.positions.table
+    counts, rows = rows_of_owners(book.positions.chains(), table.index.arrays.keys, told)
+    fails = np.repeat(np.isin(told, failing), counts)
+    asked = (table.column("resting")[rows] != 0) & (fails | (table.column("reduce_only")[rows] != 0))
+    rows, fails = rows[asked], fails[asked]
+    book.capped = set(table.index.keys_at(rows).tolist())
+    cells = [table.column(name)[rows] for name in ("market", "account", "lots")]
+    caps.add_columns(np.stack([np.full(rows.size, book.venue), *cells, fails]).astype(np.int64))
 
 
-def _failing(book: CrossBook, owners: np.ndarray) -> np.ndarray:
-    """By slot of an account: its free margin is below 0. Asked only of these, and only where a rough bound may fail."""
+def _failing(book: CrossBook, owners: Int64Array) -> NDArray[np.bool_]:
+    """By slot of an account: its free margin is below 0. Asked only of these, by the scalar rulebook."""
     accounts = book.accounts.table
     failing = np.zeros(accounts.slots_made, dtype=np.bool_)
-    if not book.scalar:
-        owners = owners[_surely_free_atoms(book)[owners] < 0]
-    terms_of = cache(lambda market: margin_terms(book, market))
     for slot in owners.tolist():
-        account = accounts.key_at(slot)
-        free = book.health(account).free_margin if book.scalar else free_margin_atoms(book, account, terms_of)
-        failing[slot] = free < 0
+        failing[slot] = book.health(accounts.key_at(slot)).free_margin < 0
     return failing
 
 
-def _surely_free_atoms(book: CrossBook) -> np.ndarray:
-    """By slot of an account, a free margin that it has at least: requirements are overstated, in 64 bits.
-
-    IM(position + increase) is at most (notional + increase) / slowest leverage + 2, and both sides are counted.
-    """
-    positions, accounts = book.positions.table, book.accounts.table
-    made = positions.slots_made
-    market = positions.column("market")[:made]
-    per_lot, gains, first, slowest, fee_e9 = _by_market(book)
-    lots, cost = positions.column("lots")[:made], positions.column("cost")[:made]
-    leverage = positions.column("leverage")[:made]
-    leverage = np.minimum(np.where(leverage == 0, first[market], leverage), slowest[market])
-    upnl = lots * per_lot[market] - cost
-    most = np.abs(lots)
-    taken = np.zeros(made, dtype=np.int64)
-    for side in ("buy", "sell"):
-        most = most + positions.column(f"{side}_lots")[:made]
-        value = positions.column(f"{side}_value")[:made]
-        # The fee in steps of 10^7 atoms of value: value * fee would leave 64 bits.
-        fee = -(-(-(-value // _FEE_STEP_ATOMS) * fee_e9[market]) // (E9 // _FEE_STEP_ATOMS))
-        taken += fee + positions.column(f"{side}_adverse")[:made]
-    taken += most * per_lot[market] // leverage + 3
-    taken -= np.where(gains[market] | (upnl < 0), upnl, 0)
-    free = accounts.column("free")[: accounts.slots_made].copy()
-    np.subtract.at(free, positions.column("owner_slot")[:made], taken)
-    return free
+def _failing_of(book: CrossBook, slots: Int64Array) -> Int64Array:
+    """Those of these accounts whose free margin is below 0, in Python's integers."""
+    terms_of = cache(lambda market: margin_terms(book, market))
+    key_at = book.accounts.table.key_at
+    fails = [free_margin_atoms(book, key_at(slot), terms_of) < 0 for slot in slots.tolist()]
+    return slots[np.array(fails, dtype=np.bool_)]
 
 
-def _by_market(book: CrossBook) -> tuple[np.ndarray, ...]:
-    """Columns indexed by market: worth of a lot at the mark, whether gains count, leverages, taker fee."""
-    width = max(book.markets, default=0) + 1
-    per_lot, first, slowest, fee_e9 = (np.ones(width, dtype=np.int64) for _ in range(4))
-    gains = np.zeros(width, dtype=np.bool_)
-    for market in book.markets:
-        terms = margin_terms(book, market)
-        per_lot[market], gains[market] = terms.mark_ticks * terms.k, terms.usable
-        first[market], slowest[market] = terms.first_leverage, terms.tiers.max_leverages[-1]
-        fee_e9[market] = terms.taker_fee_e9
-    return per_lot, gains, first, slowest, fee_e9
+def _look_around(book: CrossBook, changed: Int64Array) -> Found:
+    """Asks the zones, of which the mark and what lots it makes possible are no rules."""
+    rules, positions = _rules(book), book.positions
+    others = rules.copy()
+    others[:, (MARK, MOST_LOTS)] = 0
+    cash = book.accounts.table.column("free")
+    made = book.accounts.table.slots_made
+
+    def look_at(slots: Int64Array) -> Looked:
+        return Looked(*look(slots, *positions.chains(), cash, positions.table.whole(), rules))
+
+    return book.margin_zones.scan(changed, made, rules[:, MARK].copy(), others, look_at)
+
+
+def _rules(book: CrossBook) -> Int64Array:
+    """The markets as the margin kernel reads them, by number; what only admission asks is 0."""
+    cells = {market: term_cells(margin_terms(book, market)) for market in book.markets}
+    deepest = max(map(len, cells.values()), default=0)
+    rules = np.zeros((max(cells, default=0) + 1, RULES + deepest), dtype=np.int64)
+    for market, own in cells.items():
+        mark, k = book.mark_ticks(market), book.k(market)
+        rules[market, (MARK, K, MOST_LOTS)] = mark, k, (TOTAL_BOUND - 1) // (mark * k) if mark else TOTAL_BOUND
+        rules[market, RULES : RULES + len(own)] = own
+    return rules

@@ -23,35 +23,54 @@ class Marks(Protocol):
 
 
 class AccountMarks:
-    """A set of accounts."""
+    """A set of accounts; whoever follows it is told which were marked since he last asked."""
 
-    __slots__ = ("_bound", "_many", "_rows", "_single", "add")
+    __slots__ = ("_bound", "_fresh", "_many", "_rows", "_single", "add")
 
     def __init__(self) -> None:
         self._single: set[int] = set()
         self._many: list[Int64Array] = []
+        self._fresh: list[Int64Array] | None = None
         self._rows = 0
         self._bound = _FIRST_BOUND
         # The set's own, which is asked for with every single change.
         self.add: Callable[[int], None] = self._single.add
 
+    def follow(self) -> None:
+        """From here on `fresh` must be asked now and then."""
+        self._fresh = []
+
+    def fresh(self) -> Int64Array:
+        """Whoever was marked since this was asked last, ascending; marks stay, and one that went is told too."""
+        assert self._fresh is not None, "nobody follows these marks"
+        self._list_single()
+        fresh = ascending(np.concatenate([np.empty(0, dtype=np.int64), *self._fresh]))
+        self._fresh.clear()
+        return fresh
+
     def add_many(self, accounts: Int64Array) -> None:
         """Marks these accounts; one may be named more than once."""
-        if not accounts.size:
-            return
-        self._many.append(accounts.astype(np.int64))
+        if accounts.size:
+            self._list(accounts.astype(np.int64))
+            if self._rows > self._bound:
+                self._bound = max(_FIRST_BOUND, 2 * self._joined().size)
+
+    def _list(self, accounts: Int64Array) -> None:
+        self._many.append(accounts)
         self._rows += accounts.size
-        if self._rows > self._bound:
-            self._bound = max(_FIRST_BOUND, 2 * self._joined().size)
+        if self._fresh is not None:
+            self._fresh.append(accounts)
+
+    def _list_single(self) -> None:
+        if self._single:
+            self._list(np.fromiter(self._single, dtype=np.int64, count=len(self._single)))
+            self._single.clear()
 
     def _joined(self) -> Int64Array:
         """All that are marked, ascending; one column from here on."""
-        if self._single or len(self._many) != 1:
-            single = np.fromiter(self._single, dtype=np.int64, count=len(self._single))
-            self._many = [ascending(np.concatenate([single, *self._many]))]
-            self._single.clear()
-        elif self._rows:
-            self._many = [ascending(self._many[0])]
+        self._list_single()
+        if self._rows or not self._many:
+            self._many = [ascending(np.concatenate([np.empty(0, dtype=np.int64), *self._many]))]
         # A column that is known to be ascending counts no rows.
         self._rows = 0
         return self._many[0]
@@ -64,7 +83,7 @@ class AccountMarks:
 
     def clear(self) -> None:
         """Nobody is marked."""
-        self._single.clear()
+        self._list_single()
         self._many.clear()
         self._rows = 0
 
