@@ -1,6 +1,7 @@
 """The pieces of `bench --quick` that start no server: they measure what they say, on small books."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,9 +106,11 @@ def test_everybody_of_a_margin_world_has_a_position() -> None:
         assert [view.cross.positions[0].lots for view in views] == [-1_000, 1_000] * 3
 
 
-def test_memory_is_what_processes_grow_by() -> None:
+def test_memory_is_what_processes_grow_by(monkeypatch: pytest.MonkeyPatch) -> None:
     held = []
-    row = memory.growth_row("air", InlineTransport(2), lambda count: held.append(b"x" * 1_000 * count), 100_000)
+    transport = InlineTransport(2)
+    monkeypatch.setattr(transport, "pids", lambda: {"oracle": 1, "shard/0": os.getpid(), "shard/1": os.getpid()})
+    row = memory.growth_row("air", transport, lambda count: held.append(b"x" * 1_000 * count), 100_000)
     assert row.name == "memory of the shards for a further account with a position on air, over 100,000"
     assert row.value == pytest.approx(2_000, rel=0.2)  # both shards are this process
 
