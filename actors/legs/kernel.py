@@ -115,7 +115,7 @@ def run_legs(
             if has_row:
                 _take_out(positions, slot, orders, order, markets, layout)
                 fates[leg] = LEFT
-            elif tried_height > 0 and slot >= 0 and _is_kept(positions, slot, layout):
+            elif tried_height > 0 and slot >= 0 and is_kept(positions, slot, layout):
                 positions[layout.tried, slot] = tried_height
                 fates[leg] = TRIED
             continue
@@ -228,7 +228,7 @@ def empty_rows(positions: np.ndarray, slots: np.ndarray, layout: Layout) -> np.n
     """Which of these rows, where there are any, nothing keeps."""
     empty = np.zeros(slots.size, dtype=np.bool_)
     for place in range(slots.size):
-        empty[place] = slots[place] >= 0 and not _is_kept(positions, slots[place], layout)
+        empty[place] = slots[place] >= 0 and not is_kept(positions, slots[place], layout)
     return empty
 
 
@@ -245,14 +245,15 @@ def interest_grown(
 
 
 @njit(cache=True)
-def _is_kept(positions: np.ndarray, slot: np.int64, layout: Layout) -> np.bool_:
+def is_kept(positions: np.ndarray, slot: np.int64, layout: Layout) -> np.bool_:
+    """The row stays: there are lots, an order rests or something else keeps it."""
     return positions[LOTS, slot] != 0 or positions[layout.resting, slot] != 0 or positions[layout.keeps, slot] != 0
 
 
 @njit(cache=True)
 def _forget_if_empty(positions: np.ndarray, slot: np.int64, layout: Layout) -> None:
     """A row that nothing keeps is as good as gone: whoever comes next begins with a new one."""
-    if layout.tried != NO_CELL and not _is_kept(positions, slot, layout):
+    if layout.tried != NO_CELL and not is_kept(positions, slot, layout):
         positions[layout.tried, slot] = 0
 
 

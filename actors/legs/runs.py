@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.columns import among
-from actors.ledger.order_columns import TRIGGER, drop_rows
+from actors.ledger.order_columns import ACCOUNT, TRIGGER, drop_rows
 from actors.ledger.position_rows import COST, LOTS, MARKET_BITS
 from actors.legs import kernel
 from actors.legs.kernel import run_legs
@@ -70,9 +70,12 @@ def run(book: OrderedBook, legs: Int64Array, tried_height: int = 0) -> Run:
     done, fates = run_legs(legs, places, slots, order_slots, cells, rows, markets, positions.layout, tried_height)
     after = cells[LOTS : COST + 1, at]
     _add_totals(book, moved, before, after)
-    _drop_orders(book, legs, order_slots, fates)
+    left = fates == kernel.LEFT
+    drop_orders(book, legs[kernel.LEG_ORDER, left], order_slots[left])
     book.money.add_many(legs[kernel.LEG_ACCOUNT, fates == kernel.TRIED])
-    positions.drop_empty_bulk(keys[kernel.empty_rows(cells, slots, positions.layout)])
+    empty = kernel.empty_rows(cells, slots, positions.layout)
+    if empty.any():
+        positions.drop_empty_bulk(keys[empty])
     order = np.argsort(moved)
     moved, done = moved[order], done[moves][order]
     _post_cash(book, moved >> MARKET_BITS, done)
@@ -80,15 +83,15 @@ def run(book: OrderedBook, legs: Int64Array, tried_height: int = 0) -> Run:
     return Run(moved >> MARKET_BITS, moved & _MARKET_MASK, after[0, order], after[1, order], done, missing)
 
 
-def _drop_orders(book: OrderedBook, legs: Int64Array, order_slots: Int64Array, fates: Int64Array) -> None:
-    """Orders that are used up or gone leave the table, armed ones by the way that knows of their triggers."""
-    left = np.flatnonzero(fates == kernel.LEFT)
-    armed = book.orders.whole()[order_slots[left], TRIGGER] != 0
+def drop_orders(book: OrderedBook, numbers: Int64Array, slots: Int64Array) -> None:
+    """Orders that hold nothing any more leave the table, armed ones by the way that knows of their triggers."""
+    armed = book.orders.whole()[slots, TRIGGER] != 0
     if armed.any():
-        book.orders.remove_bulk(legs[kernel.LEG_ORDER, left[armed]])
-        left = left[~armed]
-    drop_rows(*book.orders.arrays(), order_slots[left])
-    book.touched.add_many(legs[kernel.LEG_ACCOUNT, left])
+        book.orders.remove_bulk(numbers[armed])
+        slots = slots[~armed]
+    if slots.size:
+        book.touched.add_many(book.orders.whole()[slots, ACCOUNT])
+        drop_rows(*book.orders.arrays(), slots)
 
 
 def _add_totals(book: OrderedBook, keys: Int64Array, before: Int64Array, after: Int64Array) -> None:

@@ -8,7 +8,8 @@ from actors.columns import RowGatherer, matrix
 from actors.event_rows import body_number
 from actors.ledger.account_commands import CANCEL, take_account_commands
 from actors.ledger.book_orders import BookOrder
-from actors.legs.cancels import ACCOUNT, CANCEL_CLASS, CLIENT, FEW_CANCELS, ORDER, Int64Array, run_cancels
+from actors.legs.cancel_kernel import CANCEL_ACCOUNT, CANCEL_CLASS, CANCEL_CLIENT, CANCEL_ORDER
+from actors.legs.cancels import FEW_CANCELS, Int64Array, run_cancels
 from actors.orders.book import OrderedBook
 from actors.sinks import NO_COMMAND, TAKE, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -31,8 +32,10 @@ def take_commands(
     cancels = _cancels_of(commands)
     if not book.scalar and cancels.shape[1] >= FEW_CANCELS:
         # Whoever cancels all of an account's does it between the others of that account.
-        for_all = (cancels[ORDER] == 0) & (cancels[CLIENT] == 0)
-        by_rows = np.isin(cancels[ACCOUNT], cancels[ACCOUNT, for_all])
+        for_all = (cancels[CANCEL_ORDER] == 0) & (cancels[CANCEL_CLIENT] == 0)
+        by_rows = for_all
+        if for_all.any():
+            by_rows = np.isin(cancels[CANCEL_ACCOUNT], cancels[CANCEL_ACCOUNT, for_all])
         run_cancels(book, cancels[:, ~by_rows], ops, sink, answers)
         cancels = cancels[:, by_rows]
     for command, account, market, order, client_id in cancels.T.tolist():
@@ -44,10 +47,12 @@ def take_commands(
 
 def _cancels_of(commands: batches.ShardCommands) -> Int64Array:
     """Command, account, market, order and client id of every cancel, a column each, in the order of their work."""
+    of_books = np.delete(matrix(commands.book_cancels), 1, axis=0)
     command, _, account, order, _ = matrix(commands.cancels)
+    if not command.size:
+        return of_books
     none = np.zeros_like(command)
-    of_books = matrix(commands.book_cancels)
-    return np.concatenate((np.stack((command, account, none, order, none)), np.delete(of_books, 1, axis=0)), axis=1)
+    return np.concatenate((np.stack((command, account, none, order, none)), of_books), axis=1)
 
 
 def _cancel_one(
