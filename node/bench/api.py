@@ -15,6 +15,7 @@ import grpc
 import psutil
 
 from breakwater.v1 import commands_pb2, common_pb2, trading_pb2
+from cluster.transport import ON_RAY, TRANSPORTS
 from node.bench import echo
 from node.bench.load import Load, run_load
 from node.bench.program import Program, running
@@ -40,11 +41,11 @@ _PUBLISHERS = (1, 2, 3)
 
 
 def rows(directory: Path, quick: bool) -> Iterator[Row]:
-    """The echo server first, then a node in one process, then one on Ray."""
+    """The echo server first, then a node over every transport."""
     count = 400 if quick else 3_000
     with running("node.bench.echo", (), directory / "echo.log") as program:
         peers = asyncio.run(_echo_loads(program.facts["address"], count))
-    for transport in ("inline", "ray"):
+    for transport in TRANSPORTS:
         yield from _node_rows(directory, transport, count, peers, quick)
     if not quick:
         yield _row_without_validator(directory, "ray")
@@ -60,7 +61,7 @@ def _node_rows(directory: Path, transport: str, count: int, peers: dict[int, Loa
             yield from _gateway_rows(directory, program, count // 4, batches)
         height = _height(program)
         program.kill()
-    if quick and transport == "ray":
+    if quick and transport in ON_RAY:
         return
     with running("node.cli", arguments, log) as program:
         name = f"start to serving, {transport}, {height:,} blocks after kill -9"
