@@ -137,6 +137,11 @@ class RowGatherer(Rows, Generic[M]):
         super().__init__(len(_names(kind.DESCRIPTOR)))
         self._kind = kind
 
+    def take(self, message: M) -> None:
+        """Appends the rows of a message."""
+        if row_count(message):
+            self.add_columns(matrix(message))
+
     def put(self, target: M) -> None:
         """Appends the rows to a message."""
         extend(target, self.matrix())
@@ -179,22 +184,25 @@ def pick(message: M, indices: Sequence[int] | np.ndarray) -> M:
 
 def split_by(message: M, *keys: str) -> dict[tuple[int, ...], M]:
     """A message for every combination of the named columns that occurs, each with its rows in their order."""
-    if not row_count(message):
+    kind = type(message)
+    return {key: from_matrix(kind, part) for key, part in split_columns(kind, matrix(message), *keys).items()}
+
+
+def split_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> dict[tuple[int, ...], np.ndarray]:
+    """`split_by` of the matrix of a message; in the order of the keys."""
+    if not columns.shape[1]:
         return {}
-    columns, places = matrix(message), _places(message.DESCRIPTOR, keys)
+    places = _places(kind.DESCRIPTOR, keys)
     named = columns[places]
     if (named == named[:, :1]).all():
-        return {tuple(named[:, 0].tolist()): message}
+        return {tuple(named[:, 0].tolist()): columns}
     order = order_of(named)
     if order is not None:
         columns = columns[:, order]
         named = columns[places]
     changes = (named[:, 1:] != named[:, :-1]).any(axis=0)
     bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), columns.shape[1]]
-    return {
-        tuple(named[:, begin].tolist()): from_matrix(type(message), columns[:, begin:end])
-        for begin, end in pairwise(bounds)
-    }
+    return {tuple(named[:, begin].tolist()): columns[:, begin:end] for begin, end in pairwise(bounds)}
 
 
 @cache
@@ -208,14 +216,27 @@ def sort_rows(message: M, *keys: str) -> M:
     if row_count(message) < 2:
         return message
     columns = matrix(message)
-    order = order_of(columns[_places(message.DESCRIPTOR, keys)])
-    return message if order is None else from_matrix(type(message), columns[:, order])
+    ordered = sorted_columns(type(message), columns, *keys)
+    return message if ordered is columns else from_matrix(type(message), ordered)
+
+
+def sorted_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> np.ndarray:
+    """`sort_rows` of the matrix of a message; the matrix itself where it is in order."""
+    order = order_of(columns[_places(kind.DESCRIPTOR, keys)])
+    return columns if order is None else columns[:, order]
 
 
 def split_by_shard(message: M, owners: np.ndarray, shards: int) -> list[M]:
     """One message a shard, by the owner of the bucket of the `account` column; `owners` has an entry a bucket."""
     if shards == 1 or row_count(message) == 0:
         return [message] + [type(message)() for _ in range(shards - 1)]
-    columns = matrix(message)
-    owner = owners[columns[_names(message.DESCRIPTOR).index("account")] % BUCKETS]
-    return [from_matrix(type(message), columns[:, owner == shard]) for shard in range(shards)]
+    kind = type(message)
+    return [from_matrix(kind, part) for part in columns_by_shard(kind, matrix(message), owners, shards)]
+
+
+def columns_by_shard(kind: type[Message], columns: np.ndarray, owners: np.ndarray, shards: int) -> list[np.ndarray]:
+    """`split_by_shard` of the matrix of a message."""
+    if shards == 1:
+        return [columns]
+    owner = owners[columns[_names(kind.DESCRIPTOR).index("account")] % BUCKETS]
+    return [columns[:, owner == shard] for shard in range(shards)]

@@ -1,17 +1,25 @@
 """What one run of a block keeps between its calls, and how what actors said is gathered."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from google.protobuf.message import Message
 
-from actors.columns import join, row_count, rows, sort_rows, split_by_shard
+from actors.column_bytes import columns_bytes, field_bytes
+from actors.columns import (
+    RowGatherer,
+    columns_by_shard,
+    from_matrix,
+    join,
+    matrix,
+    row_count,
+    rows,
+    sorted_columns,
+)
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from cluster.chain_state import ChainState, Key
-
-M = TypeVar("M", bound=Message)
 
 
 class BlockRun:
@@ -28,23 +36,23 @@ class BlockRun:
         self.marked = batches.OracleReply()
         self.marks: dict[Key, common.Mark] = {}
         self.events: list[batches.PendingEvents] = []
-        self.outcomes = batches.Outcomes()
+        self.outcomes = RowGatherer(batches.Outcomes)
         self.funding = batches.FundingNets()
         self.seizures = batches.Seizures()
         self.sums = batches.VenueSums()
-        self.order_ops = batches.OrderOps()
-        self.caps = batches.PositionCaps()
+        self.order_ops = RowGatherer(batches.OrderOps)
+        self.caps = RowGatherer(batches.PositionCaps)
         self.dues = batches.CrossDues()
         self.open_interest = batches.OpenInterest()
         self.vaults: dict[int, batches.VaultState] = {}
         self.demanded = batches.DeleverageDemands()
         self.tops: dict[Key, tuple[int, ...]] = {}
         self.claims = batches.InsuranceClaims()
-        self.shard_legs = batches.CrossLegs()
+        self.shard_legs: list[batches.CrossLegs] = []
         self.holdings = batches.VersionHoldings()
         self.debts = batches.VersionDebts()
         self.standings = batches.StandingRows()
-        self._commands: list[batches.ShardCommands] | None = None
+        self._commands: list[bytes] | None = None
 
     def header(self, actor: str, may_be_last: bool = True) -> batches.CallHeader:
         """Heads the next call to an actor; only one that may be its last of the block is asked for digests."""
@@ -63,7 +71,7 @@ class BlockRun:
     def take(self, events: batches.PendingEvents, outcomes: batches.Outcomes) -> None:
         """Gathers what an actor said."""
         self.events.append(events)
-        self.outcomes.MergeFrom(outcomes)
+        self.outcomes.take(outcomes)
 
     def note_offered(self, offers: Iterable[batches.Offers]) -> None:
         """Accounts the backstop decided on: whoever of them is below zero after it, nobody can carry (MT-16).
@@ -81,12 +89,14 @@ class BlockRun:
     def take_shards(self, replies: Sequence[batches.ShardReply], scanned: bool) -> None:
         """What the shards said for certain. After a scan their caps replace those of the scan before."""
         if scanned:
-            self.caps = join(batches.PositionCaps(), (reply.caps for reply in replies))
+            self.caps = RowGatherer(batches.PositionCaps)
+            for reply in replies:
+                self.caps.take(reply.caps)
         for reply in replies:
             self.take(reply.events, reply.outcomes)
             self.funding.MergeFrom(reply.funding)
             self.seizures.MergeFrom(reply.seizures)
-            self.order_ops.MergeFrom(reply.order_ops)
+            self.order_ops.take(reply.order_ops)
             self.dues.MergeFrom(reply.dues)
             self.claims.MergeFrom(reply.insurance_claims)
             self.debts.MergeFrom(reply.version_debts)
@@ -101,21 +111,17 @@ class BlockRun:
         """What admission staged and no later call of the block drops."""
         for reply in replies:
             self.take(reply.staged_events, reply.staged_outcomes)
-            self.order_ops.MergeFrom(reply.staged_order_ops)
-            self.caps.MergeFrom(reply.staged_caps)
+            self.order_ops.take(reply.staged_order_ops)
+            self.caps.take(reply.staged_caps)
             self.claims.MergeFrom(reply.staged_insurance_claims)
-            self.shard_legs.MergeFrom(reply.staged_cross_legs)
+            self.shard_legs.append(reply.staged_cross_legs)
 
     def has_takeovers(self) -> bool:
         """Liquidators of a Spin venue ask for something: owners are asked in a call of their own (SP-07)."""
         return row_count(self.sealed.commands.takeovers) > 0
 
-    def split(self, message: M) -> list[M]:
-        """The rows of every shard, by their accounts."""
-        return split_by_shard(message, self.state.owners.array, self.state.shards)
-
-    def settle_fields(self) -> list[dict[str, Any]]:
-        """What only the first call of a block brings to a shard: legs, marks, totals, parameters."""
+    def settle_fields(self) -> tuple[dict[str, Any], list[dict[str, bytes]]]:
+        """What only the first call of a block brings to a shard: parameters, marks, totals; and each shard's legs."""
         state = self.state
         shared = {
             "changes": self.sealed.changes,
@@ -123,29 +129,36 @@ class BlockRun:
             "totals": state.all_totals(),
             "versions": state.all_versions(),
         }
-        parts = zip(
-            self.split(state.outbox),
-            self.split(state.cross_outbox),
-            self.split(state.version_outbox),
-            strict=True,
-        )
-        return [{"legs": one, "cross_legs": cross, "version_legs": legs, **shared} for one, cross, legs in parts]
+        parts = zip(self.cut(state.outbox), self.cut(state.cross_outbox), self.cut(state.version_outbox), strict=True)
+        return shared, [{"legs": one, "cross_legs": cross, "version_legs": legs} for one, cross, legs in parts]
 
-    def shard_commands(self) -> list[batches.ShardCommands]:
-        """The sealed rows, one message a shard; cut once, however many fan-outs carry them."""
+    def cut(self, message: Message) -> list[bytes]:
+        """The rows of every shard, by their accounts, serialised."""
+        shards, kind = self.state.shards, type(message)
+        if not row_count(message):
+            return [b""] * shards
+        parts = columns_by_shard(kind, matrix(message), self.state.owners.array, shards)
+        return [columns_bytes(kind, part) for part in parts]
+
+    def shard_commands(self) -> list[bytes]:
+        """The sealed rows, serialised, one message a shard; cut once, however many fan-outs carry them."""
         if self._commands is None:
             self._commands = self._cut_commands()
         return self._commands
 
-    def _cut_commands(self) -> list[batches.ShardCommands]:
-        parts = [batches.ShardCommands() for _ in range(self.state.shards)]
-        for field, gathered in self.sealed.commands.ListFields():
-            for part, columns in zip(parts, self.split(gathered), strict=True):
-                if row_count(columns):
-                    getattr(part, field.name).CopyFrom(columns)
-        return parts
+    def _cut_commands(self) -> list[bytes]:
+        fields: list[list[bytes]] = [[] for _ in range(self.state.shards)]
+        for field, rows_of in self.sealed.commands.ListFields():
+            for parts, columns in zip(fields, self.cut(rows_of), strict=True):
+                if columns:
+                    parts.append(field_bytes(batches.ShardCommands, field.name, columns))
+        return [b"".join(parts) for parts in fields]
 
 
-def in_leg_order(parts: Sequence[batches.CrossLegs]) -> batches.CrossLegs:
+def in_leg_order(parts: Iterable[batches.CrossLegs]) -> batches.CrossLegs:
     """Legs of several desks in the order they are settled in."""
-    return sort_rows(join(batches.CrossLegs(), parts), "venue", "class", "command", "market", "leg")
+    legs = RowGatherer(batches.CrossLegs)
+    for part in parts:
+        legs.take(part)
+    ordered = sorted_columns(batches.CrossLegs, legs.matrix(), "venue", "class", "command", "market", "leg")
+    return from_matrix(batches.CrossLegs, ordered)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from actors.chain.event_tree import events_root
 from actors.chain.numbered_events import NumberedEvents
 from actors.chain.numbering import number_events
 from actors.chain.roots import commands_root, header_hash, serialise_header, state_root
-from actors.columns import join, sort_rows
+from actors.columns import from_matrix, join, sort_rows, sorted_columns
 from actors.rulebooks.versions import header_name
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
@@ -59,7 +61,7 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
     state.outbox = sort_rows(legs, "venue", "class", "command", "leg")
     # What version desks said in the block before is what the shards have settled now.
     check_markets(state.version_sums, run.holdings)
-    state.cross_outbox = in_leg_order([*desks.cross_legs(), run.shard_legs])
+    state.cross_outbox = in_leg_order([*desks.cross_legs(), *run.shard_legs])
     new_versions = state.take_versions(desks.version_desks)
     for desk in desks.pools:
         state.totals.update({(total.venue, total.market): total for total in desk.totals})
@@ -85,7 +87,7 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
         height=block.height,
         block_time_ms=block.block_time_ms,
         events=events,
-        outcomes=sort_rows(run.outcomes, "command"),
+        outcomes=_in_command_order(run.outcomes.matrix()),
         batch_rows=list(run.sealed.batch_rows),
         header=header,
         header_bytes=header_bytes,
@@ -96,6 +98,10 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
         standings=join(run.standings, (reply.standings for reply in desks.version_desks)),
         versions=new_versions,
     )
+
+
+def _in_command_order(outcomes: np.ndarray) -> batches.Outcomes:
+    return from_matrix(batches.Outcomes, sorted_columns(batches.Outcomes, outcomes, "command"))
 
 
 def _header(run: BlockRun, events: NumberedEvents) -> blocks.BlockHeader:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from actors.columns import array, rows
+import numpy as np
+
+from actors.columns import array, field_names, matrix, rows, split_columns
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
 _MONEY = ("free_atoms", "held_atoms", "margin_atoms", "pending_atoms")
 _MICRO = 10**6
-# From so many rows on columns are compared whole.
-_MANY = 64
+_LOTS = field_names(batches.CrossLegs).index("lots")
+_HALF_BITS = 32
+_HALF_MASK = (1 << _HALF_BITS) - 1
 
 
 class InvariantBroken(Exception):
@@ -57,12 +60,10 @@ _AMOUNT_SIGNS: dict[int, int] = {
 
 def _owed_by_legs(outbox: batches.CrossLegs, venue: int) -> int:
     """What the venue's undelivered legs will add to cash less cost of its accounts, atoms."""
-    owed = 0
-    columns = (outbox.venue, outbox.kind, outbox.quote_atoms, outbox.amount_atoms)
-    for leg_venue, kind, quote, amount in zip(*columns, strict=True):
-        if leg_venue == venue:
-            owed += _AMOUNT_SIGNS.get(kind, 0) * amount - quote
-    return owed
+    mine = array(outbox.venue) == venue
+    kind, amount = array(outbox.kind)[mine], array(outbox.amount_atoms)[mine]
+    owed = -_exact_sum(array(outbox.quote_atoms)[mine])
+    return owed + sum(sign * _exact_sum(amount[kind == named]) for named, sign in _AMOUNT_SIGNS.items())
 
 
 def check_versioned_venues(
@@ -109,8 +110,9 @@ def check_longs_equal_shorts(open_interest: batches.OpenInterest, outbox: batche
     net: dict[tuple[int, int], int] = {}
     for venue, market, long_lots, short_lots in rows(open_interest):
         net[venue, market] = net.get((venue, market), 0) + long_lots - short_lots
-    for venue, market, lots in zip(outbox.venue, outbox.market, outbox.lots, strict=True):
-        net[venue, market] = net.get((venue, market), 0) + lots
+    by_market = split_columns(batches.CrossLegs, matrix(outbox), "venue", "market")
+    for (venue, market), legs in by_market.items():
+        net[venue, market] = net.get((venue, market), 0) + _exact_sum(legs[_LOTS])
     for (venue, market), lots in sorted(net.items()):
         if lots:
             raise InvariantBroken(f"venue {venue} market {market}: longs exceed shorts by {lots} lots")
@@ -132,10 +134,12 @@ def check_conservation(
 
 def _of_venue(message: batches.VenueSums | batches.Legs, venue: int, column: str) -> int:
     """Sum of a column over a venue's rows; Python ints, because sums of sums may leave 64 bits."""
-    venues, values = message.venue, getattr(message, column)
-    if len(venues) < _MANY:
-        return sum(value for one, value in zip(venues, values, strict=True) if one == venue)
-    return sum(array(values)[array(venues) == venue].tolist())
+    return _exact_sum(array(getattr(message, column))[array(message.venue) == venue])
+
+
+def _exact_sum(values: np.ndarray) -> int:
+    """The sum of a column of int64, which itself may leave 64 bits: halves are summed apart."""
+    return (int((values >> _HALF_BITS).sum()) << _HALF_BITS) + int((values & _HALF_MASK).sum())
 
 
 def _compare(venue: int, held: int, deposited: int, sums: batches.VenueSums) -> None:

@@ -9,8 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actors.column_bytes import serialise
-from actors.columns import array, join, pick, row_count, sort_rows, split_by
+from actors.column_bytes import columns_bytes, field_bytes, serialise
+from actors.columns import (
+    RowGatherer,
+    array,
+    join,
+    pick,
+    row_count,
+    sort_rows,
+    sorted_columns,
+    split_by,
+    split_columns,
+)
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
@@ -50,9 +60,10 @@ class _Fan:
         self._calls: list[Call] = []
         self._kinds: list[Any] = []
 
-    def add(self, name: str, kind: Any, call: Any) -> None:
-        """A call to a desk; `kind` parses its reply."""
-        self._calls.append(Call(name, serialise(call)))
+    def add(self, name: str, kind: Any, call: Any, **columns: bytes) -> None:
+        """A call to a desk; `kind` parses its reply, `columns` are fields of the call that are serialised already."""
+        fields = [field_bytes(call, field, data) for field, data in columns.items() if data]
+        self._calls.append(Call(name, b"".join([serialise(call), *fields])))
         self._kinds.append(kind)
 
     def go(self) -> Fan:
@@ -231,18 +242,20 @@ def _book_call(run: BlockRun, key: Key, ladder_round: int) -> batches.BookCall:
 
 def _add_books(run: BlockRun, fan: _Fan, ladder_round: int, every: bool) -> None:
     """The books with operations, or every book; what was waiting for them is theirs now."""
-    ops, caps = split_by(run.order_ops, "venue", "market"), split_by(run.caps, "venue", "market")
+    ops = split_columns(batches.OrderOps, run.order_ops.matrix(), "venue", "market")
+    caps = split_columns(batches.PositionCaps, run.caps.matrix(), "venue", "market")
     held = split_by(run.open_interest, "venue", "market")
     books = [key for key in sorted(run.state.markets) if _has_book(run, key[0])]
     for key in (key for key in books if every or key in ops):
-        call = _book_call(run, key, ladder_round)
+        call, columns = _book_call(run, key, ladder_round), {}
         if key in ops:
-            call.ops.CopyFrom(ops[key])
+            columns["ops"] = columns_bytes(batches.OrderOps, ops[key])
             if key in caps:
-                call.caps.CopyFrom(sort_rows(caps[key], "account", "fails"))
+                ordered = sorted_columns(batches.PositionCaps, caps[key], "account", "fails")
+                columns["caps"] = columns_bytes(batches.PositionCaps, ordered)
             call.open_interest_lots = sum(held[key].long_lots) if key in held else 0
-        fan.add(book_name(*key), batches.BookReply, call)
-    run.order_ops = batches.OrderOps()
+        fan.add(book_name(*key), batches.BookReply, call, **columns)
+    run.order_ops = RowGatherer(batches.OrderOps)
 
 
 def _has_book(run: BlockRun, venue: int) -> bool:

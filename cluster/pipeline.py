@@ -17,7 +17,7 @@ a rung all of them drop it, the ladder runs, and the call after the last round a
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from actors.column_bytes import serialise
+from actors.column_bytes import field_bytes
 from actors.columns import join, row_count, sort_rows
 from actors.risk.ladder import Action
 from breakwater.v1 import batches_pb2 as batches
@@ -62,7 +62,8 @@ def run_block(
     run = BlockRun(state, block, frame_hash, epoch)
     yield from _seal(run, voided)
     yield from _mark(run)
-    replies = yield from _shards(run, _BEFORE_LADDER + _admission(run), run.settle_fields())
+    shared, legs = run.settle_fields()
+    replies = yield from _shards(run, _BEFORE_LADDER + _admission(run), legs, **shared)
     if _anyone_below(replies):
         replies = yield from _ladder(run, replies)
     if run.has_takeovers():
@@ -80,7 +81,7 @@ def _admission(run: BlockRun) -> Phases:
 def _take_over(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
     """SP-07: every owner's shard decides on what liquidators anywhere have reserved, in command order."""
     reserved = sort_rows(join(batches.Reservations(), (reply.reservations for reply in replies)), "command")
-    fields = [{"reservations": part} for part in run.split(reserved)]
+    fields = [{"reservations": part} for part in run.cut(reserved)]
     return (yield from _shards(run, _TAKE_OVER, fields))
 
 
@@ -106,20 +107,25 @@ def _mark(run: BlockRun) -> Generator[list[Call], list[bytes], None]:
         run.state.digests[ORACLE] = run.marked.digest
 
 
-def _shards(run: BlockRun, phases: Phases, extra: list[dict[str, Any]], ladder_round: int = 0) -> _Shards:
-    """One fan-out to every shard; what it says for certain is gathered, what it staged is the caller's."""
+def _shards(
+    run: BlockRun, phases: Phases, columns: list[dict[str, bytes]], ladder_round: int = 0, **shared: Any
+) -> _Shards:
+    """One fan-out to every shard; what it says for certain is gathered, what it staged is the caller's.
+
+    `columns` are fields of each shard's call, serialised; `shared` are fields of all of them.
+    """
     calls, may_be_last = [], phases not in (_ACT, _RANK)
-    for shard, (rows, fields) in enumerate(zip(run.shard_commands(), extra, strict=True)):
+    for shard, (rows, fields) in enumerate(zip(run.shard_commands(), columns, strict=True)):
         name = shard_name(shard)
         call = batches.ShardCall(
             header=run.header(name, may_be_last),
             phases=phases,
-            commands=rows,
             speculative=True,
             round=ladder_round,
-            **fields,
+            **shared,
         )
-        calls.append(Call(name, serialise(call)))
+        parts = [field_bytes(call, field, data) for field, data in {"commands": rows, **fields}.items() if data]
+        calls.append(Call(name, b"".join([call.SerializeToString(deterministic=True), *parts])))
     replies = [batches.ShardReply.FromString(reply) for reply in (yield calls)]
     run.take_shards(replies, scanned=batches.SHARD_PHASE_SCAN in phases)
     return replies
@@ -136,7 +142,7 @@ def _ladder(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
         orders = yield from _coordinate(run, replies, ladder_round)
         if not row_count(orders):
             return (yield from _shards(run, _END + _admission(run), [{} for _ in range(run.state.shards)]))
-        ladder = [{"ladder": part} for part in run.split(orders)]
+        ladder = [{"ladder": part} for part in run.cut(orders)]
         if set(orders.action) == {int(Action.FULL_CLOSE_AT_MARK)}:
             replies = yield from _shards(run, _ROUND + _admission(run), ladder, ladder_round)
         else:
@@ -153,11 +159,11 @@ def _round_at_desks(run: BlockRun, acted: list[batches.ShardReply], ladder_round
     run.note_offered(reply.offers for reply in acted)
     legs, demands = in_leg_order(desks.cross_legs()), desks.demands()
     if row_count(demands):
-        fields = [{"cross_legs": part, "demands": demands} for part in run.split(legs)]
-        ranked = yield from _shards(run, _RANK, fields, ladder_round)
+        fields = [{"cross_legs": part} for part in run.cut(legs)]
+        ranked = yield from _shards(run, _RANK, fields, ladder_round, demands=demands)
         desks = yield from deleverage(run, demands, ranked, ladder_round)
         legs = in_leg_order(desks.cross_legs())
-    fields = [{"cross_legs": part} for part in run.split(legs)]
+    fields = [{"cross_legs": part} for part in run.cut(legs)]
     return (yield from _shards(run, _AFTER_DESKS + _admission(run), fields, ladder_round))
 
 
