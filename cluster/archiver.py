@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from actors.column_bytes import field_bytes, serialise
+from actors.column_bytes import field_bytes
 from actors.columns import field_names, matrix
 from actors.sealing.batches import key_digest
 from breakwater.v1 import answers_pb2 as answers
@@ -60,7 +60,7 @@ def split_outcomes(result: BlockResult) -> list[answers.BatchOutcome]:
 def write_block(archive: Archive, result: BlockResult, answered: Sequence[Answered]) -> bool:
     """Puts one block into the archive; False where it was there already."""
     kept = [
-        (key, body, serialise(outcome))
+        (key, body, outcome.SerializeToString())
         for key, body, outcome in answered
         # The key's answer is the first one's. A batch that is refused whole says so in every row.
         if not outcome.refusal or outcome.refusal[0] != refusals.REFUSAL_REQUEST_KEY_REUSED

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-from actors.column_bytes import serialise
 from actors.sealing.block_bytes import block_bytes
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import commands_pb2 as commands
@@ -297,7 +296,8 @@ class Engine:
             previous_state_root=state.state_root,
             root=root,
         )
-        payload = block_bytes(block, [*job.batches(), *map(serialise, reported)])
+        reports = [batch.SerializeToString(deterministic=True) for batch in reported]
+        payload = block_bytes(block, [*job.batches(), *reports])
         self._job = job
         try:
             made = self._maker.make(payload, append_first=bool(self._read_only))

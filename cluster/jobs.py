@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from actors.column_bytes import serialise
 from actors.sealing.batches import key_digest
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import answers_pb2 as answers
@@ -78,7 +77,7 @@ class SealJob:
 
     def batches(self) -> list[bytes]:
         """What the driver wants in it, serialised."""
-        return [serialise(batch) for batch in self.request.batches]
+        return [batch.SerializeToString(deterministic=True) for batch in self.request.batches]
 
     def answered_before(self, archiver: Archiver, state: ChainState) -> bool:
         """Answers at once what was sealed before, in the words of then, or cannot be sealed."""

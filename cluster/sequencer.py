@@ -13,7 +13,6 @@ from typing import Any
 
 from blake3 import blake3
 
-from actors.column_bytes import serialise
 from actors.rulebooks.versions import newest
 from actors.sealing.batches import key_digest
 from breakwater.v1 import admin_pb2 as admin
@@ -63,7 +62,7 @@ def body_hash(batch: commands.CommandBatch, serialised: bytes | None = None) -> 
 
     That is the second field of the message, so it is left out of the bytes.
     """
-    data = memoryview(serialised if serialised is not None else serialise(batch))
+    data = memoryview(serialised or batch.SerializeToString(deterministic=True))
     begin = len(commands.CommandBatch(request_key=batch.request_key).SerializeToString())
     end = begin + len(commands.CommandBatch(expires_ms=batch.expires_ms).SerializeToString())
     hasher = blake3(data[:begin])
@@ -125,7 +124,8 @@ class Sequencer:
 
     def submit(self, batch: commands.CommandBatch) -> "Future[answers.BatchOutcome]":
         """Queues a batch; the future is done when its block is durable and executed."""
-        key, serialised = key_digest(batch.principal, batch.request_key), serialise(batch)
+        key = key_digest(batch.principal, batch.request_key)
+        serialised = batch.SerializeToString(deterministic=True)
         body = body_hash(batch, serialised)
         while True:
             answered = self._answered

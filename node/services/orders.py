@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
-from actors.column_bytes import field_bytes, serialise
+from actors.column_bytes import field_bytes
 from breakwater.v1 import (
     answers_pb2,
     batches_pb2,
@@ -114,7 +114,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
                 async for outcome in outcomes:
                     sequence += 1
                     head = orders_pb2.StreamOrdersResponse(sequence=sequence).SerializeToString()
-                    yield head + field_bytes(orders_pb2.StreamOrdersResponse, "outcome", serialise(outcome))
+                    yield head + field_bytes(orders_pb2.StreamOrdersResponse, "outcome", outcome.SerializeToString())
         finally:
             if left.accounts:
                 self._door.begin(self._cancel_all(left, stream))

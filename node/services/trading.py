@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from actors.column_bytes import field_bytes, serialise
+from actors.column_bytes import field_bytes
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, refusals_pb2, trading_pb2, trading_pb2_grpc
 from node.guards import decimals, numbers
 from node.guards.auth import current_caller
@@ -98,7 +98,7 @@ class TradingService(trading_pb2_grpc.TradingServiceServicer):
         The response is serialised: its columns may be long.
         """
         outcome = await self._door.submit(request.batch)
-        return field_bytes(trading_pb2.SubmitBatchResponse, "outcome", serialise(outcome))
+        return field_bytes(trading_pb2.SubmitBatchResponse, "outcome", outcome.SerializeToString())
 
     def _limit_ticks(self, request: trading_pb2.OpenPositionRequest, kind: int) -> int:
         if kind == _MARKET:

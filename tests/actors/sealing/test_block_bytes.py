@@ -3,7 +3,6 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.column_bytes import serialise
 from actors.sealing.block_bytes import batches_of, block_bytes
 from breakwater.v1 import commands_pb2 as commands
 from cluster.sequencer import body_hash
@@ -47,7 +46,7 @@ def test_a_block_is_its_batches_between_what_comes_before_and_after(
     )
     whole = commands.BlockInput(batches=sent)
     whole.MergeFrom(bare)
-    serialised = [serialise(batch) for batch in sent]
+    serialised = [batch.SerializeToString(deterministic=True) for batch in sent]
     payload = block_bytes(bare, serialised)
     assert payload == whole.SerializeToString(deterministic=True)
     assert batches_of(payload) == serialised
