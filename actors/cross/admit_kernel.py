@@ -7,8 +7,8 @@ An order that only Python's integers can decide ends the run; whoever called wor
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import inlined, kernel
 from actors.cross.margin_kernel import (
     BUYS,
     LOTS,
@@ -48,7 +48,7 @@ SPARE: Final = SECOND
 _BELOW_INITIAL_MARGIN: Final = int(refusals.REFUSAL_BELOW_INITIAL_MARGIN)
 
 
-@njit(cache=True)
+@kernel
 def admit_rows(
     first: np.int64,
     orders: np.ndarray,
@@ -96,7 +96,7 @@ def admit_rows(
     return np.int64(orders.shape[0])
 
 
-@njit(cache=True)
+@inlined
 def _why_not_row(
     orders: np.ndarray,
     at: np.int64,
@@ -115,13 +115,13 @@ def _why_not_row(
     return why_not_reducing(orders, at, rules, held, _reduces(orders, at, slot, positions), why)
 
 
-@njit(cache=True)
+@inlined
 def _reduces(orders: np.ndarray, at: np.int64, slot: np.int64, positions: np.ndarray) -> np.bool_:
     resting = positions[BUYS if orders[at, SIDE] > 0 else SELLS, slot]
     return only_reduces(orders, at, positions[LOTS, slot], resting)
 
 
-@njit(cache=True)
+@inlined
 def _why_not_margin(
     orders: np.ndarray,
     at: np.int64,
@@ -176,7 +176,7 @@ def _why_not_margin(
     return np.int64(CLEAR)
 
 
-@njit(cache=True)
+@inlined
 def _carry(carried: np.ndarray, row: np.int64, column: np.int64, atoms: np.int64) -> np.bool_:
     """The amount is known from here on, if it is not UNKNOWN."""
     if atoms == UNKNOWN:
@@ -186,7 +186,7 @@ def _carry(carried: np.ndarray, row: np.int64, column: np.int64, atoms: np.int64
     return np.bool_(True)
 
 
-@njit(cache=True)
+@inlined
 def _add_to_sums(
     orders: np.ndarray, at: np.int64, slot: np.int64, rules: np.ndarray, positions: np.ndarray, step: np.int64
 ) -> None:
@@ -204,7 +204,7 @@ def _add_to_sums(
         positions[first + 2, slot] += lots * gap * rules[market, K]
 
 
-@njit(cache=True)
+@kernel
 def take_off_sums(orders: np.ndarray, slots: np.ndarray, rules: np.ndarray, positions: np.ndarray) -> None:
     """Orders leave the sums of their positions, at these slots."""
     for at in range(orders.shape[0]):

@@ -7,8 +7,8 @@ Twins of `cross.holds` and `cross.losses` over columns of positions and orders, 
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import inlined
 from actors.cross.holds import MarginTerms
 from actors.ledger.book_orders import REDUCE_ONLY
 from actors.ledger.cross_positions import CrossPosition
@@ -40,20 +40,20 @@ def term_cells(terms: MarginTerms) -> list[int]:
     return cells
 
 
-@njit(cache=True)
+@inlined
 def _div_ceil(number: np.int64, divisor: np.int64) -> np.int64:
     """number / divisor rounded up; number is not negative."""
     return (number + divisor - 1) // divisor
 
 
-@njit(cache=True)
+@inlined
 def _fee_ceil_atoms(rules: np.ndarray, market: np.int64, value: np.int64) -> np.int64:
     """The taker fee on a value from 0 to TOTAL_BOUND: whole multiples of 1e9 apart, so that no product is too long."""
     whole = value // E9
     return whole * rules[market, FEE_E9] + _div_ceil((value - whole * E9) * rules[market, FEE_E9], np.int64(E9))
 
 
-@njit(cache=True)
+@inlined
 def initial_margin_ceil_atoms(rules: np.ndarray, market: np.int64, notional: np.int64, leverage: np.int64) -> np.int64:
     """Of a notional below TOTAL_BOUND: its product with a rate stays in 64 bits (`tiers.RATE_NUMERATOR_MAX`)."""
     tier = FIRST_TIER
@@ -65,7 +65,7 @@ def initial_margin_ceil_atoms(rules: np.ndarray, market: np.int64, notional: np.
     return max(2 * maintenance, _div_ceil(notional, leverage))
 
 
-@njit(cache=True)
+@inlined
 def _side_hold_ceil_atoms(
     rules: np.ndarray,
     market: np.int64,
@@ -91,7 +91,7 @@ def _side_hold_ceil_atoms(
     return added + _fee_ceil_atoms(rules, market, value) + adverse
 
 
-@njit(cache=True)
+@inlined
 def _resting_hold_ceil_atoms(
     rules: np.ndarray, positions: np.ndarray, slot: np.int64, leverage: np.int64, side: np.int64
 ) -> np.int64:
@@ -104,13 +104,13 @@ def _resting_hold_ceil_atoms(
     return _side_hold_ceil_atoms(rules, market, leverage, held, side, lots, value, adverse)
 
 
-@njit(cache=True)
+@inlined
 def _leverage(rules: np.ndarray, positions: np.ndarray, slot: np.int64) -> np.int64:
     chosen = positions[LEVERAGE, slot]
     return chosen if chosen != 0 else rules[positions[MARKET, slot], FIRST_LEVERAGE]
 
 
-@njit(cache=True)
+@inlined
 def added_hold_atoms(
     rules: np.ndarray, positions: np.ndarray, slot: np.int64, side: np.int64, limit: np.int64, lots: np.int64
 ) -> np.int64:
@@ -136,7 +136,7 @@ def added_hold_atoms(
     return max(np.int64(0), after - max(before, other))
 
 
-@njit(cache=True)
+@inlined
 def worst_loss_ceil_atoms(
     rules: np.ndarray, market: np.int64, side: np.int64, limit: np.int64, lots: np.int64
 ) -> np.int64:
@@ -147,7 +147,7 @@ def worst_loss_ceil_atoms(
     return gap * lots * k + fees if gap > 0 else fees
 
 
-@njit(cache=True)
+@inlined
 def spared_limit_ticks(
     rules: np.ndarray, market: np.int64, side: np.int64, limit: np.int64, lots: np.int64, spare: np.int64
 ) -> np.int64:
@@ -158,7 +158,7 @@ def spared_limit_ticks(
     return max(limit, worst) if side < 0 else min(limit, worst)
 
 
-@njit(cache=True)
+@inlined
 def _counted_upnl_atoms(rules: np.ndarray, positions: np.ndarray, slot: np.int64) -> np.int64:
     """uPnL of a row at the mark, a gain only where the mark may be used, or UNKNOWN."""
     market, lots, cost = positions[MARKET, slot], positions[LOTS, slot], positions[COST, slot]
@@ -168,7 +168,7 @@ def _counted_upnl_atoms(rules: np.ndarray, positions: np.ndarray, slot: np.int64
     return upnl if rules[market, USABLE] != 0 else min(np.int64(0), upnl)
 
 
-@njit(cache=True)
+@inlined
 def free_margin_atoms(
     rules: np.ndarray, positions: np.ndarray, following: np.ndarray, link: np.int64, cash: np.int64
 ) -> np.int64:
@@ -195,7 +195,7 @@ def free_margin_atoms(
     return free
 
 
-@njit(cache=True)
+@inlined
 def _reduce_only_loss_ceil_atoms(
     rules: np.ndarray, market: np.int64, rows: np.ndarray, heads: np.ndarray, head: np.int64
 ) -> np.int64:
@@ -213,7 +213,7 @@ def _reduce_only_loss_ceil_atoms(
     return loss
 
 
-@njit(cache=True)
+@inlined
 def _orders_loss_ceil_atoms(
     rules: np.ndarray, positions: np.ndarray, slot: np.int64, rows: np.ndarray, heads: np.ndarray, head: np.int64
 ) -> np.int64:
@@ -235,7 +235,7 @@ def _orders_loss_ceil_atoms(
     return loss
 
 
-@njit(cache=True)
+@inlined
 def spare_atoms(
     rules: np.ndarray,
     positions: np.ndarray,

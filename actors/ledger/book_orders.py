@@ -171,14 +171,13 @@ class BookOrders:
         slots = columns.insert_rows(*arrays, cells)
         for slot in slots[cells[:, columns.TRIGGER] != 0].tolist():
             self._arm(slot)
-        self.inserted(slots)
+        self.inserted(cells[:, columns.NUMBER], cells[:, columns.ACCOUNT])
         return slots
 
-    def inserted(self, slots: Int64Array) -> None:
-        """Rows a kernel has filled and linked: they are undone with what is staged, and their accounts marked."""
-        numbers = self._rows[slots, columns.NUMBER]
+    def inserted(self, numbers: Int64Array, accounts: Int64Array) -> None:
+        """Orders are in the rows, filled and linked: they go with what is staged, and their accounts are marked."""
         self._log.note(self.remove_bulk, numbers)
-        self._touched.add_many(self._rows[slots, columns.ACCOUNT])
+        self._touched.add_many(accounts)
 
     def _arm(self, slot: int) -> None:
         order, market = int(self._rows[slot, columns.NUMBER]), int(self._rows[slot, columns.MARKET])

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from actors.compiling import inlined, kernel
 from actors.ledger.slot_map import LOWER, home, is_tagged, put, tag_of, tag_of_two, take_out
 
 # Columns of a row: what an order is, then the links of its account's list and its place among the market's triggers.
@@ -28,7 +29,7 @@ FREE_ROW, FREE_HEAD, ROWS_MADE, HEADS_MADE, LIVE = range(5)
 STATE: Final = 5
 
 
-@njit(cache=True)
+@inlined
 def find_order(rows: np.ndarray, maps: np.ndarray, number: np.int64) -> np.int64:
     """The slot of an order, or -1."""
     words = maps[BY_NUMBER]
@@ -43,7 +44,7 @@ def find_order(rows: np.ndarray, maps: np.ndarray, number: np.int64) -> np.int64
     return np.int64(-1)
 
 
-@njit(cache=True)
+@inlined
 def find_client(rows: np.ndarray, maps: np.ndarray, account: np.int64, client_id: np.int64) -> np.int64:
     """The slot of the live order of the account under this client id, or -1."""
     words = maps[BY_CLIENT]
@@ -58,7 +59,7 @@ def find_client(rows: np.ndarray, maps: np.ndarray, account: np.int64, client_id
     return np.int64(-1)
 
 
-@njit(cache=True)
+@inlined
 def find_head(heads: np.ndarray, maps: np.ndarray, account: np.int64) -> np.int64:
     """The head of an account's list, or -1 where it has no order."""
     words = maps[BY_OWNER]
@@ -73,7 +74,7 @@ def find_head(heads: np.ndarray, maps: np.ndarray, account: np.int64) -> np.int6
     return np.int64(-1)
 
 
-@njit(cache=True)
+@inlined
 def count_of(heads: np.ndarray, maps: np.ndarray, account: np.int64) -> np.int64:
     """How many orders and triggers an account has."""
     head = find_head(heads, maps, account)
@@ -115,7 +116,7 @@ def numbers_of_clients(rows: np.ndarray, maps: np.ndarray, accounts: np.ndarray,
     return numbers
 
 
-@njit(cache=True)
+@inlined
 def new_row(rows: np.ndarray, state: np.ndarray) -> np.int64:
     """A free row for an order, to be filled and then linked; there must be room."""
     slot = state[FREE_ROW] - 1
@@ -129,7 +130,7 @@ def new_row(rows: np.ndarray, state: np.ndarray) -> np.int64:
     return slot
 
 
-@njit(cache=True)
+@inlined
 def link_row(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.ndarray, slot: np.int64) -> None:
     """An order whose cells are filled becomes known by number, client id and account; both names must be free."""
     account = rows[slot, ACCOUNT]
@@ -148,7 +149,7 @@ def link_row(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.nd
     heads[head, COUNT] += 1
 
 
-@njit(cache=True)
+@inlined
 def _new_head(heads: np.ndarray, maps: np.ndarray, state: np.ndarray, account: np.int64) -> np.int64:
     head = state[FREE_HEAD] - 1
     if head >= 0:
@@ -163,7 +164,7 @@ def _new_head(heads: np.ndarray, maps: np.ndarray, state: np.ndarray, account: n
     return head
 
 
-@njit(cache=True)
+@inlined
 def drop_row(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.ndarray, slot: np.int64) -> None:
     """An order that is there leaves; its row is free."""
     account = rows[slot, ACCOUNT]
@@ -190,7 +191,7 @@ def drop_row(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.nd
     state[LIVE] -= 1
 
 
-@njit(cache=True)
+@inlined
 def insert_row(
     rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.ndarray, number: np.int64, cells: Sequence[int]
 ) -> np.int64:
@@ -220,7 +221,7 @@ def insert_rows(
     return slots
 
 
-@njit(cache=True)
+@kernel
 def drop_rows(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.ndarray, slots: np.ndarray) -> None:
     """These orders leave, each of them once."""
     for slot in slots:
@@ -228,7 +229,7 @@ def drop_rows(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.n
         drop_row(rows, heads, maps, state, slot)
 
 
-@njit(cache=True)
+@kernel
 def fill_maps(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.ndarray) -> None:
     """Makes empty maps those of the rows and heads."""
     for slot in range(state[ROWS_MADE]):

@@ -7,7 +7,8 @@ are, so a map never holds them. It is a power of two long, at most half of it in
 from typing import Final
 
 import numpy as np
-from numba import njit
+
+from actors.compiling import inlined
 
 # The odd number nearest to 2**64 / golden ratio, as a signed word: consecutive keys spread evenly.
 _SPREAD: Final = -7046029254386353131
@@ -16,32 +17,32 @@ _UPPER: Final = -(1 << _HALF)
 LOWER: Final = (1 << _HALF) - 1
 
 
-@njit(cache=True)
+@inlined
 def tag_of(key: np.int64) -> np.int64:
     """The hash of a key in the upper half of a word, the lower half 0."""
     spread = np.int64(key) * np.int64(_SPREAD)
     return (spread ^ (spread << 21)) & _UPPER
 
 
-@njit(cache=True)
+@inlined
 def tag_of_two(key: np.int64, other: np.int64) -> np.int64:
     """The same of a key of two numbers."""
     return tag_of((np.int64(key) * np.int64(_SPREAD)) ^ np.int64(other))
 
 
-@njit(cache=True)
+@inlined
 def home(words: np.ndarray, tag: np.int64) -> np.int64:
     """Where the search for a hash begins."""
     return (tag >> _HALF) & (words.shape[0] - 1)
 
 
-@njit(cache=True)
+@inlined
 def is_tagged(word: np.int64, tag: np.int64) -> np.bool_:
     """The word, which is not empty, may be that of a key with this hash."""
     return (word ^ tag) & _UPPER == 0
 
 
-@njit(cache=True)
+@inlined
 def put(words: np.ndarray, tag: np.int64, slot: np.int64) -> None:
     """Adds a key that is not there; there must be an empty word left."""
     place = home(words, tag)
@@ -50,7 +51,7 @@ def put(words: np.ndarray, tag: np.int64, slot: np.int64) -> None:
     words[place] = tag | (slot + 1)
 
 
-@njit(cache=True)
+@inlined
 def take_out(words: np.ndarray, tag: np.int64, slot: np.int64) -> None:
     """Takes a key out that is there. Words behind it move up, so that no search ends too early."""
     mask = words.shape[0] - 1

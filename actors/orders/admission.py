@@ -50,7 +50,7 @@ class OrderAdmission(ABC):
             orders = orders[:, np.argsort(orders[0], kind="stable")]
         is_armed = orders[TRIGGER] != 0
         queue = _by_command(((self._place, orders[:, is_armed].T.tolist()), *others))
-        orders, first = orders[:, ~is_armed], 0
+        orders, first = orders[:, ~is_armed] if is_armed.any() else orders, 0
         for end, (work, row) in zip(np.searchsorted(orders[0], [row[0] for _, row in queue]), queue, strict=True):
             self._place_run(runs, orders[:, first:end])
             self._work(work, row)

@@ -8,9 +8,9 @@ worked by hand.
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from actors.compiling import inlined
 from actors.ledger.slot_map import LOWER, home, is_tagged, put, tag_of
 
 # Columns of a row: which amounts are known (bits), then the two amounts.
@@ -25,13 +25,13 @@ _FIRST_CAPACITY = 256
 Int64Array = NDArray[np.int64]
 
 
-@njit(cache=True)
+@inlined
 def bit_of(column: np.int64) -> np.int64:
     """The bit that says the amount in this column is known."""
     return np.int64(1) << column
 
 
-@njit(cache=True)
+@inlined
 def row_of(rows: np.ndarray, words: np.ndarray, made: np.ndarray, account: np.int64) -> np.int64:
     """The row of an account, made where there is none; there must be room."""
     tag = tag_of(account)
@@ -50,7 +50,7 @@ def row_of(rows: np.ndarray, words: np.ndarray, made: np.ndarray, account: np.in
     return row
 
 
-@njit(cache=True)
+@inlined
 def _fill(rows: np.ndarray, words: np.ndarray, made: np.ndarray) -> None:
     for row in range(made[0]):
         put(words, tag_of(rows[row, ACCOUNT]), row)

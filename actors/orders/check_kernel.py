@@ -7,9 +7,9 @@ row of `why`. Where a number might leave 64 bits nothing is decided here: the or
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numba.cpython.unsafe.numbers import leading_zeros
 
+from actors.compiling import inlined
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
 from actors.ledger.order_columns import (
     ACCOUNT,
@@ -66,7 +66,7 @@ def rule_cells(rules: MarketRules) -> list[int]:
     return [rules.mark_ticks, rules.k, *refused, *words, rules.buy_protection_ticks, rules.sell_protection_ticks]
 
 
-@njit(cache=True)
+@inlined
 def refuse(why: np.ndarray, at: np.int64, refusal: np.int64, required: np.int64, actual: np.int64) -> np.int64:
     """Writes why the order may not happen."""
     why[at, WHY] = refusal
@@ -75,19 +75,19 @@ def refuse(why: np.ndarray, at: np.int64, refusal: np.int64, required: np.int64,
     return np.int64(REFUSED)
 
 
-@njit(cache=True)
+@inlined
 def bits(number: np.int64) -> np.int64:
     """How long a number that is not negative is."""
     return np.int64(_WORD_BITS) - np.int64(leading_zeros(np.int64(number)))
 
 
-@njit(cache=True)
+@inlined
 def fits(lots: np.int64, ticks: np.int64, k: np.int64) -> np.bool_:
     """Lots at a price are surely worth less than TOTAL_BOUND: all three are in their bounds and not negative."""
     return bits(lots) + bits(ticks) + bits(k) <= _TOTAL_BITS
 
 
-@njit(cache=True)
+@inlined
 def why_not_new(
     orders: np.ndarray,
     at: np.int64,
@@ -117,7 +117,7 @@ def why_not_new(
     return np.int64(CLEAR)
 
 
-@njit(cache=True)
+@inlined
 def why_not_numbers(
     orders: np.ndarray,
     at: np.int64,
@@ -155,7 +155,7 @@ def why_not_numbers(
     return refuse(why, at, _TOO_FAR_FROM_ORACLE, edge, price)
 
 
-@njit(cache=True)
+@inlined
 def only_reduces(orders: np.ndarray, at: np.int64, held: np.int64, resting_lots: np.int64) -> np.bool_:
     """`checks.only_reduces`; resting_lots is the sum of the order's own side."""
     if orders[at, FLAGS] & REDUCE_ONLY != 0:
@@ -163,7 +163,7 @@ def only_reduces(orders: np.ndarray, at: np.int64, held: np.int64, resting_lots:
     return resting_lots + orders[at, REMAINING] <= max(np.int64(0), -orders[at, SIDE] * held)
 
 
-@njit(cache=True)
+@inlined
 def why_not_reducing(
     orders: np.ndarray, at: np.int64, rules: np.ndarray, held: np.int64, reduces: np.bool_, why: np.ndarray
 ) -> np.int64:

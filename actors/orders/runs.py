@@ -93,9 +93,10 @@ class OrderRuns(ABC):
         orders = as_orders(cells, book.height, rules)
         accounts = orders[:, columns.ACCOUNT]
         keys = accounts << MARKET_BITS | orders[:, columns.MARKET]
-        is_new = book.positions.table.slots_of(keys) < 0
+        slots = book.positions.table.slots_of(keys)
+        is_new = slots < 0
         places = np.empty((count, kernel.PLACE_COLUMNS), dtype=np.int64)
-        places[:, kernel.POSITION] = book.positions.ensure_bulk(keys)
+        places[:, kernel.POSITION] = book.positions.ensure_bulk(keys) if is_new.any() else slots
         places[:, kernel.OWNER] = book.accounts.slots_of(accounts)
         assert bool((places[:, kernel.OWNER] >= 0).all()), "an order is of no account"
         places[:, kernel.FROZEN] = book.accounts.table.column("frozen")[places[:, kernel.OWNER]]
@@ -142,7 +143,7 @@ class OrderRuns(ABC):
         if not at.size:
             return
         book, taken = self._entry.book, orders[at]
-        book.orders.inserted(why[at, kernel.TAKEN])
+        book.orders.inserted(taken[:, columns.NUMBER], taken[:, columns.ACCOUNT])
         if book.log.is_open:
             book.log.note(self._undo, taken, rules)
         for row in np.flatnonzero(taken[:, columns.FLAGS] & REDUCE_ONLY).tolist():
