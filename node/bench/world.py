@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.column_bytes import field_bytes, serialise
+from actors.column_bytes import field_bytes
 from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import common_pb2
 from cluster.chain_state import ChainState
@@ -63,7 +63,9 @@ class Chain:
         state = self.state
         head = cmd.BlockInput(height=state.height + 1, block_time_ms=self.now_ms)
         tail = cmd.BlockInput(previous_events_root=state.events_root, previous_state_root=state.state_root)
-        sealed = (batch if isinstance(batch, bytes) else serialise(batch) for batch in batches)
+        sealed = (
+            batch if isinstance(batch, bytes) else batch.SerializeToString(deterministic=True) for batch in batches
+        )
         parts = (field_bytes(cmd.BlockInput, "batches", batch) for batch in sealed)
         payload = b"".join((head.SerializeToString(), *parts, tail.SerializeToString()))
         epoch = self._journal.epoch if self._journal is not None else 1
