@@ -143,12 +143,13 @@ class RowGatherer(Rows, Generic[M]):
             self.add_columns(matrix(message))
 
     def put(self, target: M) -> None:
-        """Appends the rows to a message."""
-        extend(target, self.matrix())
+        """Appends the rows to a message; nothing is touched where there are none."""
+        if len(self):
+            extend(target, self.matrix())
 
     def message(self) -> M:
         """The rows as columns."""
-        return from_matrix(self._kind, self.matrix())
+        return from_matrix(self._kind, self.matrix()) if len(self) else self._kind()
 
 
 def rows(message: Any) -> Iterable[tuple[Any, ...]]:
@@ -170,9 +171,7 @@ def _has_bytes(descriptor: Any) -> bool:
 def join(target: M, parts: Iterable[M]) -> M:
     """Appends the rows of the parts to the target and returns it."""
     for part in parts:
-        if row_count(part) >= _MANY and not _has_bytes(part.DESCRIPTOR):
-            extend(target, matrix(part))
-        else:
+        if row_count(part):
             target.MergeFrom(part)
     return target
 

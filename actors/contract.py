@@ -12,8 +12,6 @@ from typing import Any, ClassVar
 from blake3 import blake3
 from google.protobuf.message import Message
 
-from actors.column_bytes import serialise
-
 NO_HEIGHT = 0
 NO_HASH = bytes(32)
 _HEAD_BYTES = 8 + 32
@@ -51,7 +49,7 @@ class Actor(ABC):
                 raise ChainBroken(f"step {header.step} of height {header.height} is behind step {self._step}")
         elif (header.previous_height, header.previous_frame_hash) != (self._height, self._frame_hash):
             raise ChainBroken(f"height {header.height} does not continue height {self._height}")
-        reply = serialise(self.decide(message))
+        reply = self.decide(message).SerializeToString(deterministic=True)
         self._height, self._frame_hash, self._step = header.height, header.frame_hash, header.step
         self._reply = reply
         return reply

@@ -25,8 +25,12 @@ from cluster.chain_state import ChainState, Key
 class BlockRun:
     """The block under way. Everything a desk has yet to be told waits here until its next call."""
 
-    def __init__(self, state: ChainState, block: commands.BlockInput, frame_hash: bytes, epoch: int) -> None:
+    def __init__(
+        self, state: ChainState, block: commands.BlockInput, frame_hash: bytes, epoch: int, payload: bytes = b""
+    ) -> None:
+        """`payload` is the block serialised, deterministic; without it that is done here."""
         self.state = state
+        self.payload = payload or block.SerializeToString(deterministic=True)
         self.block = block
         self.frame_hash = frame_hash
         self.epoch = epoch

@@ -10,6 +10,7 @@ from actors.chain.numbering import number_events
 from actors.chain.roots import commands_root, header_hash, serialise_header, state_root
 from actors.columns import from_matrix, join, sort_rows, sorted_columns
 from actors.rulebooks.versions import header_name
+from actors.sealing.block_bytes import batches_of
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import common_pb2 as common
@@ -111,12 +112,11 @@ def _header(run: BlockRun, events: NumberedEvents) -> blocks.BlockHeader:
         state.last_root_second = block.block_time_ms // 1000
         outboxes = (state.outbox, state.cross_outbox, state.version_outbox)
         root = state_root(state.buckets, state.digests, *outboxes)
-    serialised = [batch.SerializeToString(deterministic=True) for batch in block.batches]
     return blocks.BlockHeader(
         height=block.height,
         block_time_ms=block.block_time_ms,
         previous_header_hash=state.header_hash,
-        commands_root=commands_root(serialised),
+        commands_root=commands_root(batches_of(run.payload)),
         command_count=sum(run.sealed.batch_rows),
         events_root=events_root(events),
         event_count=len(events),

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from actors.columns import array, field_names, matrix, rows, split_columns
+from actors.columns import array, field_names, matrix, row_count, rows, split_columns
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
 _MONEY = ("free_atoms", "held_atoms", "margin_atoms", "pending_atoms")
 _MICRO = 10**6
 _LOTS = field_names(batches.CrossLegs).index("lots")
+# From so many rows on columns are compared whole.
+_MANY = 64
 _HALF_BITS = 32
 _HALF_MASK = (1 << _HALF_BITS) - 1
 
@@ -60,6 +62,8 @@ _AMOUNT_SIGNS: dict[int, int] = {
 
 def _owed_by_legs(outbox: batches.CrossLegs, venue: int) -> int:
     """What the venue's undelivered legs will add to cash less cost of its accounts, atoms."""
+    if not row_count(outbox):
+        return 0
     mine = array(outbox.venue) == venue
     kind, amount = array(outbox.kind)[mine], array(outbox.amount_atoms)[mine]
     owed = -_exact_sum(array(outbox.quote_atoms)[mine])
@@ -134,7 +138,10 @@ def check_conservation(
 
 def _of_venue(message: batches.VenueSums | batches.Legs, venue: int, column: str) -> int:
     """Sum of a column over a venue's rows; Python ints, because sums of sums may leave 64 bits."""
-    return _exact_sum(array(getattr(message, column))[array(message.venue) == venue])
+    venues, values = message.venue, getattr(message, column)
+    if len(venues) < _MANY:
+        return sum(value for one, value in zip(venues, values, strict=True) if one == venue)
+    return _exact_sum(array(values)[array(venues) == venue])
 
 
 def _exact_sum(values: np.ndarray) -> int:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actors.column_bytes import columns_bytes, field_bytes, serialise
+from actors.column_bytes import columns_bytes, field_bytes
 from actors.columns import (
     RowGatherer,
     array,
@@ -63,7 +63,7 @@ class _Fan:
     def add(self, name: str, kind: Any, call: Any, **columns: bytes) -> None:
         """A call to a desk; `kind` parses its reply, `columns` are fields of the call that are serialised already."""
         fields = [field_bytes(call, field, data) for field, data in columns.items() if data]
-        self._calls.append(Call(name, b"".join([serialise(call), *fields])))
+        self._calls.append(Call(name, b"".join([call.SerializeToString(), *fields])))
         self._kinds.append(kind)
 
     def go(self) -> Fan:

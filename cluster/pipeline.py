@@ -54,12 +54,20 @@ _Shards = Generator[list[Call], list[bytes], list[batches.ShardReply]]
 
 
 def run_block(
-    state: ChainState, block: commands.BlockInput, frame_hash: bytes, epoch: int, voided: Iterable[int] = ()
+    state: ChainState,
+    block: commands.BlockInput,
+    frame_hash: bytes,
+    epoch: int,
+    voided: Iterable[int] = (),
+    payload: bytes = b"",
 ) -> BlockCalls:
-    """Runs one block on the state of the chain and moves it on. The caller answers every yielded list of calls."""
+    """Runs one block on the state of the chain and moves it on. The caller answers every yielded list of calls.
+
+    `payload` is the block serialised, deterministic, where the caller has that already.
+    """
     assert block.height == state.height + 1, f"height {block.height} does not follow {state.height}"
     assert block.block_time_ms >= state.block_time_ms, f"block time goes back to {block.block_time_ms} ms"
-    run = BlockRun(state, block, frame_hash, epoch)
+    run = BlockRun(state, block, frame_hash, epoch, payload)
     yield from _seal(run, voided)
     yield from _mark(run)
     shared, legs = run.settle_fields()
@@ -86,8 +94,8 @@ def _take_over(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
 
 
 def _seal(run: BlockRun, voided: Iterable[int]) -> Generator[list[Call], list[bytes], None]:
-    call = batches.RegistryCall(header=run.header(REGISTRY), input=run.block, voided=sorted(voided))
-    (reply,) = yield [Call(REGISTRY, call.SerializeToString())]
+    call = batches.RegistryCall(header=run.header(REGISTRY), voided=sorted(voided))
+    (reply,) = yield [Call(REGISTRY, call.SerializeToString() + field_bytes(call, "input", run.payload))]
     run.sealed = batches.RegistryReply.FromString(reply)
     run.state.change_parameters(run.sealed.changes)
     run.take(run.sealed.events, run.sealed.outcomes)
@@ -125,7 +133,7 @@ def _shards(
             **shared,
         )
         parts = [field_bytes(call, field, data) for field, data in {"commands": rows, **fields}.items() if data]
-        calls.append(Call(name, b"".join([call.SerializeToString(deterministic=True), *parts])))
+        calls.append(Call(name, b"".join([call.SerializeToString(), *parts])))
     replies = [batches.ShardReply.FromString(reply) for reply in (yield calls)]
     run.take_shards(replies, scanned=batches.SHARD_PHASE_SCAN in phases)
     return replies

@@ -100,9 +100,10 @@ class Replica:
         voided: Iterable[int] = (),
     ) -> BlockResult:
         """Runs one block; without a journal its frame hash is that of its bytes. Raises InvariantBroken."""
+        payload = block.SerializeToString(deterministic=True)
         if frame_hash is None:
-            frame_hash = blake3(block.SerializeToString(deterministic=True)).digest()
-        return drive(run_block(self.state, block, frame_hash, epoch, voided), self._transport)
+            frame_hash = blake3(payload).digest()
+        return drive(run_block(self.state, block, frame_hash, epoch, voided, payload), self._transport)
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Takes a cut."""

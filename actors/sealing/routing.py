@@ -1,11 +1,11 @@
 """Routing: the rows of a sound batch to the actor that decides them, those that are not sound refused here."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from actors.columns import add_row, among, array, field_names, join, pick, row_count
+from actors.columns import add_row, among, array, extend, field_names, join, matrix, row_count
 from actors.risk.mark_price import price_bound_ticks
 from actors.sealing.book_rows import (
     check_amend_orders,
@@ -93,7 +93,12 @@ def check_amounts(body: Any, venue: Venue, _lag: int) -> RowChecks:
 
 def count_deposits(checks: RowChecks, amounts: np.ndarray, venue: Venue) -> None:
     """The venue's lifetime total, counted in command order over the rows that stand."""
-    for row in checks.accepted().tolist():
+    rows = checks.accepted()
+    whole = venue.deposited_atoms + sum(amounts[rows].tolist())
+    if whole < BALANCE_BOUND:
+        venue.deposited_atoms = whole
+        return
+    for row in rows.tolist():
         total = venue.deposited_atoms + int(amounts[row])
         if total < BALANCE_BOUND:
             venue.deposited_atoms = total
@@ -212,12 +217,13 @@ class Router:
         self, checks: RowChecks, venue: int, numbers: np.ndarray, accounts: Sequence[int] | None
     ) -> np.ndarray:
         """Answers the rows the checks refused; returns those that stand."""
-        for row in checks.refused().tolist():
-            refusal = cast("refusals.Refusal", int(checks.refusal[row]))
-            refused = Refused(refusal, int(checks.required[row]), int(checks.actual[row]))
-            account = accounts[row] if accounts is not None and accounts[row] > 0 else 0
-            command = int(numbers[row])
-            self._answers.refuse((REGISTRY, command, 0, 0), command, refused, venue, account=account)
+        refused = checks.refused()
+        if len(refused):
+            command, nothing = numbers[refused], np.zeros(len(refused), dtype=np.int64)
+            account = nothing if accounts is None else np.maximum(array(accounts)[refused], 0)
+            why = (checks.refusal[refused], checks.required[refused], checks.actual[refused])
+            keys = np.stack((np.full(len(refused), REGISTRY), command, nothing, nothing))
+            self._answers.refuse_rows(keys, command, *why, venue=venue, market=nothing, account=account)
         return checks.accepted()
 
     def _columns(self, kind: str, venue_number: int, body: Any, numbers: np.ndarray) -> None:
@@ -231,23 +237,20 @@ class Router:
         if isinstance(body, commands.Deposits):
             count_deposits(checks, array(body.amount_atoms), venue)
         keep = self._checked(checks, venue_number, numbers, body.account)
-        rows = body if len(keep) == len(body.account) else pick(body, keep)
-        target.command.extend(numbers[keep].tolist())
-        target.venue.extend([venue_number] * len(keep))
-        for field in field_names(target)[2:]:
-            if field == "direction":
-                target.direction.extend([DIRECTIONS[kind]] * len(keep))
-            else:
-                getattr(target, field).extend(getattr(rows, names.get(field, field)))
+        given = dict(zip(field_names(body), matrix(body), strict=True))
+        given |= {"command": numbers, "venue": np.full(len(numbers), venue_number)}
+        if kind in DIRECTIONS:
+            given["direction"] = np.full(len(numbers), DIRECTIONS[kind])
+        extend(target, np.array([given[names.get(field, field)][keep] for field in field_names(target)]))
 
     def _open_accounts(self, batch: commands.CommandBatch, body: commands.OpenAccounts, first: int) -> None:
         venue = self._directory.venues[batch.venue]
         checks = RowChecks(body.count)
         keep = self._stand(checks, batch.venue, first)
-        opened = self._reply.commands.opened
-        for command in (keep + first).tolist():
-            add_row(opened, command, batch.venue, venue.next_account, 0)
-            venue.next_account += 1
+        numbers = np.arange(venue.next_account, venue.next_account + len(keep))
+        nothing = np.zeros(len(keep), dtype=np.int64)
+        extend(self._reply.commands.opened, np.stack((keep + first, nothing + batch.venue, numbers, nothing)))
+        venue.next_account += len(keep)
 
     def _open_subaccounts(self, batch: commands.CommandBatch, body: commands.OpenSubaccounts, first: int) -> None:
         """Accounts as any others, whose owner only the registry knows; a subaccount's is its owner's (SP-01)."""
