@@ -6,6 +6,8 @@ from typing import Final, NamedTuple, overload
 import numpy as np
 from numba import njit
 
+from actors.compiling import inlined
+
 _VENUE_FIELD: Final = 4
 _MARKET_FIELD: Final = 5
 _ACCOUNT_FIELD: Final = 6
@@ -83,7 +85,7 @@ class NumberedEvents(Sequence[bytes]):
         return EventFacts(*read)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _read_facts(data: np.ndarray, bounds: np.ndarray, read: np.ndarray) -> None:
     """The fields before the body are varints, their numbers ascend; the body is the first that has a length."""
     for event in range(bounds.shape[0]):
@@ -94,6 +96,11 @@ def _read_facts(data: np.ndarray, bounds: np.ndarray, read: np.ndarray) -> None:
             if tag & _TYPE_MASK == _LENGTH_DELIMITED:
                 read[3, event] = field
                 break
+            if field < _VENUE_FIELD:
+                while place < end and data[place] >= _VARINT_MORE:
+                    place += 1
+                place += 1
+                continue
             value, place = _varint(data, place, end)
             if field == _VENUE_FIELD:
                 read[0, event] = value
@@ -103,7 +110,7 @@ def _read_facts(data: np.ndarray, bounds: np.ndarray, read: np.ndarray) -> None:
                 read[2, event] = value
 
 
-@njit(cache=True)
+@inlined
 def _varint(data: np.ndarray, place: np.int64, end: np.int64) -> tuple[np.int64, np.int64]:
     """The number that begins here and where it ends; what is cut off counts as nothing."""
     value, shift = np.uint64(0), np.uint64(0)
