@@ -132,6 +132,15 @@ def check_ticks(body: commands.Ticks, venue: Venue, _lag: int) -> RowChecks:
     return checks
 
 
+def are_sound_ticks(body: commands.Ticks, venue: Venue) -> bool:
+    """Whether `check_ticks` refuses none of them. Prices come with most blocks, too few at a time for arrays."""
+    for market, price, published in zip(body.market, body.price_ticks, body.published_ms, strict=True):
+        listed = venue.markets.get(market)
+        if listed is None or published <= 0 or not 0 < price < price_bound_ticks(listed):
+            return False
+    return True
+
+
 # body -> (check, field of the routed message, its columns in the batch by the name the routed column has)
 ROUTES: dict[str, tuple[Any, str, dict[str, str]]] = {
     "deposits": (check_amounts, "deposits", {}),
@@ -314,8 +323,12 @@ class Router:
             add_row(self._reply.insurance, first, batch.venue, body.amount_atoms)
 
     def _ticks(self, batch: commands.CommandBatch, body: commands.Ticks, first: int) -> None:
-        checks = check_ticks(body, self._directory.venues[batch.venue], 0)
-        for row in self._stand(checks, batch.venue, first, None).tolist():
+        venue = self._directory.venues[batch.venue]
+        if self._voided or not are_sound_ticks(body, venue):
+            rows = self._stand(check_ticks(body, venue, 0), batch.venue, first, None).tolist()
+        else:
+            rows = list(range(len(body.market)))
+        for row in rows:
             tick = (body.market[row], body.publisher[row], body.price_ticks[row], body.published_ms[row])
             add_row(self._reply.ticks, first + row, batch.venue, *tick)
 

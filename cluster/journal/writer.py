@@ -32,7 +32,7 @@ class JournalWriter:
         checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES,
         most_pending: int = 8,
     ) -> None:
-        """Checkpoint after every `checkpoint_bytes` written; with `most_pending` frames waiting, submit waits."""
+        """Checkpoint after every `checkpoint_bytes` handed over; with `most_pending` frames waiting, submit waits."""
         self._journal = journal
         self._checkpoint_bytes = checkpoint_bytes
         self._bytes_since_checkpoint = 0
@@ -48,8 +48,11 @@ class JournalWriter:
         except BaseException:
             self._room.release()
             raise
-        # Queued behind the append, so the acknowledgement is out before the disk is kept busy.
-        self._lane.submit(self._checkpoint_when_due)
+        self._bytes_since_checkpoint += len(frame.payload) + FRAME_OVERHEAD_BYTES
+        if self._bytes_since_checkpoint >= self._checkpoint_bytes:
+            self._bytes_since_checkpoint = 0
+            # Queued behind the append, so the acknowledgement is out before the disk is kept busy.
+            self._lane.submit(self._checkpoint)
         return future
 
     @property
@@ -70,17 +73,15 @@ class JournalWriter:
             if self._failure is not None:
                 raise self._failure
             self._journal.append(frame)
-            self._bytes_since_checkpoint += len(frame.payload) + FRAME_OVERHEAD_BYTES
         except BaseException as error:
             self._failure = error
             raise
         finally:
             self._room.release()
 
-    def _checkpoint_when_due(self) -> None:
-        if self._failure is not None or self._bytes_since_checkpoint < self._checkpoint_bytes:
+    def _checkpoint(self) -> None:
+        if self._failure is not None:
             return
-        self._bytes_since_checkpoint = 0
         try:
             self._journal.checkpoint()
         except StoreFailed as error:  # no room, say: every frame is durable where it is, and the next one tells

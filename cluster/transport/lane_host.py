@@ -17,7 +17,18 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from cluster.placement import Owners
 from cluster.transport.actor_host import ActorHost
-from cluster.transport.lane_socket import DONE, FAILED, MAX_MESSAGE_BYTES, NUMBER_BYTES, Door, Keys, unpack_owners
+from cluster.transport.lane_socket import (
+    DONE,
+    FAILED,
+    HEAD_BYTES,
+    LONG_BYTES,
+    MAX_MESSAGE_BYTES,
+    METHODS,
+    NUMBER_BYTES,
+    Door,
+    Keys,
+    unpack_owners,
+)
 
 # Who proves a key that is not the node's, or none, is turned away before a word of his is read.
 _DOMAIN = "lane"
@@ -40,11 +51,11 @@ class LaneHost(ActorHost):
     def __init__(self, name: str, owners: Owners) -> None:
         super().__init__(name, owners)
         self._methods: dict[bytes, Callable[..., bytes | None]] = {
-            b"apply": self.apply,
-            b"query": self.query,
-            b"snapshot": self.snapshot,
-            b"restore": lambda owners, *parts: self.restore(unpack_owners(owners), *parts),
-            b"replay": self.replay,
+            METHODS["apply"]: self.apply,
+            METHODS["query"]: self.query,
+            METHODS["snapshot"]: lambda nothing: self.snapshot(),
+            METHODS["restore"]: lambda owners, *parts: self.restore(unpack_owners(owners), *parts),
+            METHODS["replay"]: self.replay,
         }
 
     def open_lane(self, node_key: bytes, address: str) -> Door:
@@ -72,10 +83,11 @@ class LaneHost(ActorHost):
         """One request after the other. What is no fault of the request ends the process, which the node sees."""
         try:
             while True:
-                peer, head, *arguments = socket.recv_multipart()
-                number, method = head[:NUMBER_BYTES], head[NUMBER_BYTES:]
-                how, answer = self._carry_out(method, arguments)
-                socket.send_multipart([peer, number + how, answer])
+                peer, first, *rest = socket.recv_multipart()
+                number, method = first[:NUMBER_BYTES], first[NUMBER_BYTES:HEAD_BYTES]
+                how, answer = self._carry_out(method, [first[HEAD_BYTES:], *rest])
+                head = number + how
+                socket.send_multipart([peer, head, answer] if len(answer) > LONG_BYTES else [peer, head + answer])
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
 

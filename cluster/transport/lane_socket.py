@@ -18,9 +18,13 @@ from cluster.placement import Owners
 from cluster.transport.gathering import Asked
 from cluster.transport.transport import ActorLost
 
-# A request begins with its number and the method's name, an answer with the same number and one of these.
+# A request begins with its number and a byte for the method, an answer with the same number and one of the last two.
+# What is said stands behind it in the same piece of the message, since every piece costs; long answers have their own.
 NUMBER_BYTES = 8
+HEAD_BYTES = NUMBER_BYTES + 1
+METHODS = {"apply": b"a", "query": b"q", "snapshot": b"s", "restore": b"r", "replay": b"p"}
 DONE, FAILED = b"+", b"-"
+LONG_BYTES = 1 << 20
 # No message is larger, protobuf's own limit: a stranger who announces more before he shows a key is cut off.
 MAX_MESSAGE_BYTES = 2 << 30
 # So long is the moment after which whoever waits for an answer looks whether the process is still there.
@@ -60,7 +64,7 @@ class Door(NamedTuple):
 
 
 class Request:
-    """One request on its way, and what came back: [number and DONE or FAILED, the answer]."""
+    """One request on its way, and the message that came back."""
 
     def __init__(self, number: bytes) -> None:
         self.number = number
@@ -68,8 +72,9 @@ class Request:
 
     def answer(self, actor: str) -> bytes:
         """What came back. Raises ActorFailed."""
-        head, body = self.back
-        if head[NUMBER_BYTES:] == DONE:
+        head = self.back[0]
+        body = self.back[1] if len(self.back) > 1 else head[HEAD_BYTES:]
+        if head[NUMBER_BYTES:HEAD_BYTES] == DONE:
             return body
         kind, text, traceback = json.loads(body)
         error = ActorFailed(f"actor {actor} failed: {kind}: {text}")
@@ -123,7 +128,8 @@ class LaneSocket:
             self._sent += 1
             request = Request(self._sent.to_bytes(NUMBER_BYTES, "little"))
             try:
-                self._socket.send_multipart([request.number + method.encode(), *arguments], zmq.NOBLOCK)
+                first, rest = b"".join(arguments[:1]), arguments[1:]
+                self._socket.send_multipart([request.number + METHODS[method] + first, *rest], zmq.NOBLOCK)
             except zmq.Again as error:
                 raise ActorLost(self._actor) from error
             self._open.append(request)

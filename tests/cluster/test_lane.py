@@ -21,6 +21,8 @@ from cluster.placement import Owners, even, moved
 from cluster.topology import shard_name
 from cluster.transport.lane_host import LaneHost
 from cluster.transport.lane_socket import (
+    METHODS,
+    NUMBER_BYTES,
     OVER_LANES,
     ActorFailed,
     Door,
@@ -36,6 +38,16 @@ from tests.cluster.story import PATIENCE_S
 LOOPBACK = "127.0.0.1"
 NODE = Keys.fresh()
 LET_GO = threading.Event()
+# What the actor of these tests can do beside what every actor can.
+TESTED = {"say": b"1", "hold": b"2", "fail": b"3", "said": b"4", "what nobody can": b"5"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def more_methods() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, byte in TESTED.items():
+            patch.setitem(METHODS, name, byte)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +64,10 @@ class Slow(LaneHost):
         super().__init__(name, owners)
         self._said: list[bytes] = []
         self._methods |= {
-            b"say": self._say,
-            b"hold": lambda: b"held" if LET_GO.wait(PATIENCE_S) else b"",
-            b"fail": self._fail,
-            b"said": lambda: b" ".join(self._said),
+            TESTED["say"]: self._say,
+            TESTED["hold"]: lambda nothing: b"held" if LET_GO.wait(PATIENCE_S) else b"",
+            TESTED["fail"]: self._fail,
+            TESTED["said"]: lambda nothing: b" ".join(self._said),
         }
 
     def _say(self, word: bytes, after_s: bytes = b"0") -> bytes:
@@ -63,7 +75,7 @@ class Slow(LaneHost):
         self._said.append(word)
         return word
 
-    def _fail(self) -> bytes:
+    def _fail(self, _: bytes) -> bytes:
         raise ArithmeticError("no such sum")
 
 
@@ -90,20 +102,25 @@ def ask(socket: LaneSocket, method: str, *arguments: bytes) -> bytes:
     return answer(socket, socket.send(method, arguments))
 
 
+def shard_call(height: int) -> bytes:
+    header = batches.CallHeader(height=height, frame_hash=bytes([height] * 32), previous_frame_hash=NO_HASH)
+    if height > 1:
+        header.previous_height, header.previous_frame_hash = height - 1, bytes([height - 1] * 32)
+    return batches.ShardCall(header=header).SerializeToString()
+
+
 def test_an_actor_answers_through_a_lane_as_it_would_here(socket: LaneSocket) -> None:
-    call = batches.ShardCall(
-        header=batches.CallHeader(height=1, frame_hash=bytes(31) + b"a", previous_frame_hash=NO_HASH)
-    )
-    payload = call.SerializeToString()
     here = LaneHost(shard_name(0), even(1))
     assert ask(socket, "restore", pack_owners(even(1)), here.snapshot()) == b""
-    assert ask(socket, "apply", payload) == here.apply(payload)
-    assert ask(socket, "apply", payload) == here.apply(payload)
-    assert ask(socket, "snapshot") == here.snapshot()
+    assert ask(socket, "apply", shard_call(1)) == here.apply(shard_call(1))
+    assert ask(socket, "apply", shard_call(1)) == here.apply(shard_call(1))
     query = batches.ShardQuery(accounts=batches.AccountQuery(venue=1)).SerializeToString()
     assert ask(socket, "query", query) == here.query(query)
+    assert ask(socket, "query", b"") == here.query(b"")
     assert ask(socket, "restore", pack_owners(even(1)), here.snapshot()) == b""
-    assert ask(socket, "replay") == b""
+    assert ask(socket, "replay", shard_call(2), shard_call(3)) == b""
+    here.replay(shard_call(2), shard_call(3))
+    assert ask(socket, "snapshot") == here.snapshot()
 
 
 def test_a_placement_travels_whole() -> None:
@@ -116,7 +133,7 @@ def test_what_an_actor_raises_comes_back_with_its_traceback_and_the_actor_lives_
         ask(socket, "fail")
     assert "in _fail" in failed.value.__notes__[0]
     with pytest.raises(ActorFailed, match="KeyError"):
-        ask(socket, "no_such_method")
+        ask(socket, "what nobody can")
     assert ask(socket, "say", b"on") == b"on"
 
 
@@ -145,7 +162,7 @@ def _knock(context: "zmq.Context[Any]", door: Door, keys: Keys | None, served: b
     try:
         stranger.connect(door.endpoint)
         with suppress(zmq.Again):  # he may have been turned away by now
-            stranger.send_multipart([bytes(8) + b"say", b"stranger"], zmq.NOBLOCK)
+            stranger.send_multipart([bytes(NUMBER_BYTES) + TESTED["say"] + b"stranger"], zmq.NOBLOCK)
         assert monitor.poll(int(1000 * PATIENCE_S))
         return recv_monitor_message(monitor)["event"], bool(stranger.poll(100))
     finally:

@@ -65,7 +65,10 @@ def test_a_resource_that_nobody_offers_is_named_after_a_while_and_one_that_comes
         ("place = 3", "place is a list of WHO=RESOURCE, not 3"),
         ("place = [3]", "place is a list of WHO=RESOURCE"),
         ('place = ["shard"]', "place: 'shard': '' is no name of a resource"),
-        ('transport = "inline"\nplace = ["shard=big"]', "place needs the transport ray or lane: inline keeps all actors"),
+        (
+            'transport = "inline"\nplace = ["shard=big"]',
+            "place needs the transport ray or lane: inline keeps all actors",
+        ),
     ],
 )
 def test_a_setting_that_is_none_is_named(tmp_path: Path, setting: str, complaint: str) -> None:
