@@ -145,7 +145,7 @@ class BlockMaker:
 
     def _execute(self, block: commands.BlockInput, frame: Frame, voided: tuple[int, ...] = ()) -> _Attempt:
         try:
-            run = run_block(self.state, block, frame.hash, frame.epoch, voided)
+            run = run_block(self.state, block, frame.hash, frame.epoch, voided, frame.payload)
             return _Attempt(block, frame, drive(run, self._supervisor), None)
         except TransportGone:
             raise  # no command is to blame
