@@ -1,10 +1,13 @@
 """Phase 9: triggers, then the block's commands in their order; refusals here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from actors.columns import RowGatherer, rows
+import numpy as np
+
+from actors.columns import RowGatherer, matrix, row_count, rows
 from actors.isolated.book import IsolatedBook
+from actors.isolated.runs import FEW_ROWS, closes_by_columns, has_narrow_rates, opens_by_columns, run_closes, run_opens
 from actors.isolated.triggers import (
     COMMAND,
     close_position,
@@ -48,15 +51,37 @@ class Admission:
         for venue in sorted(self._books):
             trigger_exits(self._books[venue], self.closes, self._sink)
             trigger_opens(self._books[venue], self.opens, self._sink)
-        queue: list[tuple[int, Callable[..., Refused | None], tuple[Any, ...]]] = []
-        queue += [(row[0], self._open, row) for row in rows(commands.opens)]
-        queue += [(row[0], self._close, row) for row in rows(commands.closes)]
+        opens: Iterable[Sequence[Any]] = rows(commands.opens)
+        closes: Iterable[Sequence[Any]] = rows(commands.closes)
+        if row_count(commands.opens) + row_count(commands.closes) >= FEW_ROWS:
+            opens, closes = self._run_columns(commands)
+        queue: list[tuple[int, Callable[..., Refused | None], Sequence[Any]]] = []
+        queue += [(row[0], self._open, row) for row in opens]
+        queue += [(row[0], self._close, row) for row in closes]
         queue += [(row[0], self._move_liquidity, row) for row in rows(commands.liquidity)]
         for command, admit, row in sorted(queue, key=lambda entry: entry[0]):
             refused = admit(*row)
             if refused:
                 _, venue, account, *_ = row
                 self._answers.refuse((ADMIT, command, 0, 0), command, refused, venue, account=account)
+
+    def _run_columns(self, commands: batches.ShardCommands) -> tuple[list[list[int]], list[list[int]]]:
+        """Carries out what columns can do; returns the opens and closes that are left."""
+        opens, closes, moves = matrix(commands.opens), matrix(commands.closes), matrix(commands.liquidity)
+        open_left, close_left = (np.ones(kind.shape[1], dtype=np.bool_) for kind in (opens, closes))
+        for venue, book in sorted(self._books.items()):
+            if book.scalar or not has_narrow_rates(book):
+                continue
+            at = np.flatnonzero(opens[1] == venue)
+            at = at[opens_by_columns(opens[:, at], moves[2, moves[1] == venue])]
+            if at.size:
+                run_opens(book, self._height, opens[:, at], self.opens, self._answers)
+                open_left[at] = False
+            at = np.flatnonzero(closes[1] == venue)
+            at = at[closes_by_columns(closes[:, at])]
+            if at.size:
+                close_left[at] = run_closes(book, closes[:, at], self.closes, self._answers)
+        return opens[:, open_left].T.tolist(), closes[:, close_left].T.tolist()
 
     def _open(
         self,

@@ -1,11 +1,13 @@
 """Phases 3 and 4: the legs the desks owe, then marks, parameters and funding."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from actors.columns import add_row, rows
+from actors.columns import add_row, matrix, row_count, rows
 from actors.isolated.book import IsolatedBook
+from actors.isolated.runs import CREDITED, FEW_ROWS, has_narrow_rates, settle_run
 from actors.ledger.isolated_positions import Position
 from actors.risk.funding import apply_funding_step
 from actors.rulebooks import twilight
@@ -14,12 +16,20 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 
-CREDITED = (events.LEG_KIND_PAYOUT, events.LEG_KIND_CLAIM, events.LEG_KIND_REDEMPTION, events.LEG_KIND_RELEASE)
-
 
 def settle_legs(books: dict[int, IsolatedBook], legs: batches.Legs, sink: EventSink) -> None:
     """Applies the legs in their order (venue, class, command, leg). Total: it cannot refuse."""
-    for row in rows(legs):
+    left: Iterable[Sequence[Any]] = rows(legs)
+    if row_count(legs) >= FEW_ROWS:
+        columns = matrix(legs)
+        by_rows = np.ones(columns.shape[1], dtype=np.bool_)
+        for venue in np.unique(columns[3]).tolist():
+            if not books[venue].scalar and has_narrow_rates(books[venue]):
+                mine = columns[3] == venue
+                settle_run(books[venue], columns[:, mine], sink)
+                by_rows &= ~mine
+        left = columns[:, by_rows].T.tolist()
+    for row in left:
         leg_class, command, leg, venue, account, kind, free, held, margin, reference, *opened = row
         book = books[venue]
         book.accounts.post(account, free=free, held=held)

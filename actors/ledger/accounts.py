@@ -102,18 +102,25 @@ class Accounts:
         """See `Table`."""
         self.table.keep_for_undo(slots)
 
-    def post_bulk(self, accounts: np.ndarray, free: np.ndarray) -> None:
-        """`post` of what each of these accounts, named once, has more free; atoms."""
-        self._post_bulk(accounts, free)
-        self._log.note(self._post_bulk, accounts, -free)
+    def post_bulk(self, accounts: np.ndarray, free: np.ndarray, held: np.ndarray | None = None) -> None:
+        """`post` of what each of these accounts, named once, has more free and held; atoms."""
+        self._post_bulk(accounts, free, held)
+        self._log.note(self._post_bulk, accounts, -free, None if held is None else -held)
 
-    def _post_bulk(self, accounts: np.ndarray, free: np.ndarray) -> None:
-        slots, cells = self.table.slots_of(accounts), self.table.column("free")
-        after = cells[slots] + free
-        assert bool((self._lowest_free <= after).all() and (after < BALANCE_BOUND).all()), "a balance out of bounds"
-        cells[slots] = after
-        self._add_to_sum("free", sum(free.tolist()))
+    def _post_bulk(self, accounts: np.ndarray, free: np.ndarray, held: np.ndarray | None) -> None:
+        slots = self.table.slots_of(accounts)
+        assert bool((slots >= 0).all()), "an account is not of this shard"
+        self._add_bulk("free", slots, free, self._lowest_free)
+        if held is not None:
+            self._add_bulk("held", slots, held, 0)
         self._touched_many(accounts)
+
+    def _add_bulk(self, name: str, slots: np.ndarray, deltas: np.ndarray, lowest: int) -> None:
+        cells = self.table.column(name)
+        after = cells[slots] + deltas
+        assert bool((lowest <= after).all() and (after < BALANCE_BOUND).all()), "a balance out of bounds"
+        cells[slots] = after
+        self._add_to_sum(name, sum(deltas.tolist()))
 
     def hold(self, account: int, amount_atoms: int) -> None:
         """Moves from free to held."""

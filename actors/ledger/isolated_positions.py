@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from actors.ledger.account_marks import Marks
+from actors.ledger.account_marks import Int64Array, Marks
 from actors.ledger.row_chains import Chains, RowChains
 from actors.ledger.table import Owned, StagingLog, Table, dumped_rows, owned_rows
 from actors.risk.liquidation_index import LiquidationIndex
@@ -118,6 +118,45 @@ class IsolatedPositions:
         self._touched(row.account)
         return row
 
+    def insert_bulk(self, numbers: Int64Array, cells: Int64Array) -> None:
+        """`insert` of positions with new numbers; `cells` has a column each, in the order of `Position`."""
+        self._log.note(self.remove_bulk, numbers)
+        slots = self.table.insert_bulk(numbers, cells)
+        columns = dict(zip(Position._fields, cells, strict=True))
+        self._chains.link_many(self._accounts.slots_of(columns["account"]), slots)
+        self.margin_atoms += sum(columns["margin_held_atoms"].tolist())
+        markets, sides = columns["market"], columns["side"]
+        for market in np.unique(markets).tolist():
+            at = np.flatnonzero(markets == market)
+            self._liquidation_index(market).set_many(slots[at], sides[at], columns["threshold_ticks"][at])
+            for kind, (name, direction) in LEVELS.items():
+                has = at[columns[name][at] != 0]
+                if has.size:
+                    levels = columns[name][has]
+                    self._level_index(market, kind).set_many(slots[has], sides[has] * direction, levels)
+        self._touched_many(columns["account"])
+
+    def remove_bulk(self, numbers: Int64Array) -> Int64Array:
+        """`remove` of positions, each named once; returns their cells as `insert_bulk` takes them."""
+        slots = self.table.slots_of(numbers)
+        assert bool((slots >= 0).all()), "a position is not there"
+        cells = self.table.whole()[:, slots].copy()
+        self._log.note(self.insert_bulk, numbers, cells)
+        columns = dict(zip(Position._fields, cells, strict=True))
+        markets = columns["market"]
+        for market in np.unique(markets).tolist():
+            at = markets == market
+            self._liquidation_index(market).clear_many(slots[at])
+            for kind, (name, _) in LEVELS.items():
+                has = at & (columns[name] != 0)
+                if has.any():
+                    self._level_index(market, kind).clear_many(slots[has])
+        self._chains.unlink_many(self._accounts.slots_of(columns["account"]), slots)
+        self.table.remove_bulk(numbers)
+        self.margin_atoms -= sum(columns["margin_held_atoms"].tolist())
+        self._touched_many(columns["account"])
+        return cells
+
     def set_level(self, position: int, kind: "common.OrderKind", level_ticks: int) -> None:
         """Sets, replaces or (0) takes off a level (TW-14)."""
         name, direction = LEVELS[kind]
@@ -183,21 +222,8 @@ class IsolatedPositions:
         return self.table.dump()
 
     def fill(self, dumped: bytes, owned: Owned) -> None:
-        """Takes the owned rows of a dump; their accounts were touched when they were filled."""
-        numbers, cells = owned_rows(dumped, len(Position._fields), owned)
-        slots = self.table.insert_bulk(numbers, cells)
-        columns = dict(zip(Position._fields, cells, strict=True))
-        self._chains.link_many(self._accounts.slots_of(columns["account"]), slots)
-        self.margin_atoms += sum(columns["margin_held_atoms"].tolist())
-        markets, sides = columns["market"], columns["side"]
-        for market in sorted(set(markets.tolist())):
-            at = np.flatnonzero(markets == market)
-            self._liquidation_index(market).set_many(slots[at], sides[at], columns["threshold_ticks"][at])
-            for kind, (name, direction) in LEVELS.items():
-                has = at[columns[name][at] != 0]
-                if has.size:
-                    levels = columns[name][has]
-                    self._level_index(market, kind).set_many(slots[has], sides[has] * direction, levels)
+        """Takes the owned rows of a dump."""
+        self.insert_bulk(*owned_rows(dumped, len(Position._fields), owned))
 
 
 class RestingOpens:

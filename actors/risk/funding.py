@@ -83,6 +83,23 @@ def apply_funding_step(
 
 
 @njit(cache=True)
+def narrow_threshold(
+    side: int, position_size: int, entry_value: int, initial_margin: int, margin_held: int, ratio: int, charged: int
+) -> tuple[int, int]:
+    """(maintenance in 1e-9 atoms, threshold) of a position below NARROW_VALUE_ATOMS.
+
+    charged: fee and funding rates on the bankruptcy value, 1e-9 fractions, together in bounds with the ratio.
+    """
+    requirement = ratio * entry_value + charged * (entry_value + side * initial_margin)
+    breakeven = (entry_value + side * margin_held) * E9 - side * requirement
+    if breakeven <= 0:
+        return requirement, twilight.ALWAYS_LONG if side > 0 else twilight.NEVER_SHORT
+    if side > 0:
+        return requirement, mul_div_floor_capped(position_size, E9, breakeven, twilight.ALWAYS_LONG)
+    return requirement, mul_div_ceil_capped(position_size, E9, breakeven, twilight.NEVER_SHORT)
+
+
+@njit(cache=True)
 def _fund_rows(
     side: Int64Array,
     position_size: Int64Array,
@@ -110,17 +127,15 @@ def _fund_rows(
         if value + abs(margin_held[row]) >= NARROW_VALUE_ATOMS:
             wide[row] = True
             continue
-        bankruptcy_value = value + side[row] * initial_margin[row]
-        charged = fee_rates[row] + max(signed_rate, 0)
-        requirement = maintenance_ratio * value + charged * bankruptcy_value
-        maintenance[row] = requirement
-        breakeven = (value + side[row] * margin_held[row]) * E9 - side[row] * requirement
-        if breakeven <= 0:
-            thresholds[row] = twilight.ALWAYS_LONG if side[row] > 0 else twilight.NEVER_SHORT
-        elif side[row] > 0:
-            thresholds[row] = mul_div_floor_capped(position_size[row], E9, breakeven, twilight.ALWAYS_LONG)
-        else:
-            thresholds[row] = mul_div_ceil_capped(position_size[row], E9, breakeven, twilight.NEVER_SHORT)
+        maintenance[row], thresholds[row] = narrow_threshold(
+            side[row],
+            position_size[row],
+            value,
+            initial_margin[row],
+            margin_held[row],
+            maintenance_ratio,
+            fee_rates[row] + max(signed_rate, 0),
+        )
     return wide
 
 

@@ -118,6 +118,13 @@ class LiquidationIndex:
             self._long.put(slot, EMPTY_LONG)
             self._short.put(slot, EMPTY_SHORT)
 
+    def clear_many(self, slots: Int64Array) -> None:
+        """`clear` for a column of slots."""
+        made = slots[slots < self.capacity]
+        assert not made.size or int(made.min()) >= 0, "slots must not be negative"
+        self._long.put(made, EMPTY_LONG)
+        self._short.put(made, EMPTY_SHORT)
+
     def scan(self, mark_ticks: int) -> Int64Array:
         """Slots whose trigger this mark meets, inclusive, in ascending order."""
         assert 0 < mark_ticks < PRICE_BOUND, f"mark out of bounds: {mark_ticks}"

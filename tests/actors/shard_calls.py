@@ -65,8 +65,8 @@ def rows_alone(part: bytes) -> bytes:
 class Shard(Caller):
     """A shard with accounts 1 to 4, a bitcoin each, and a market at a price."""
 
-    def __init__(self, shard: int = 0, shards: int = 1, **rules: int) -> None:
-        super().__init__(PositionBook(even(shards).buckets(shard)), batches.ShardReply)
+    def __init__(self, shard: int = 0, shards: int = 1, scalar: bool = False, **rules: int) -> None:
+        super().__init__(PositionBook(even(shards).buckets(shard), scalar), batches.ShardReply)
         self.price = PRICE
         self.state = common.MARK_STATE_FRESH
         self.boundary_ms = 0
