@@ -4,13 +4,15 @@ The policy shares every demand out first; then the orders of everybody deleverag
 told with their counterparties by rank. The legs of a demand cancel exactly, lots and quotes.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from actors.booking.terms import BookTerms
 from actors.booking.words import LEG_CLASS
 from actors.booking.work import cancel_accounts
 from actors.columns import RowGatherer, matrix, rows, sort_rows
-from actors.event_rows import event_list, places
+from actors.event_rows import ACCOUNT, BODY, EVENT_COLUMNS, FIRST_FIELD, body_number, event_list, places
 from actors.matching.book import MatchingBook
 from actors.pending_events import KEYS, pending_bytes
 from actors.risk.adl import Policy
@@ -21,6 +23,7 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 
 _LEG = events.CROSS_LEG_KIND_DELEVERAGED
+_DELEVERAGED_BODY = body_number("deleveraged")
 # Rows of the candidates' matrix: account, lots, cost, equity, budget.
 _CANDIDATE_COLUMNS = slice(2, 7)
 
@@ -55,8 +58,8 @@ class Deleveraging:
         cancelled = cancel_accounts(self._book, self._terms, deleveraged, self._trades)
         here = places(len(cancelled.events), self._market.venue, self._market.market)
         self._bodies += event_list(cancelled.events, here)
-        for demand, answer in zip(listed, answers, strict=True):
-            self._tell(demand, answer, chosen, ladder_round)
+        if listed:
+            self._tell(listed, answers, chosen, ladder_round)
         legs = batches.CrossLegs.FromString(cancelled.legs)
         legs.MergeFrom(self._numbered(len(legs.leg)))
         return self._events(ladder_round), legs
@@ -73,45 +76,56 @@ class Deleveraging:
         asked = [(account, lots, quote, max(0, quote - lots * per_lot)) for _, _, _, account, lots, quote in listed]
         return deleverage_columns(asked, columns, self._mark.mark_ticks, k, policy)
 
-    def _tell(self, demand: tuple[int, ...], answer: Allocated, policy: Policy, ladder_round: int) -> None:
-        sequence, _, _, account, _, _ = demand
-        figures = answer.figures
-        stamp = events.MarkStamp(mark_ticks=self._mark.mark_ticks, version=self._mark.version, age_ms=self._mark.age_ms)
-        body = events.DeleverageRun(
-            policy=policy.value,  # type: ignore[arg-type]
-            needed_lots=figures.needed_lots,
-            taken_lots=figures.taken_lots,
-            needed_atoms=figures.needed_atoms,
-            taken_atoms=figures.taken_atoms,
-            overshoot_atoms=figures.overshoot_atoms,
-            closed_profit_atoms=figures.closed_profit_atoms,
-            largest_haircut_ppm=figures.largest_haircut_ppm,
-            quote_atoms=answer.total_quote_atoms,
-            mark=stamp,
-            counterparties=len(answer.account),
-            round=ladder_round,
-        )
-        self._emit(account, deleverage_run=body)
-        by_rank = np.argsort(answer.rank, kind="stable")
-        columns = (answer.account, answer.lots, answer.quote_atoms, answer.haircut_atoms, answer.rank)
-        taken = list(zip(*(column[by_rank].tolist() for column in columns), strict=True))
-        for other, lots, quote, haircut, rank in taken:
-            part = events.Deleveraged(
-                liquidated_account=account, lots=lots, quote_atoms=quote, haircut_atoms=haircut, rank=rank
-            )
-            self._emit(other, deleveraged=part)
-            self._leg(sequence, other, lots, quote)
-        if taken:
-            self._leg(sequence, account, -sum(row[1] for row in taken), -sum(row[2] for row in taken))
+    def _tell(self, listed: list[tuple[int, ...]], answers: list[Allocated], policy: Policy, ladder_round: int) -> None:
+        """Of each demand the run, then its counterparties by rank; the legs likewise, the liquidated account's last."""
+        counts = np.array([len(answer.account) for answer in answers], dtype=np.int64)
+        columns = (np.concatenate(column) for column in zip(*(answer[:5] for answer in answers), strict=True))
+        other, lots, quote, haircut, rank = columns
+        demand = np.repeat(np.arange(counts.size), counts)
+        by_rank = np.lexsort((rank, demand))
+        other, lots, quote, haircut, rank = (column[by_rank] for column in (other, lots, quote, haircut, rank))
+        sequences, _, _, accounts, _, _ = np.array(listed, dtype=np.int64).T
+        rows = np.zeros((demand.size, EVENT_COLUMNS), dtype=np.int64)
+        rows[:, BODY], rows[:, ACCOUNT] = _DELEVERAGED_BODY, other
+        parts = np.stack([accounts[demand], lots, quote, haircut, rank])
+        rows[:, FIRST_FIELD : FIRST_FIELD + len(parts)] = parts.T
+        told = event_list(rows, places(demand.size, self._market.venue, self._market.market))
+        runs = self._runs(accounts.tolist(), answers, policy, ladder_round)
+        ends = np.cumsum(counts)
+        for run, begin, end in zip(runs, (ends - counts).tolist(), ends.tolist(), strict=True):
+            self._bodies += [run, *told[begin:end]]
+        self._add_legs(sequences, accounts, counts, np.stack([other, lots, quote]))
 
-    def _emit(self, account: int, **body: object) -> None:
-        head = {"venue": self._market.venue, "market": self._market.market, "account": account}
-        event = events.Event(**head, **body)  # type: ignore[arg-type]
-        self._bodies.append(event.SerializeToString(deterministic=True))
+    def _runs(
+        self, accounts: list[int], answers: list[Allocated], policy: Policy, ladder_round: int
+    ) -> Iterator[bytes]:
+        """One message told again and again: all that differs is written anew."""
+        event = events.Event(venue=self._market.venue, market=self._market.market)
+        run, mark = event.deleverage_run, self._mark
+        run.mark.CopyFrom(events.MarkStamp(mark_ticks=mark.mark_ticks, version=mark.version, age_ms=mark.age_ms))
+        run.policy, run.round = policy.value, ladder_round  # type: ignore[assignment]
+        for account, answer in zip(accounts, answers, strict=True):
+            figures = answer.figures
+            event.account = account
+            run.needed_lots, run.taken_lots = figures.needed_lots, figures.taken_lots
+            run.needed_atoms, run.taken_atoms = figures.needed_atoms, figures.taken_atoms
+            run.overshoot_atoms, run.closed_profit_atoms = figures.overshoot_atoms, figures.closed_profit_atoms
+            run.largest_haircut_ppm, run.quote_atoms = figures.largest_haircut_ppm, answer.total_quote_atoms
+            run.counterparties = len(answer.account)
+            yield event.SerializeToString(deterministic=True)
 
-    def _leg(self, sequence: int, account: int, lots: int, quote: int) -> None:
-        head = (LEG_CLASS, sequence, self._market.market, len(self._legs), self._market.venue, account, _LEG)
-        self._legs.add(*head, 0, lots, quote, 0, 0, 0, 0)
+    def _add_legs(self, sequences: np.ndarray, accounts: np.ndarray, counts: np.ndarray, parts: np.ndarray) -> None:
+        """`parts`: account, lots, quote of every counterparty; who was liquidated gives what they take together."""
+        ends = np.cumsum(counts)
+        closed = np.flatnonzero(counts)
+        sums = [np.add.reduceat(column, (ends - counts)[closed]) if closed.size else column for column in parts[1:]]
+        own = np.stack([accounts[closed], *(-column for column in sums)])
+        whole = np.insert(parts, ends[closed], own, axis=1)
+        legs = np.zeros((len(batches.CrossLegs.DESCRIPTOR.fields), whole.shape[1]), dtype=np.int64)
+        legs[:5] = np.array([LEG_CLASS, 0, self._market.market, 0, self._market.venue])[:, None]
+        legs[1], legs[3] = np.repeat(sequences, counts + (counts > 0)), np.arange(whole.shape[1])
+        legs[5], legs[6], legs[8], legs[9] = whole[0], _LEG, whole[1], whole[2]
+        self._legs.add_columns(legs)
 
     def _numbered(self, first: int) -> batches.CrossLegs:
         """The legs of the runs, counted on from those of the cancelled orders."""

@@ -6,9 +6,11 @@ settles in the same block. Cancels of this phase are classed with the users', be
 
 from typing import NamedTuple
 
-from actors.columns import RowGatherer, rows
+import numpy as np
+
+from actors.columns import RowGatherer, matrix
 from actors.cross.book import VAULT, CrossBook
-from actors.cross.ladder_rows import LadderRow, read_row, write_row
+from actors.cross.ladder_rows import LadderRow, read_rows, write_rows
 from actors.cross.scan import rung_of
 from actors.cross.settle import LADDER_NUMBER, PARTIAL_SENT
 from actors.cross.standings import Holding, Standing, standings
@@ -62,14 +64,12 @@ def carry_out(
     ladder_round: int,
 ) -> None:
     """Carries out the orders of one round for this book's accounts; who recovered meanwhile is left alone."""
-    named = [
-        (sequence, account, action)
-        for sequence, _, venue, _, account, _, action in rows(orders)
-        if venue == book.venue and account in book.accounts
-    ]
+    sequences, _, venues, _, accounts, _, actions = matrix(orders)
+    here = np.flatnonzero((venues == book.venue) & (book.accounts.slots_of(accounts) >= 0))
+    listed: list[int] = accounts[here].tolist()
     ladder = _Ladder(book, ops, offers, offer_positions, dues, sink, ladder_round)
-    for (sequence, account, action), standing in zip(
-        named, standings(book, [account for _, account, _ in named]), strict=True
+    for sequence, account, action, standing in zip(
+        sequences[here].tolist(), listed, actions[here].tolist(), standings(book, listed), strict=True
     ):
         rung = rung_of(book, account, standing.equity_atoms, standing.maintenance_atoms)
         case = _Case(sequence, account, standing, rung)
@@ -79,6 +79,7 @@ def carry_out(
             ladder.offer(case)
         elif action == Action.WRITE_OFF:
             ladder.write_off(case)
+    ladder.finish()
 
 
 class _Ladder:
@@ -111,12 +112,21 @@ class _Ladder:
         self._stamps = {market: book.mark_stamp(market) for market in book.marks}
         self._marks = {market: (mark.mark_ticks, book.k(market)) for market, mark in book.marks.items()}
         self._usable = {market for market in book.markets if book.is_usable(market)}
+        self._rows = read_rows(book)
+        self._acts: list[LadderRow] = []
+
+    def finish(self) -> None:
+        """What the round did is remembered."""
+        write_rows(self._book, self._acts)
+
+    def _row(self, account: int) -> LadderRow:
+        return self._rows.get(account) or LadderRow(account)
 
     def reduce(self, case: _Case) -> None:
         """Rung 1: increasing orders leave, and one order goes to the book of the largest requirement (MT-12)."""
         if case.rung != Rung.LIQUIDATABLE:
             return
-        row = read_row(self._book, case.account)
+        row = self._row(case.account)
         target = self._target(case, row)
         if target is None:
             return
@@ -146,7 +156,7 @@ class _Ladder:
             quote = notional if lots > 0 else -notional
             mark, _ = self._marks[market]
             self._offer_positions.add(sequence, book.venue, market, account, lots, quote, required, mark)
-        self._note_act(read_row(book, account), case.rung)
+        self._note_act(self._row(account), case.rung)
 
     def write_off(self, case: _Case) -> None:
         """Rung 4: a loss nobody can carry; cash rises until equity is 0, and the ledger keeps the shortfall (MT-16)."""
@@ -155,7 +165,7 @@ class _Ladder:
             return
         self._book.accounts.post(case.account, free=loss)
         self._dues.add(self._book.venue, batches.CROSS_DUE_KIND_WRITE_OFF, loss)
-        self._note_act(read_row(self._book, case.account), WRITE_OFF_RUNG)
+        self._note_act(self._row(case.account), WRITE_OFF_RUNG)
 
     def _target(self, case: _Case, row: LadderRow) -> _Target | None:
         """The usable, untried market of the largest requirement, the lowest of equals; None where nothing is due."""
@@ -254,7 +264,7 @@ class _Ladder:
 
     def _note_act(self, row: LadderRow, rung: int) -> None:
         """Until the block is over nothing the account places is taken (MT-12)."""
-        write_row(self._book, row._replace(acted_height=self._book.height, acted_rung=rung))
+        self._acts.append(row._replace(acted_height=self._book.height, acted_rung=rung))
 
 
 def _may_increase(order: BookOrder, sides: dict[int, int]) -> bool:

@@ -3,6 +3,7 @@
 A row is there while it says something: a cooldown that runs, an act of this block, a wait for a market.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,11 +33,10 @@ class LadderRow(NamedTuple):
 
 
 assert LadderRow._fields == LADDER_COLUMNS, "rows are read as they are stored"
-
-
-def read_row(book: CrossBook, account: int) -> LadderRow:
-    """The account's row, zeros where there is none."""
-    return LadderRow(*book.ladder.row(account)) if account in book.ladder else LadderRow(account)
+# Cells that keep a row: cooldown, act, wait, partial.
+_SAY_SOMETHING = [
+    LADDER_COLUMNS.index(name) for name in ("cooldown_until_ms", "acted_height", "waiting", "partial_pending")
+]
 
 
 def read_rows(book: CrossBook) -> dict[int, LadderRow]:
@@ -48,17 +48,22 @@ def read_rows(book: CrossBook) -> dict[int, LadderRow]:
     return {row[0]: LadderRow(*row) for row in columns.T.tolist()}
 
 
-def write_row(book: CrossBook, row: LadderRow) -> None:
-    """Puts the row in place of the account's old one; one that says nothing any more is removed."""
-    says_something = row.cooldown_until_ms or row.acted_height or row.waiting or row.partial_pending
-    if row.account not in book.ladder:
-        if says_something:
-            book.ladder.insert(row.account, *row)
-    elif says_something:
-        book.ladder.put_row(row.account, row)
-    else:
-        book.ladder.remove(row.account)
-    book.touch(row.account)
+def write_rows(book: CrossBook, rows: Sequence[LadderRow]) -> None:
+    """Puts each row in place of its account's old one, an account named once; one that says nothing goes."""
+    if not rows:
+        return
+    ladder = book.ladder
+    cells = np.array(rows, dtype=np.int64).T
+    accounts = cells[0]
+    slots = ladder.slots_of(accounts)
+    is_known, says_something = slots >= 0, cells[_SAY_SOMETHING].any(axis=0)
+    stays = is_known & says_something
+    ladder.keep_for_undo(slots[stays])
+    ladder.whole()[:, slots[stays]] = cells[:, stays]
+    ladder.remove_bulk(accounts[is_known & ~says_something])
+    is_new = ~is_known & says_something
+    ladder.insert_bulk(accounts[is_new], cells[:, is_new])
+    book.touch_many(accounts)
 
 
 def refreshed(row: LadderRow, height: int, now_ms: int) -> LadderRow:

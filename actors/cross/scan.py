@@ -7,7 +7,7 @@ import numpy as np
 
 from actors.columns import RowGatherer
 from actors.cross.book import VAULT, CrossBook
-from actors.cross.ladder_rows import LadderRow, read_rows, refreshed, write_row
+from actors.cross.ladder_rows import LadderRow, read_rows, refreshed, write_rows
 from actors.cross.settle import PARTIAL_FILLED
 from actors.cross.standings import columns_of_markets, position_columns, position_rows_of, standings
 from actors.risk.cross_scan import standing_of
@@ -27,6 +27,7 @@ def scan(book: CrossBook, candidates: RowGatherer[batches.Candidates], ladder_ro
     below = {account: (equity, maintenance) for account, equity, maintenance in accounts_below(book)}
     memory = _remember(book)
     everywhere = all(book.is_usable(market) for market in book.markets)
+    changed = []
     for account, (equity, maintenance) in below.items():
         rung = rung_of(book, account, equity, maintenance)
         row = memory.get(account)
@@ -34,18 +35,17 @@ def scan(book: CrossBook, candidates: RowGatherer[batches.Candidates], ladder_ro
         if waiting:
             if row is None or not row.waiting:
                 _tell_waiting(book, account, rung, equity, maintenance, ladder_round, sink)
-                write_row(book, (row or LadderRow(account))._replace(waiting=1))
+                changed.append((row or LadderRow(account))._replace(waiting=1))
             continue
         if row is not None:
             if row.waiting:
-                write_row(book, row._replace(waiting=0))
+                changed.append(row._replace(waiting=0))
             if rung == Rung.LIQUIDATABLE and _is_quiet(book, row, equity, maintenance):
                 continue
         ratio = margin_trade.ratio_floor_q30(equity, maintenance)
         candidates.add(book.venue, 0, account, 0, rung, 0, equity, maintenance, ratio)
-    for account, row in memory.items():
-        if row.waiting and account not in below:
-            write_row(book, row._replace(waiting=0))
+    changed += [row._replace(waiting=0) for account, row in memory.items() if row.waiting and account not in below]
+    write_rows(book, changed)
 
 
 def accounts_below(book: CrossBook) -> list[tuple[int, int, int]]:
@@ -126,6 +126,7 @@ def _remember(book: CrossBook) -> dict[int, LadderRow]:
     rows = read_rows(book)
     sent = [account for account, row in rows.items() if row.partial_pending]
     after_partial = dict(zip(sent, standings(book, sent), strict=True))
+    changed: dict[int, LadderRow] = {}
     for account, before in rows.items():
         row = refreshed(before, book.height, book.block_time_ms)
         if row.partial_pending == PARTIAL_FILLED:
@@ -140,9 +141,9 @@ def _remember(book: CrossBook) -> dict[int, LadderRow]:
         if row.partial_pending:
             row = row._replace(partial_pending=0)
         if row is not before:
-            write_row(book, row)
-            rows[account] = row
-    return rows
+            changed[account] = row
+    write_rows(book, list(changed.values()))
+    return rows | changed
 
 
 def _held_markets(book: CrossBook, account: int) -> list[int]:

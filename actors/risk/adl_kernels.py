@@ -1,5 +1,6 @@
 """Compiled twin of `adl`: candidates and demands as int64 columns, the same lots, quotes and figures (MT-15)."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,10 @@ def deleverage_columns(
     demanded = np.array([account for account, *_ in demands], dtype=np.int64)
     allowed = (candidates.equity_atoms > 0) & (candidates.lots != 0) & ~np.isin(candidates.account, demanded)
     sides = {side: _side(candidates, allowed, side, lot_value) for side in (1, -1)}
+    if policy is Policy.QUEUE:
+        # What is asked of one side changes nothing on the other.
+        queues = {side: iter(_answers_by_rank(demands, side, sides[side], lot_value)) for side in (1, -1)}
+        return [next(queues[1 if demand[1] > 0 else -1]) for demand in demands]
     return [_answer(demand, sides[1 if demand[1] > 0 else -1], lot_value, policy) for demand in demands]
 
 
@@ -89,18 +94,39 @@ def _assert_sums(lots: Int64Array, cost_atoms: Int64Array, lot_value: int) -> No
     assert total_lots * lot_value + total_cost < 4 * TOTAL_BOUND, "positions beyond the bound of a venue"
 
 
+def _answers_by_rank(
+    demands: list[tuple[int, int, int, int]], direction: int, side: _Side, lot_value: int
+) -> Iterator[Allocated]:
+    """The answers to the demands of one direction, in their order, by the queue."""
+    mine = [demand for demand in demands if (demand[1] > 0) == (direction > 0)]
+    lots, quotes = np.array([demand[1:3] for demand in mine], dtype=np.int64).reshape(-1, 2).T.copy()
+    counts, figures, *flat = _work_queue(
+        lots, quotes, side.order, side.first, side.taken, lot_value, *side.standing[1:]
+    )
+    rows, taken, parts, haircuts = flat
+    account, rank = side.standing.account[rows], side.rank[rows]
+    ends = np.cumsum(counts)
+    for demand, begin, end, numbers in zip(
+        mine, (ends - counts).tolist(), ends.tolist(), figures.tolist(), strict=True
+    ):
+        _, wanted, quote, deficit = demand
+        done, lost, largest, closed = numbers
+        at = slice(begin, end)
+        told = Figures(abs(wanted), done, deficit, lost, max(0, lost - deficit), largest, closed)
+        total = div_ceil(quote * done, abs(wanted))
+        yield Allocated(account[at], direction * taken[at], parts[at], haircuts[at], rank[at], total, told)
+
+
 def _answer(demand: tuple[int, int, int, int], side: _Side, lot_value: int, policy: Policy) -> Allocated:
+    """By weight."""
     _, lots, quote, deficit = demand
     direction, standing, taken = (1 if lots > 0 else -1), side.standing, side.taken
-    if policy is Policy.QUEUE:
-        rows = _take_by_rank(side.order, side.first, *_limits(standing), abs(lots), quote - lots * lot_value, taken)
-    else:
-        rooms = _rooms(*_limits(standing), abs(lots), quote - lots * lot_value)
-        profit = -direction * standing.lots * lot_value - standing.cost_atoms
-        weights = standing.lots if policy is Policy.PRO_RATA_POSITION else np.maximum(profit, 0)
-        needed = _share_pro_rata(abs(lots), weights, rooms, taken)
-        _share_by_order(needed, rooms, side.order, taken)
-        rows = np.flatnonzero(taken)
+    rooms = _rooms(*_limits(standing), abs(lots), quote - lots * lot_value)
+    profit = -direction * standing.lots * lot_value - standing.cost_atoms
+    weights = standing.lots if policy is Policy.PRO_RATA_POSITION else np.maximum(profit, 0)
+    needed = _share_pro_rata(abs(lots), weights, rooms, taken)
+    _share_by_order(needed, rooms, side.order, taken)
+    rows = np.flatnonzero(taken)
     quotes, haircuts = np.empty(rows.size, dtype=np.int64), np.empty(rows.size, dtype=np.int64)
     done, lost, largest, closed = _settle(
         rows, taken, quotes, haircuts, lots, quote, lot_value, *standing[2:], standing.lots
@@ -245,3 +271,41 @@ def _settle(
         equity[row] -= haircuts[at]
         budget[row] -= haircuts[at]
     return done, lost, largest, profit
+
+
+@njit(cache=True)
+def _work_queue(
+    demand_lots: Int64Array,
+    demand_quotes: Int64Array,
+    order: Int64Array,
+    first: Int64Array,
+    taken: Int64Array,
+    lot_value: int,
+    size: Int64Array,
+    cost: Int64Array,
+    equity: Int64Array,
+    budget: Int64Array,
+) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array, Int64Array, Int64Array]:
+    """Works demands one after the other by rank: how many rows each takes from, what `_settle` says of each; then the
+    rows of all, lots taken, quotes and haircuts.
+    """
+    count = demand_lots.size
+    counts, figures = np.zeros(count, np.int64), np.zeros((count, 4), np.int64)
+    flat, made = np.empty((4, max(count, 16)), np.int64), 0
+    for at in range(count):
+        lots, quote = demand_lots[at], demand_quotes[at]
+        rows = _take_by_rank(order, first, size, equity, budget, abs(lots), quote - lots * lot_value, taken)
+        while made + rows.size > flat.shape[1]:
+            wider = np.empty((4, 2 * flat.shape[1]), np.int64)
+            wider[:, :made] = flat[:, :made]
+            flat = wider
+        end = made + rows.size
+        flat[0, made:end] = rows
+        flat[1, made:end] = taken[rows]
+        figures[at] = _settle(
+            rows, taken, flat[2, made:end], flat[3, made:end], lots, quote, lot_value, cost, equity, budget, size
+        )
+        taken[rows] = 0
+        counts[at] = rows.size
+        made = end
+    return counts, figures, flat[0, :made], flat[1, :made], flat[2, :made], flat[3, :made]

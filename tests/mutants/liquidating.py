@@ -104,12 +104,12 @@ def _other_side(side: Any) -> Any:
     return lambda candidates, allowed, wanted, lot_value: side(candidates, allowed, -wanted, lot_value)
 
 
-def _a_lot_more(answer: Any) -> Any:
-    def mutated(*demand: Any) -> Any:
-        made = answer(*demand)
-        if made.lots.size:
-            made.lots[0] += 1 if made.lots[0] > 0 else -1
-        return made
+def _a_lot_more(answers: Any) -> Any:
+    def mutated(*demands: Any) -> Any:
+        for made in answers(*demands):
+            if made.lots.size:
+                made.lots[0] += 1 if made.lots[0] > 0 else -1
+            yield made
 
     return mutated
 
@@ -254,9 +254,9 @@ LIQUIDATING = (
     Mutant(
         "ADL",
         "one lot too many",
-        "actors/risk/adl_kernels.py: _answer",
+        "actors/risk/adl_kernels.py: _answers_by_rank",
         "the first counterparty loses a lot more than is needed",
-        instead(adl, "_answer", _a_lot_more),
+        instead(adl, "_answers_by_rank", _a_lot_more),
         (MARGIN_TRADE,),
     ),
     Mutant(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from actors.columns import RowGatherer, rows
 from actors.cross.book import CrossBook
 from actors.cross.ladder import carry_out
+from actors.cross.ladder_rows import LadderRow, read_rows
 from actors.cross.rank import rank
 from actors.cross.scan import scan
 from actors.cross.settle import settle_cross_legs
@@ -121,3 +122,8 @@ def _events(sink: EventSink) -> list[tuple[tuple[int, ...], events.Event]]:
     message = sink.message()
     keys = zip(message.phase, message.a, message.b, message.c, strict=True)
     return [(key, events.Event.FromString(body)) for key, body in zip(keys, pending_list(message), strict=True)]
+
+
+def read_row(book: CrossBook, account: int) -> LadderRow:
+    """The account's row of the ladder, zeros where there is none."""
+    return read_rows(book).get(account, LadderRow(account))

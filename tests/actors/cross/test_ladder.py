@@ -3,7 +3,7 @@
 import pytest
 
 from actors.cross.book import VAULT, CrossBook
-from actors.cross.ladder_rows import LadderRow, read_row, write_row
+from actors.cross.ladder_rows import LadderRow, write_rows
 from actors.cross.settle import LADDER_NUMBER, PARTIAL_SENT
 from actors.ledger.book_orders import LADDER_ORDER, REDUCE_ONLY, BookOrder
 from actors.risk.ladder import Action
@@ -23,6 +23,7 @@ from tests.actors.cross.laddering import (
     ladder_book,
     ordered,
     place,
+    read_row,
     reported,
     set_mark,
     settled,
@@ -103,7 +104,7 @@ def test_mt12_the_largest_requirement_goes_first_and_of_equals_the_lowest_market
 def test_mt12_markets_tried_or_not_usable_are_left_out(book: CrossBook) -> None:
     place(book, 1, 1_000_000, m1=10, m2=30, m3=12)
     set_mark(book, 2, state=HALTED)
-    write_row(book, LadderRow(1, acted_height=HEIGHT, acted_rung=1))
+    write_rows(book, [LadderRow(1, acted_height=HEIGHT, acted_rung=1)])
     book.positions.put(1, 3, "tried_height", HEIGHT)
     assert ordered(book, (1, REDUCE)).rows["ops"][0][4] == 1
     book.positions.put(1, 1, "tried_height", HEIGHT)
@@ -131,7 +132,7 @@ def test_mt12_above_the_threshold_a_fifth_is_sent_and_its_fill_starts_the_cooldo
 
 def test_mt12_inside_the_cooldown_the_whole_position_is_sent_if_it_got_worse(book: CrossBook) -> None:
     place(book, 1, 24_000_000, m1=1_003)
-    write_row(book, LadderRow(1, NOW_MS + 1, 24_000_000, 25_075_000))
+    write_rows(book, [LadderRow(1, NOW_MS + 1, 24_000_000, 25_075_000)])
     assert ordered(book, (1, REDUCE)).rows["ops"] == []
     place(book, 1, 23_999_999)
     told = ordered(book, (1, REDUCE))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.cross.book import VAULT, CrossBook
-from actors.cross.ladder_rows import LadderRow, read_row, write_row
+from actors.cross.ladder_rows import LadderRow, write_rows
 from actors.cross.scan import accounts_below, vault_state
 from actors.cross.settle import PARTIAL_FILLED, PARTIAL_SENT
 from actors.rulebooks import margin_trade
@@ -23,6 +23,7 @@ from tests.actors.cross.laddering import (
     K,
     ladder_book,
     place,
+    read_row,
     reported,
     scanned,
     set_mark,
@@ -110,7 +111,7 @@ def test_who_waited_and_recovered_is_told_again_the_next_time(book: CrossBook) -
 
 
 def in_cooldown(book: CrossBook, account: int, equity: int, maintenance: int, until_ms: int) -> None:
-    write_row(book, LadderRow(account, until_ms, equity, maintenance))
+    write_rows(book, [LadderRow(account, until_ms, equity, maintenance)])
 
 
 @pytest.mark.parametrize(("equity", "rung"), [(700_000, 0), (699_999, 1), (700_001, 0), (499_999, 2)])
@@ -141,7 +142,7 @@ def test_mt12_the_pair_is_that_of_the_scan_right_after_the_partial(book: CrossBo
     place(book, 2, 740_000, m1=30)
     place(book, 3, 760_000, m1=30)
     for account, pending in ((1, PARTIAL_FILLED), (2, PARTIAL_SENT), (3, PARTIAL_FILLED)):
-        write_row(book, LadderRow(account, acted_height=HEIGHT, acted_rung=1, partial_pending=pending))
+        write_rows(book, [LadderRow(account, acted_height=HEIGHT, acted_rung=1, partial_pending=pending)])
     # What filled nothing starts no cooldown, what recovered does.
     assert reported(book, ladder_round=1) == [(2, 1)]
     assert read_row(book, 1) == LadderRow(1, NOW_MS + COOLDOWN_MS, 740_000, 750_000, HEIGHT, 0, 0, 1)
@@ -154,7 +155,7 @@ def test_mt12_the_pair_is_that_of_the_scan_right_after_the_partial(book: CrossBo
 @pytest.mark.parametrize("acted_rung", [1, 2])
 def test_mt12_who_tried_every_market_in_vain_waits_for_the_next_block(book: CrossBook, acted_rung: int) -> None:
     place(book, 1, 700_000, m1=10, m2=20)
-    write_row(book, LadderRow(1, acted_height=HEIGHT, acted_rung=acted_rung))
+    write_rows(book, [LadderRow(1, acted_height=HEIGHT, acted_rung=acted_rung)])
     book.positions.put(1, 2, "tried_height", HEIGHT)
     assert reported(book, ladder_round=1) == [(1, 1)]
     book.positions.put(1, 1, "tried_height", HEIGHT)
