@@ -1,10 +1,10 @@
 """One run of cancels that name their order, over the columns of positions and orders; what is said of it in columns."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import inlined, kernel
 from actors.ledger.key_index import find_key
 from actors.ledger.order_columns import (
     ACCOUNT,
@@ -46,7 +46,30 @@ _TOLD_ORDER, _TOLD_SIDE, _TOLD_PRICE, _TOLD_LEFT, _TOLD_RESTED = range(5)
 _TOLD_ARMED: Final = 8
 
 
-@njit(cache=True)
+class Said(NamedTuple):
+    """What cancels come to, made for as many as there are: which met an order of their account; of these the columns
+    of answers, rows of events and columns of ops, and the keys of rows that nothing keeps any more.
+    """
+
+    met: np.ndarray
+    outcomes: np.ndarray
+    told: np.ndarray
+    ops: np.ndarray
+    emptied: np.ndarray
+
+
+def nothing_said(cancels: int) -> Said:
+    """For so many cancels."""
+    return Said(
+        np.zeros(cancels, dtype=np.bool_),
+        np.zeros((_OUTCOME, cancels), dtype=np.int64),
+        np.zeros((cancels, _TOLD), dtype=np.int64),
+        np.zeros((_OP, cancels), dtype=np.int64),
+        np.empty(cancels, dtype=np.int64),
+    )
+
+
+@kernel
 def cancel(
     cancels: np.ndarray,
     order_slots: np.ndarray,
@@ -57,18 +80,16 @@ def cancel(
     markets: np.ndarray,
     layout: Layout,
     venue: np.int64,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(which cancels met an order of their account; of these answers, events and ops; keys of rows nothing keeps).
+    said: Said,
+) -> tuple[np.int64, np.int64, np.int64]:
+    """Fills `said`; returns how many orders were met, how many ops sent and how many rows nothing keeps.
 
     words and keys find positions (`key_index`). An order that was met holds nothing and has no lots left; its row is
-    there still. Ops, those of orders that rested, are the first of their columns.
+    there still.
     """
-    count = order_slots.size
-    met, emptied = np.zeros(count, dtype=np.bool_), np.empty(count, dtype=np.int64)
-    outcomes, ops = np.zeros((_OUTCOME, count), dtype=np.int64), np.zeros((_OP, count), dtype=np.int64)
-    told = np.zeros((count, _TOLD), dtype=np.int64)
+    met, outcomes, told, ops, emptied = said
     done, sent, empty = np.int64(0), np.int64(0), np.int64(0)
-    for place in range(count):
+    for place in range(order_slots.size):
         order = order_slots[place]
         is_own = order >= 0 and orders[order, ACCOUNT] == cancels[CANCEL_ACCOUNT, place]
         if not is_own or orders[order, REMAINING] == 0:
@@ -88,10 +109,10 @@ def cancel(
                 emptied[empty] = key
                 empty += 1
         orders[order, REMAINING] = 0
-    return met, outcomes[:, :done], told[:done], ops[:, :sent], emptied[:empty]
+    return done, sent, empty
 
 
-@njit(cache=True)
+@inlined
 def _answer(outcomes: np.ndarray, place: np.int64, command: np.int64, orders: np.ndarray, order: np.int64) -> None:
     outcomes[0, place], outcomes[_STATUS, place] = command, _DONE
     outcomes[_REFERENCE, place], outcomes[_PRICE, place] = orders[order, NUMBER], orders[order, LIMIT]
@@ -99,7 +120,7 @@ def _answer(outcomes: np.ndarray, place: np.int64, command: np.int64, orders: np
     outcomes[_LEFT, place] = orders[order, REMAINING]
 
 
-@njit(cache=True)
+@inlined
 def _tell(told: np.ndarray, place: np.int64, orders: np.ndarray, order: np.int64) -> None:
     armed = np.int64(orders[order, TRIGGER] != 0)
     told[place, _TOLD_ORDER] = orders[order, NUMBER]
@@ -108,7 +129,7 @@ def _tell(told: np.ndarray, place: np.int64, orders: np.ndarray, order: np.int64
     told[place, _TOLD_RESTED], told[place, _TOLD_ARMED] = 1 - armed, armed
 
 
-@njit(cache=True)
+@inlined
 def _send(
     ops: np.ndarray, place: np.int64, command: np.int64, venue: np.int64, orders: np.ndarray, order: np.int64
 ) -> None:

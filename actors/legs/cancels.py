@@ -9,7 +9,7 @@ from actors.columns import RowGatherer
 from actors.event_rows import body_number
 from actors.ledger.account_commands import CANCEL
 from actors.ledger.order_columns import ACCOUNT, MARKET
-from actors.legs.cancel_kernel import CANCEL_ACCOUNT, CANCEL_CLIENT, CANCEL_COMMAND, CANCEL_ORDER, cancel
+from actors.legs.cancel_kernel import CANCEL_ACCOUNT, CANCEL_CLIENT, CANCEL_COMMAND, CANCEL_ORDER, cancel, nothing_said
 from actors.legs.runs import drop_orders, market_columns
 from actors.orders.book import OrderedBook
 from actors.sinks import TAKE, AnswerSink, EventSink
@@ -35,18 +35,19 @@ def run_cancels(
     numbers = _numbers(book, cancels)
     order_slots, orders, table = book.orders.slots_of(numbers), book.orders.whole(), book.positions.table
     layout, cells, markets = book.positions.layout, table.whole(), market_columns(book)
-    met, outcomes, told, sent, emptied = cancel(
-        cancels, order_slots, orders, *table.index.arrays, cells, markets, layout, book.venue
+    said = nothing_said(numbers.size)
+    done, sent, empty = cancel(
+        cancels, order_slots, orders, *table.index.arrays, cells, markets, layout, book.venue, said
     )
-    slots = order_slots[met]
+    met, slots = said.met, order_slots[said.met]
     keys = _keys(cancels[CANCEL_COMMAND, met], numbers[met])
-    sink.emit_rows(keys, _DONE_BODY, book.venue, orders[slots, MARKET], orders[slots, ACCOUNT], told)
-    answers.answer_rows(outcomes)
-    ops.add_columns(sent)
+    sink.emit_rows(keys, _DONE_BODY, book.venue, orders[slots, MARKET], orders[slots, ACCOUNT], said.told[:done])
+    answers.answer_rows(said.outcomes[:, :done])
+    ops.add_columns(said.ops[:, :sent])
     drop_orders(book, numbers[met], slots)
-    if emptied.size:
-        book.positions.drop_empty_bulk(emptied)
-    if slots.size < numbers.size:
+    if empty:
+        book.positions.drop_empty_bulk(said.emptied[:empty])
+    if done < numbers.size:
         _refuse(book, cancels[:, ~met], answers)
 
 

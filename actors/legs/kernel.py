@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from actors.compiling import inlined, kernel
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
 from actors.ledger.order_columns import ACCOUNT, FLAGS, LIMIT, MARKET, REMAINING, SIDE, TRIGGER
 from actors.ledger.position_rows import COST, LOTS, MARKET_BITS
@@ -85,7 +86,7 @@ def pairs_of(legs: np.ndarray, rows: np.int64) -> tuple[np.ndarray, np.ndarray, 
     return keys[:found], moves[:found], places
 
 
-@njit(cache=True)
+@kernel
 def run_legs(
     legs: np.ndarray,
     places: np.ndarray,
@@ -96,14 +97,15 @@ def run_legs(
     markets: np.ndarray,
     layout: Layout,
     tried_height: np.int64,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(`done` by place, what became of the order by leg) of legs that fill, end orders or move positions.
+    done: np.ndarray,
+    fates: np.ndarray,
+) -> None:
+    """Legs that fill, end orders or move positions add to `done`, by place, and say in `fates`, by leg, what became of
+    the order.
 
     places: of every leg that of its position in `slots`, which is -1 where there is no row and no leg makes one;
     order_slots: -1 where the order has no row. `tried_height` is 0 outside the ladder.
     """
-    done = np.zeros((slots.size, DONE_COLUMNS), dtype=np.int64)
-    fates = np.zeros(places.size, dtype=np.int64)
     for leg in range(places.size):
         kind, place, order = legs[LEG_KIND, leg], places[leg], order_slots[leg]
         slot, market = slots[place], legs[LEG_MARKET, leg]
@@ -127,10 +129,9 @@ def run_legs(
             fates[leg] = MISSING
             if has_row:
                 fates[leg] = _fill(positions, slot, orders, order, abs(lots), markets, layout)
-    return done, fates
 
 
-@njit(cache=True)
+@inlined
 def _move(
     positions: np.ndarray,
     slot: np.int64,
@@ -156,7 +157,7 @@ def _move(
     _forget_if_empty(positions, slot, layout)
 
 
-@njit(cache=True)
+@inlined
 def _fill(
     positions: np.ndarray,
     slot: np.int64,
@@ -176,7 +177,7 @@ def _fill(
     return np.int64(STAYED)
 
 
-@njit(cache=True)
+@inlined
 def _take_out(
     positions: np.ndarray,
     slot: np.int64,
@@ -192,7 +193,7 @@ def _take_out(
     orders[order, REMAINING] = 0
 
 
-@njit(cache=True)
+@inlined
 def add_to_sums(
     positions: np.ndarray,
     slot: np.int64,
@@ -223,13 +224,11 @@ def add_to_sums(
         positions[first + 1, slot] += (mark if flags & MARKET_ORDER else limit) * per_tick
 
 
-@njit(cache=True)
-def empty_rows(positions: np.ndarray, slots: np.ndarray, layout: Layout) -> np.ndarray:
-    """Which of these rows, where there are any, nothing keeps."""
-    empty = np.zeros(slots.size, dtype=np.bool_)
+@kernel
+def empty_rows(positions: np.ndarray, slots: np.ndarray, layout: Layout, empty: np.ndarray) -> None:
+    """Says in `empty` which of these rows, where there are any, nothing keeps."""
     for place in range(slots.size):
         empty[place] = slots[place] >= 0 and not is_kept(positions, slots[place], layout)
-    return empty
 
 
 @njit(cache=True)
@@ -244,20 +243,20 @@ def interest_grown(
     return longs, shorts
 
 
-@njit(cache=True)
+@inlined
 def is_kept(positions: np.ndarray, slot: np.int64, layout: Layout) -> np.bool_:
     """The row stays: there are lots, an order rests or something else keeps it."""
     return positions[LOTS, slot] != 0 or positions[layout.resting, slot] != 0 or positions[layout.keeps, slot] != 0
 
 
-@njit(cache=True)
+@inlined
 def _forget_if_empty(positions: np.ndarray, slot: np.int64, layout: Layout) -> None:
     """A row that nothing keeps is as good as gone: whoever comes next begins with a new one."""
     if layout.tried != NO_CELL and not is_kept(positions, slot, layout):
         positions[layout.tried, slot] = 0
 
 
-@njit(cache=True)
+@inlined
 def _add(done: np.ndarray, place: np.int64, column: np.int64, atoms: np.int64) -> None:
     total = done[place, column] + atoms
     assert -_SUM_BOUND < total < _SUM_BOUND and -_SUM_BOUND < atoms < _SUM_BOUND, "a sum of legs out of bounds"

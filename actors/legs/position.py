@@ -1,12 +1,12 @@
 """The compiled twin of `actors.orders.moves.position_after`."""
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import inlined
 from actors.units_kernels import mul_div_ceil, mul_div_floor
 
 
-@njit(cache=True)
+@inlined
 def position_after(
     lots: np.int64, cost_atoms: np.int64, moved_lots: np.int64, quote_atoms: np.int64
 ) -> tuple[np.int64, np.int64, np.int64]:

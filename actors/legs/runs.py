@@ -67,13 +67,17 @@ def run(book: OrderedBook, legs: Int64Array, tried_height: int = 0) -> Run:
     at = slots[moves]
     before = cells[LOTS : COST + 1, at]
     order_slots, rows, markets = orders.slots_of(legs[kernel.LEG_ORDER]), orders.whole(), market_columns(book)
-    done, fates = run_legs(legs, places, slots, order_slots, cells, rows, markets, positions.layout, tried_height)
+    done = np.zeros((keys.size, kernel.DONE_COLUMNS), dtype=np.int64)
+    fates = np.zeros(places.size, dtype=np.int64)
+    layout = positions.layout
+    run_legs(legs, places, slots, order_slots, cells, rows, markets, layout, tried_height, done, fates)
     after = cells[LOTS : COST + 1, at]
     _add_totals(book, moved, before, after)
     left = fates == kernel.LEFT
     drop_orders(book, legs[kernel.LEG_ORDER, left], order_slots[left])
     book.money.add_many(legs[kernel.LEG_ACCOUNT, fates == kernel.TRIED])
-    empty = kernel.empty_rows(cells, slots, positions.layout)
+    empty = np.zeros(keys.size, dtype=np.bool_)
+    kernel.empty_rows(cells, slots, layout, empty)
     if empty.any():
         positions.drop_empty_bulk(keys[empty])
     order = np.argsort(moved)
