@@ -13,7 +13,7 @@ class EngineSettings:
 
     driver_mode: bool = False
     max_queue_batches: int = 10_000
-    block_rows: int = 50_000
+    block_rows: int = 20_000
     heartbeat_ms: int = 1_000
     snapshot_every: int = 1_000
     resume_grace_ms: int = 2_000

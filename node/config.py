@@ -44,7 +44,7 @@ class NodeConfig:
     snapshot_every: int = 1_000
     # Blocks of the journal that stay below the oldest snapshot; 0: all of them.
     journal_keep_blocks: int = 0
-    block_rows: int = 50_000
+    block_rows: int = 20_000
     heartbeat_ms: int = 1_000
     max_queue_batches: int = 10_000
     # Which actors have a standby: none, shards, all; and when an actor that does nothing is given up, 0: 5 block times.
