@@ -1,7 +1,8 @@
 """The feeding program: the mixed flow down one stream of columns, as fast as it is answered, a few steps on their way.
 
-`python -m node.bench.feeder` reads one JSON object (`Orders`) from standard input, and writes one (`Fed`) when it is
-done. The door's key is not among its arguments, which any user of a machine may see.
+`python -m node.bench.feeder` reads one JSON object (`Orders`) from standard input. It says `warm` when it begins to
+measure and writes one object (`Fed`) when it is done. The door's key is not among its arguments, which any user of a
+machine may see.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _SUBMIT: Final = "/breakwater.v1.TradingService/SubmitBatch"
 _TICK_S: Final = 0.5
 PUBLISHERS: Final = [publisher for publisher, _ in (*SPOT_SOURCES, *PERP_SOURCES)]
 _SPARE_S: Final = 120.0
+_WARM: Final = b"warm"
 _END: Final[Any] = vars(grpc.aio)["EOF"]  # its types do not know it
 
 
@@ -104,7 +106,14 @@ def finish(process: subprocess.Popen[bytes], orders: Orders) -> Fed:
     if process.returncode:
         last = errors.decode(errors="replace").strip().splitlines()[-1:]
         raise ChildProcessError(f"the feeder ended with {process.returncode}: {' '.join(last)}")
-    return Fed(**orjson.loads(output))
+    return Fed(**orjson.loads(output.splitlines()[-1]))
+
+
+def wait_until_warm(process: subprocess.Popen[bytes], orders: Orders) -> None:
+    """Waits until a feeder begins to measure. Raises ChildProcessError where it ends before."""
+    assert process.stdout is not None
+    if process.stdout.readline().strip() != _WARM:
+        finish(process, orders)
 
 
 class Feeder:
@@ -194,6 +203,8 @@ class _Tally:
         elif not self._since_s:
             if now_s >= self._warm_until_s:
                 self._since_s, self._cpu_s = now_s, time.process_time()
+                sys.stdout.buffer.write(_WARM + b"\n")
+                sys.stdout.buffer.flush()
         elif not self.is_over:
             self._last_s = now_s
             self._commands += commands

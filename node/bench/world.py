@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.column_bytes import field_bytes
+from actors.sealing.block_bytes import block_bytes
 from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import common_pb2
 from cluster.chain_state import ChainState
@@ -61,13 +61,14 @@ class Chain:
         """The next block's frame; batches may be serialised already."""
         self.now_ms += after_ms
         state = self.state
-        head = cmd.BlockInput(height=state.height + 1, block_time_ms=self.now_ms)
-        tail = cmd.BlockInput(previous_events_root=state.events_root, previous_state_root=state.state_root)
-        sealed = (
-            batch if isinstance(batch, bytes) else batch.SerializeToString(deterministic=True) for batch in batches
+        block = cmd.BlockInput(
+            height=state.height + 1,
+            block_time_ms=self.now_ms,
+            previous_events_root=state.events_root,
+            previous_state_root=state.state_root,
         )
-        parts = (field_bytes(cmd.BlockInput, "batches", batch) for batch in sealed)
-        payload = b"".join((head.SerializeToString(), *parts, tail.SerializeToString()))
+        sealed = [batch if isinstance(batch, bytes) else batch.SerializeToString() for batch in batches]
+        payload = block_bytes(block, sealed)
         epoch = self._journal.epoch if self._journal is not None else 1
         tip = Tip(state.height, state.frame_hash, epoch) if state.height else GENESIS_TIP
         self.frames.append(tip.next_frame(epoch, payload))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli.output import EXIT_NO, JsonOption, end, errors, put_json, put_line
+from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, end, errors, put_json, put_line
 
 if TYPE_CHECKING:
     from node.bench.table import Row
@@ -18,6 +18,11 @@ def bench(
     check: Annotated[bool, typer.Option("--check", help="End with 1 where a ratio got 20% worse.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Keep the ratios of this run.")] = False,
     ratios: Annotated[Path, typer.Option(help="File of the ratios that are kept.")] = Path("bench/ratios.json"),
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Measure nothing: look into the processes of a node under the column stream."),
+    ] = False,
+    transport: Annotated[str, typer.Option(help="Transport of the node that is profiled.")] = "lane",
     scratch: Annotated[Path, typer.Option(help="Folder to measure the disk in; left as it was.")] = Path("runs"),
     as_json: JsonOption = False,
 ) -> None:
@@ -27,6 +32,9 @@ def bench(
     from node.bench.run import rows
     from node.bench.table import document
 
+    if profile:
+        _profile(scratch, transport, quick, as_json)
+        return
     kept = regression.read(ratios, quick) if check else {}
     collect_rarely()  # as a node and its actors do
     begun_s = time.monotonic()
@@ -48,6 +56,25 @@ def bench(
             progress.print(line, markup=False, soft_wrap=True)
         if verdict.worse:
             end(EXIT_NO)
+
+
+def _profile(scratch: Path, transport: str, quick: bool, as_json: bool) -> None:
+    from cluster.transport import TRANSPORTS
+    from node.bench.profile import profile, write_top
+
+    if transport not in TRANSPORTS:
+        raise Refusal(f"transport is one of {', '.join(TRANSPORTS)}, not {transport!r}", EXIT_USAGE)
+    out = scratch / time.strftime("profile-%Y%m%dT%H%M%SZ", time.gmtime())
+    progress, profiled = errors(), []
+    for one in profile(out, transport, 2.0 if quick else 10.0):
+        profiled.append(one)
+        for line in one.lines():
+            progress.print(line, markup=False, soft_wrap=True)
+    path = write_top(out, profiled)
+    if as_json:
+        put_json({"folder": str(out), "processes": [one.to_json() for one in profiled]})
+    else:
+        put_line(f"{len(profiled)} flame graphs and {path}")
 
 
 def _put_table(measured: "list[Row]", wall_s: float) -> None:

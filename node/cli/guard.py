@@ -17,6 +17,7 @@ _SPOKEN = {
     ("node.load.bars", "PriceFileError"): EXIT_USAGE,
     ("node.bench.run", "UnknownPiece"): EXIT_USAGE,
     ("node.bench.regression", "RatiosError"): EXIT_USAGE,
+    ("node.bench.profile", "ProfileError"): EXIT_NO,
     ("node.load.driver", "ReplayError"): EXIT_NO,
     ("node.flow.settings", "LoadError"): EXIT_USAGE,
     ("node.report.receipt_file", "ReceiptFileError"): EXIT_NO,
