@@ -89,7 +89,7 @@ class Archive:
         self._index = AccountIndex(directory / FOLDER_NAME, self._catalogue, self._segments)
         if is_owner:
             flushed = repair(self._catalogue, self._segments, self._index)
-            self._flusher = Flusher(self._segments, flushed)
+            self._flusher = Flusher(directory / FOLDER_NAME, self._segments, flushed)
             last = self._last()
             self._segments.go_on_at(last.segment if last else 1, last.place + last.size if last else 0)
             self._next_event = last.end_event if last else 0

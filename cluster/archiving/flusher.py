@@ -24,13 +24,15 @@ class Reached(NamedTuple):
 class Flusher:
     """Says up to where an archive survives a loss of power."""
 
-    def __init__(self, segments: Segments, reached: Reached) -> None:
+    def __init__(self, folder: Path, segments: Segments, reached: Reached) -> None:
         """`reached` survives one already."""
+        self._folder = folder
         self._segments = segments
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive-flush")
         self._flushing: Future[None] | None = None
         self._going_to = reached
         self._bytes = 0
+        self._owed: list[Path] = []  # files that are not known to be flushed
         self.reached = reached
 
     def wrote(self, size: int) -> bool:
@@ -42,7 +44,8 @@ class Flusher:
         """Begins to flush the segments up to a place, and these files."""
         assert self._flushing is None, "one flush at a time"
         self._bytes, self._going_to = 0, to
-        self._flushing = self._thread.submit(self._flush, self.reached.segment, files)
+        self._owed += files
+        self._flushing = self._thread.submit(self._flush, self.reached.segment, list(self._owed))
 
     def end(self, wait: bool) -> bool:
         """Takes note of a flush that has come to its end; False where there is none. Raises OSError."""
@@ -51,6 +54,7 @@ class Flusher:
             return False
         self._flushing = None
         flushing.result()
+        self._owed.clear()
         self.reached = self._going_to
         return True
 
@@ -62,12 +66,11 @@ class Flusher:
         self._segments.sync(since)
         for path in files:
             _sync(path)
-        if files:
-            _sync(files[0].parent)
+        _sync(self._folder)
 
 
 def _sync(path: Path) -> None:
-    """A file that was merged away meanwhile needs none."""
+    """A file that was merged away meanwhile, or a folder nothing was written into, needs none."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
