@@ -41,13 +41,13 @@ class Trader(User):
         self.client.cancel_orders(self.account, venue=VENUE)
         self.client.close()
 
-    def told(self, name: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Makes a call and tells how it went; a refusal is a failure, and answers None."""
+    def told(self, name: str, call: Callable[..., Any], *arguments: Any, fine: str = "", **options: Any) -> Any:
+        """Makes a call and tells how it went; a refusal but the one that is `fine` is a failure, and answers None."""
         begun_s, outcome, refusal = time.perf_counter(), None, None
         try:
             outcome = call(*arguments, **options)
         except (RefusedError, grpc.RpcError) as error:
-            refusal = error
+            refusal = None if getattr(error, "refusal", None) == fine else error
         self.environment.events.request.fire(
             request_type="grpc",
             name=name,
@@ -80,7 +80,8 @@ class Maker(Trader):
         """Cancels the old quote of a side, which may be filled by now, and posts another."""
         side = random.choice(("long", "short"))
         if side in self.quotes:
-            self.told("cancel", self.client.cancel_orders, self.account, self.quotes.pop(side), venue=VENUE)
+            old = self.quotes.pop(side)
+            self.told("cancel", self.client.cancel_orders, self.account, old, venue=VENUE, fine="UNKNOWN_ORDER")
         price = self.price(side, random.uniform(0.0001, 0.001))
         outcome = self.told("quote", self.client.place_order, self.account, side, SIZE, price, post_only=True)
         if outcome is not None:

@@ -18,8 +18,8 @@ from node.cli.connection import (
 from node.cli.output import EXIT_NO, EXIT_USAGE, JsonOption, Refusal, end, errors, put_aside, put_json, put_line
 
 if TYPE_CHECKING:
-    from node.flow.run import Surroundings
     from node.flow.settings import LoadSettings
+    from node.flow.stage import Surroundings
 
 _BATCHES, _CALLS = 16, 64
 _MOST_RATE = 10_000_000
@@ -54,8 +54,9 @@ def load(
     """Load a running node with synthetic order flow, and measure it. Leaves a report folder."""
     from node.flow.display import display
     from node.flow.report import new_load_dir
-    from node.flow.run import Surroundings, run_load
+    from node.flow.run import run_load
     from node.flow.settings import LoadSettings, check_targets
+    from node.flow.stage import Surroundings, set_stage
 
     where, key = endpoint(address, api_key, data)
     targets = addresses(where)
@@ -77,12 +78,12 @@ def load(
         branching=branching,
     )
     settings.check()
-    around = Surroundings(markets, prices, speed, publish, metrics)
+    around = Surroundings(markets, prices, speed, publish)
     with connected(where, key, data) as client:
-        client.status()  # before the folder is made: a node that does not answer leaves none
+        stage = set_stage(client, settings, around)  # before the folder is made: what cannot be run leaves none
         folder = new_load_dir(Path("runs")) if out is None else _made(out)
         with display(errors()) as shown:
-            facts = run_load(client, settings, around, folder, _command(settings, around), shown.show)
+            facts = run_load(client, settings, stage, metrics, folder, _command(settings, around), shown.show)
     _say({**facts, "run_dir": str(folder)}, as_json)
 
 

@@ -24,6 +24,7 @@ class Hand:
         self._heard, self._over = heard, over
         self.is_ready = threading.Event()
         self.is_over = threading.Event()
+        self.complaint = "it said nothing"
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
@@ -73,6 +74,8 @@ class Hand:
             facts = orjson.loads(line)
             if facts.get("ready"):
                 self.is_ready.set()
+            elif not self.is_ready.is_set():
+                self.complaint = facts["failure"]
             else:
                 self._heard(facts)
         self._process.stdout.close()

@@ -20,7 +20,7 @@ from node.flow.kernels import book, isolated, versioned
 from node.flow.kernels.calendar import Calendar, new_calendar
 from node.flow.kernels.chance import hawkes_clock
 from node.flow.kernels.rows import COUNT_CELLS, NEXT_ID, FlowRows, flow_rows
-from node.flow.settings import LoadError, Part
+from node.flow.settings import Part
 
 # Most rows one look at the model makes: what arrives within a window of time is bounded by it.
 MOST_ROWS: Final = 20_000
@@ -39,7 +39,7 @@ class Habits(NamedTuple):
 
 
 def habits_of(part: Part, prices: np.ndarray, rate: float) -> Habits:
-    """At these prices (ticks by market) and with so many commands a second. Raises LoadError for what it has not."""
+    """At these prices (ticks by market) and with so many commands a second."""
     kind = kind_of(part.rulebook)
     return {"book": _book, "isolated": _isolated, "versioned": _versioned}[kind](part, prices, rate)
 
@@ -60,8 +60,6 @@ def _book(part: Part, prices: np.ndarray, rate: float) -> Habits:
 
 
 def _isolated(part: Part, prices: np.ndarray, rate: float) -> Habits:
-    if part.settings.blind:
-        raise LoadError("--blind needs client order ids, and a venue of isolated positions has none")
     traits = isolated_traits(cast_of(part.accounts), part.markets, part.asset_decimals, rate)
     state = isolated.IsolatedState(
         *_chance(part, rate, "isolated"),

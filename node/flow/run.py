@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -19,7 +18,7 @@ from node.flow.report import figures, write_report
 from node.flow.scenery import Scene
 from node.flow.settings import LoadError, LoadSettings, Part
 from node.flow.sheet import Sheet
-from node.flow.stage import Stage, set_stage, shares_of
+from node.flow.stage import Stage, shares_of
 from node.flow.watching import Watch, scraped
 
 _AHEAD_S: Final = 0.3
@@ -30,27 +29,15 @@ _LAST_S: Final = 20.0
 Show = Callable[[Sheet, Watch], None]
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What a load is given beside its settings: markets, prices from files at a speed, whether to publish, metrics."""
-
-    markets: int = 1
-    prices: Path | None = None
-    speed: float = 1.0
-    publish: bool = True
-    metrics: str = ""
-
-
 def run_load(
-    client: Client, settings: LoadSettings, around: Surroundings, folder: Path, command: Sequence[str], show: Show
+    client: Client, settings: LoadSettings, stage: Stage, metrics: str, folder: Path, command: Sequence[str], show: Show
 ) -> dict[str, Any]:
     """Runs it and writes the report into the folder; its figures. An interrupt ends it early, with a report.
 
-    Raises LoadError, and what the client raises while the stage is set.
+    `metrics` is the URL of the node's, or nothing. Raises LoadError, OSError where there are no metrics.
     """
-    stage = set_stage(client, settings, around.markets, around.prices, around.speed, around.publish)
     np.save(folder / "prices.npy", stage.prices)
-    before = scraped(around.metrics) if around.metrics else {}
+    before = scraped(metrics) if metrics else {}
     watch = Watch(client, settings.venue, stage.venue.rulebook)
     sheet = Sheet(time.monotonic())
     hands: list[Hand] = []
@@ -62,8 +49,8 @@ def run_load(
             hand.end()
         watch.end()
     facts = figures(settings, sheet, watch, _wall_s(sheet, settings))
-    if around.metrics:
-        facts["node"]["metrics"] = _moved(before, scraped(around.metrics))
+    if metrics:
+        facts["node"]["metrics"] = _moved(before, scraped(metrics))
     write_report(folder, facts, sheet, command)
     return facts
 
@@ -98,7 +85,7 @@ def _start(hands: list[Hand], stage: Stage, settings: LoadSettings, sheet: Sheet
     hands.append(Hand("node.flow.scenery", scene.line(), sheet.scenery.update, Event().set))
     for hand in hands:
         if not hand.wait_ready():
-            raise LoadError("a process of the load ended before it was ready; its complaint is above")
+            raise LoadError(f"a process of the load ended before it was ready: {hand.complaint}")
     sheet.start_s = time.monotonic() + _AHEAD_S
     for hand in hands:
         hand.start(sheet.start_s)

@@ -160,8 +160,7 @@ class _Quiet:
 async def _main() -> None:
     scene = Scene.of(sys.stdin.buffer.readline())
     async with client_of(scene.settings, _CALL_S) as client:
-        scenery = Scenery(scene, client, np.load(Path(scene.prices)))
-        await work(scenery.run, scenery.facts)
+        await work(lambda: Scenery(scene, client, np.load(Path(scene.prices))))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 
 from breakwater.v1 import commands_pb2, common_pb2, parameters_pb2
 from node.client import Client, RefusedError
-from node.flow.cast import MODEL_RATE, cast_of, funds_of, unit_atoms
+from node.flow.cast import MODEL_RATE, cast_of, funds_of, kind_of, unit_atoms
 from node.flow.prices import from_files, jump_diffusion, steps_of
 from node.flow.scenery import tick_rows
 from node.flow.settings import LoadError, LoadSettings, Market
@@ -37,6 +37,16 @@ _VERSIONED_LOT_E9: Final = 1_000
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a load is given beside its settings: how many markets, prices from files at a speed, whether to publish."""
+
+    markets: int = 1
+    prices: Path | None = None
+    speed: float = 1.0
+    publish: bool = True
+
+
+@dataclass(frozen=True)
 class Stage:
     """What was found and made. `accounts` are those of the traders, in order."""
 
@@ -50,19 +60,19 @@ class Stage:
     bot: int
 
 
-def set_stage(
-    client: Client, settings: LoadSettings, markets: int, prices: Path | None, speed: float, publish: bool
-) -> Stage:
+def set_stage(client: Client, settings: LoadSettings, around: Surroundings) -> Stage:
     """Raises LoadError for what the node does not have, RefusedError for what it does not allow."""
     if client.status().driver_mode:
         raise LoadError("the node is in driver mode: it seals no block of its own, and takes no load")
     venue = _venue(client, settings.venue)
-    found = list(client.list_markets(settings.venue))[:markets]
-    if len(found) < markets:
-        raise LoadError(f"venue {settings.venue} has {len(found)} markets, not {markets}")
-    path = _path(client, found, settings, prices, speed)
+    if settings.blind and kind_of(venue.rulebook) == "isolated":
+        raise LoadError("--blind needs client order ids, and a venue of isolated positions has none")
+    found = list(client.list_markets(settings.venue))[: around.markets]
+    if len(found) < around.markets:
+        raise LoadError(f"venue {settings.venue} has {len(found)} markets, not {around.markets}")
+    path = _path(client, found, settings, around)
     publishers = tuple(tuple(source.publisher for source in one.oracle.sources) for one in found)
-    _price(client, settings.venue, found, publishers if publish else (), path[:, 0])
+    _price(client, settings.venue, found, publishers if around.publish else (), path[:, 0])
     accounts = _open(client, settings.venue, settings.accounts)
     _fund(client, settings, venue, accounts)
     unit = unit_atoms(venue.asset_decimals)
@@ -71,7 +81,7 @@ def set_stage(
     return Stage(
         venue,
         tuple(_market(one) for one in found),
-        publishers if publish else (),
+        publishers if around.publish else (),
         path,
         tuple(accounts),
         tuple(providers),
@@ -109,12 +119,13 @@ def _path(
     client: Client,
     markets: Sequence[parameters_pb2.MarketParameters],
     settings: LoadSettings,
-    prices: Path | None,
-    speed: float,
+    around: Surroundings,
 ) -> np.ndarray:
     start = [_start_ticks(client, one) for one in markets]
     steps = steps_of(settings.seconds)
-    return from_files(prices, start, steps, speed) if prices else jump_diffusion(start, steps, settings.seed)
+    if around.prices is not None:
+        return from_files(around.prices, start, steps, around.speed)
+    return jump_diffusion(start, steps, settings.seed)
 
 
 def _start_ticks(client: Client, market: parameters_pb2.MarketParameters) -> int:

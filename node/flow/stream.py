@@ -72,7 +72,7 @@ class FlowStream:
     """Batches one after the other. Times are seconds of the model since its start."""
 
     def __init__(self, part: Part, ticks: np.ndarray) -> None:
-        """`ticks` are the prices of the part's file. Raises LoadError for what its venue cannot do."""
+        """`ticks` are the prices of the part's file."""
         self.rate = part.settings.rate_of_one or MODEL_RATE
         self.prices = Prices(ticks, part.step_s)
         self.known = KnownOrders()

@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -30,11 +30,26 @@ def client_of(settings: LoadSettings, timeout_s: float) -> AsyncClient:
     return AsyncClient(settings.addresses, settings.api_key, timeout_s, credentials(os.environ))
 
 
-async def work(run: Callable[[float], Coroutine[Any, Any, None]], facts: Callable[[], dict[str, Any]]) -> None:
+class Labour(Protocol):
+    """What a process of a load does."""
+
+    async def run(self, start_s: float) -> None:
+        """From the start, by the monotonic clock."""
+
+    def facts(self) -> dict[str, Any]:
+        """What was counted so far."""
+
+
+async def work(make: Callable[[], Labour]) -> None:
     """Says that it is ready, waits for the line with the start (monotonic clock, s), runs, and tells all the while.
 
     The end of the input ends it. The last line has `done`, and in `failure` why it ended early.
     """
+    try:
+        labour = make()
+    except Exception as error:
+        tell({"failure": _sentence(error)})
+        return
     tell({"ready": True})
     line = await asyncio.to_thread(sys.stdin.buffer.readline)
     if not line:
@@ -47,23 +62,27 @@ async def work(run: Callable[[float], Coroutine[Any, Any, None]], facts: Callabl
             loop.call_soon_threadsafe(running.cancel)
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
-    telling = asyncio.create_task(_telling(facts))
+    telling = asyncio.create_task(_telling(labour))
     failure = ""
     try:
-        await run(float(line))
+        await labour.run(float(line))
     except asyncio.CancelledError:
         failure = "ended early"
     except Exception as error:
-        failure = " ".join(str(error).split()) or type(error).__name__
+        failure = _sentence(error)
     finally:
         telling.cancel()
-    tell({**facts(), "done": True, "failure": failure})
+    tell({**labour.facts(), "done": True, "failure": failure})
 
 
-async def _telling(facts: Callable[[], dict[str, Any]]) -> None:
+async def _telling(labour: Labour) -> None:
     while True:
         await asyncio.sleep(_TELL_S)
-        tell(facts())
+        tell(labour.facts())
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def end() -> None:

@@ -171,8 +171,7 @@ class Worker:
 async def _main() -> None:
     part = Part.of(sys.stdin.buffer.readline())
     async with client_of(part.settings, _CALL_S) as client:
-        worker = Worker(part, client, np.load(Path(part.prices)))
-        await work(worker.run, worker.facts)
+        await work(lambda: Worker(part, client, np.load(Path(part.prices))))
 
 
 if __name__ == "__main__":

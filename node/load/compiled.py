@@ -1,7 +1,7 @@
 """Where Numba keeps the compiled kernels, and whether they are those of these files, this Numba and this processor.
 
 Its cache knows the file a kernel is in, not the files of what the kernel calls: after a change there it would go on
-with the old code. So kernels are compiled afresh whenever any file of the actors is another one.
+with the old code. So kernels are compiled afresh whenever any file of the actors, or of the load's kernels, is another.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from blake3 import blake3
 import actors
 
 _STAMP: Final = "breakwater-kernels"
-_ACTORS: Final = Path(actors.__file__).parent
+# Where kernels are, the actors first; the others are those of the load.
+_SOURCES: Final = (Path(actors.__file__).parent, Path(__file__).parents[1] / "flow" / "kernels")
 
 
 def _places() -> list[Path]:
     """Beside the kernels, or in the directory Numba is told of where that cannot be written."""
     elsewhere = os.environ.get("NUMBA_CACHE_DIR")
-    return [_ACTORS / "__pycache__", *([Path(elsewhere)] if elsewhere else [])]
+    return [_SOURCES[0] / "__pycache__", *([Path(elsewhere)] if elsewhere else [])]
 
 
 def forget_compiled() -> int:
     """Delete what Numba cached of the kernels; answers how many files."""
-    found = [path for place in (_ACTORS, *_places()) for kind in ("nbi", "nbc") for path in place.rglob(f"*.{kind}")]
+    found = [path for place in (*_SOURCES, *_places()) for kind in ("nbi", "nbc") for path in place.rglob(f"*.{kind}")]
     for path in {*found, *(place / _STAMP for place in _places())}:
         path.unlink(missing_ok=True)
     return len(set(found))
@@ -53,7 +54,8 @@ def _identity() -> str:
     from numba import __version__ as numba
 
     hasher = blake3(f"{numba} {binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}".encode())
-    for path in sorted(_ACTORS.rglob("*.py")):
-        hasher.update(f"{path.relative_to(_ACTORS)} {path.stat().st_size} ".encode())
-        hasher.update(path.read_bytes())
+    for source in _SOURCES:
+        for path in sorted(source.rglob("*.py")):
+            hasher.update(f"{path.relative_to(source)} {path.stat().st_size} ".encode())
+            hasher.update(path.read_bytes())
     return hasher.hexdigest()

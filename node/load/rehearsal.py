@@ -11,6 +11,7 @@ from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import events_pb2 as evt
 from cluster.commit import BlockResult
 from cluster.replica import Replica
+from node.flow.compiling import compile_flow
 from node.load.driver import Driver, Events, Standings
 from node.load.options import VENUES, ReplayOptions, plan_of
 
@@ -41,6 +42,7 @@ class ReplicaSealer:
         for batch in block.batches:
             batch.principal = PRINCIPAL
         result = self._result = self.replica.apply(block)
+        result.events.facts()  # what a node's archive and feeds ask of every block
         self._events = [evt.Event.FromString(event) for event in result.events]
         return admin_pb2.SealBlockResponse(
             height=result.height,
@@ -118,6 +120,7 @@ def rehearse() -> dict[str, Any]:
         driver = Driver([plan.part(40, 40 + _WARM_POINTS)], ReplicaSealer(Replica()), lambda _: None)
         driver.run()
         blocks, commands = blocks + driver.blocks, commands + driver.tally.commands
+    compile_flow()
     return {
         "blocks": blocks,
         "commands": commands,

@@ -6,7 +6,6 @@ import pytest
 from breakwater.v1 import commands_pb2, common_pb2
 from node.flow.cast import SIZE_INDEX, cast_of
 from node.flow.kernels.rows import NAMES
-from node.flow.settings import LoadError
 from node.flow.stream import Prices
 from tests.flow.parts import PRICE, answer_to, joined, parcels_of, part_of, stream_of
 from tests.flow.test_kernels import hill
@@ -160,8 +159,6 @@ def test_isolated_positions_are_closed_and_what_rests_is_taken_back() -> None:
     assert {(number // 10_000) % 2 for number in closed[1].tolist()} == {1}
     assert {(number // 10_000) % 2 for number in cancelled[1].tolist()} == {0}
     assert (closed[2] == common_pb2.ORDER_KIND_MARKET).all() and (cancelled[2] == 0).all()
-    with pytest.raises(LoadError, match="client order ids"):
-        stream_of(part_of(common_pb2.RULEBOOK_TWILIGHT))
 
 
 def test_positions_of_versions_hold_one_side_and_move_their_collateral_once() -> None:

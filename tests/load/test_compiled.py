@@ -13,7 +13,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache and actors of one's own, so that those of other tests stay."""
     (tmp_path / "actors").mkdir()
     (tmp_path / "actors" / "kernel.py").write_text("KERNEL = 1\n", encoding="utf-8")
-    monkeypatch.setattr(compiled, "_ACTORS", tmp_path / "actors")
+    monkeypatch.setattr(compiled, "_SOURCES", (tmp_path / "actors",))
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
