@@ -123,7 +123,7 @@ class ValidatorRunner:
         self._closing = False
         self.validated_height = height
         self.fault: str = ""
-        self._validator = self._start()
+        self._validator: Any = None  # made with the first claim: a node that starts has the processors to itself
         self._thread = Thread(target=self._run, name="validator", daemon=True)
         self._thread.start()
 
@@ -198,6 +198,8 @@ class ValidatorRunner:
 
     def _ask(self, claims: Sequence[Claim]) -> list[bytes] | None:
         """The signatures; None where the validator had to be made again, or nobody waits for them any more."""
+        if self._validator is None:
+            self._validator = self._start()
         try:
             signatures: list[bytes] = self._validator.ask("validate", claims)
             return signatures
@@ -216,4 +218,5 @@ class ValidatorRunner:
             self._closing = True
             self._changed.notify_all()
         self._thread.join(timeout=10)
-        self._validator.close()
+        if self._validator is not None:
+            self._validator.close()
