@@ -28,7 +28,7 @@ LAYOUT = 1
 # Kernels and their arrays cost as much as so many accounts one by one.
 _FEW = 4
 # So many accounts are images in memory at once.
-_TURN = 1 << 14
+_TURN = 1 << 12
 
 
 class BucketDigester:

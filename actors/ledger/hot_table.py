@@ -12,7 +12,7 @@ from actors.ledger.key_index import Int64Array
 from actors.ledger.table import StagingLog, Table
 
 # So many rows stay lists; then all of them are columns alone again.
-_HOT_ROWS = 1 << 15
+_HOT_ROWS = 1 << 12
 
 
 class HotTable(Table):

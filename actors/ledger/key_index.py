@@ -16,7 +16,7 @@ Int64Array = NDArray[np.int64]
 
 _FIRST_SLOTS = 1_024
 # So many keys asked for one by one are remembered where Python finds them at once.
-_NEAR_KEYS = 1 << 15
+_NEAR_KEYS = 1 << 12
 # Cells of the state: the first free slot's link, slots ever in use, keys.
 _FREE, _MADE, _LIVE = range(3)
 _STATE: Final = 3

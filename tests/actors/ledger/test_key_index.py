@@ -76,7 +76,7 @@ def test_what_is_remembered_of_single_keys_is_bounded() -> None:
     index = KeyIndex()
     index.add_many(np.arange(100_000))
     assert [index.find(key) for key in range(100_000)] == list(range(100_000))
-    assert len(index._near) <= 1 << 15
+    assert len(index._near) <= 1 << 12
 
 
 @settings(deadline=None, max_examples=40)
