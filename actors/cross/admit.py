@@ -51,7 +51,7 @@ class Admission(OrderAdmission):
         self._entry = OrderEntry(book, ops, caps)
         self._liquidity = liquidity
         super().__init__(self._entry, sink, answers)
-        self._runs = CrossRuns(self._entry, ops, self._entry.caps, answers, self.place_one)
+        self._runs = CrossRuns(self._entry, ops, answers, self.place_one)
 
     def run(self, commands: batches.ShardCommands) -> None:
         """Triggers by order number, unwinding by market, commands by their index."""

@@ -15,7 +15,6 @@ from actors.cross.margin_kernel import (
     REDUCING,
     RESTING,
     SELLS,
-    UNKNOWN,
     added_hold_atoms,
     free_margin_atoms,
     spare_atoms,
@@ -40,6 +39,7 @@ from actors.orders.check_kernel import (
     why_not_numbers,
     why_not_reducing,
 )
+from actors.orders.value_kernel import UNKNOWN
 from breakwater.v1 import refusals_pb2 as refusals
 
 # Columns of `carried`.

@@ -18,7 +18,7 @@ from actors.cross.margin_zones import Found, Looked
 from actors.ledger.account_marks import ascending
 from actors.ledger.row_chains import rows_of_owners
 from actors.orders import caps as caps_of
-from actors.orders.check_kernel import MARK, MOST_LOTS, RULES, K
+from actors.orders.check_kernel import FEE_E9, MARK, MOST_LOTS, RULES, USABLE, K
 from actors.units import TOTAL_BOUND
 from breakwater.v1 import batches_pb2 as batches
 
@@ -80,11 +80,12 @@ def _look_around(book: CrossBook, changed: Int64Array) -> Found:
 
 def _rules(book: CrossBook) -> Int64Array:
     """The markets as the margin kernel reads them, by number; what only admission asks is 0."""
-    cells = {market: term_cells(margin_terms(book, market)) for market in book.markets}
-    deepest = max(map(len, cells.values()), default=0)
-    rules = np.zeros((max(cells, default=0) + 1, RULES + deepest), dtype=np.int64)
-    for market, own in cells.items():
-        mark, k = book.mark_ticks(market), book.k(market)
+    terms = {market: margin_terms(book, market) for market in book.markets}
+    deepest = max((len(term_cells(one)) for one in terms.values()), default=0)
+    rules = np.zeros((max(terms, default=0) + 1, RULES + deepest), dtype=np.int64)
+    for market, one in terms.items():
+        mark, k, own = one.mark_ticks, one.k, term_cells(one)
         rules[market, (MARK, K, MOST_LOTS)] = mark, k, (TOTAL_BOUND - 1) // (mark * k) if mark else TOTAL_BOUND
+        rules[market, (USABLE, FEE_E9)] = one.usable, one.taker_fee_e9
         rules[market, RULES : RULES + len(own)] = own
     return rules

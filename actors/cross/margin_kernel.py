@@ -16,10 +16,11 @@ from actors.ledger.order_columns import FLAGS, LIMIT, NEWEST, OLDER, REMAINING, 
 from actors.ledger.order_columns import MARKET as ORDER_MARKET
 from actors.orders.carried import CARRIED_BOUND
 from actors.orders.check_kernel import MARK, MOST_LOTS, RULES, K, fits
-from actors.units import E9, TOTAL_BOUND
+from actors.orders.value_kernel import UNKNOWN, counted_upnl_atoms, div_ceil, drawn_in_ticks, fee_ceil_atoms
+from actors.units import TOTAL_BOUND
 
 # Columns of `rules` behind those every venue has; then lower notional, rate and deduction of each tier.
-USABLE, FIRST_LEVERAGE, FEE_E9, DIVISOR, TIERS, FIRST_TIER = range(RULES, RULES + 6)
+FIRST_LEVERAGE, DIVISOR, TIERS, FIRST_TIER = range(RULES, RULES + 4)
 TIER_CELLS: Final = 3
 # Columns of a position.
 MARKET, LOTS, COST, LEVERAGE, BUYS, BUY_VALUE, BUY_ADVERSE, SELLS, SELL_VALUE, SELL_ADVERSE = range(1, 11)
@@ -28,29 +29,15 @@ assert CrossPosition._fields[MARKET : REDUCING + 1] == (
     *("market", "lots", "cost", "leverage", "buy_lots", "buy_value", "buy_adverse"),
     *("sell_lots", "sell_value", "sell_adverse", "resting", "reduce_only"),
 )
-UNKNOWN: Final = -(1 << 63)
 
 
 def term_cells(terms: MarginTerms) -> list[int]:
     """A market's cells of `rules` that are Margin Trade's own."""
     tiers = terms.tiers
-    cells = [int(terms.usable), terms.first_leverage, terms.taker_fee_e9, tiers.divisor, len(tiers.rates)]
+    cells = [terms.first_leverage, tiers.divisor, len(tiers.rates)]
     for tier in zip(tiers.lowers_atoms, tiers.rates, tiers.deductions, strict=True):
         cells += tier
     return cells
-
-
-@inlined
-def _div_ceil(number: np.int64, divisor: np.int64) -> np.int64:
-    """number / divisor rounded up; number is not negative."""
-    return (number + divisor - 1) // divisor
-
-
-@inlined
-def _fee_ceil_atoms(rules: np.ndarray, market: np.int64, value: np.int64) -> np.int64:
-    """The taker fee on a value from 0 to TOTAL_BOUND: whole multiples of 1e9 apart, so that no product is too long."""
-    whole = value // E9
-    return whole * rules[market, FEE_E9] + _div_ceil((value - whole * E9) * rules[market, FEE_E9], np.int64(E9))
 
 
 @inlined
@@ -61,8 +48,8 @@ def initial_margin_ceil_atoms(rules: np.ndarray, market: np.int64, notional: np.
         if rules[market, other] >= notional:
             break
         tier = other
-    maintenance = _div_ceil(notional * rules[market, tier + 1] - rules[market, tier + 2], rules[market, DIVISOR])
-    return max(2 * maintenance, _div_ceil(notional, leverage))
+    maintenance = div_ceil(notional * rules[market, tier + 1] - rules[market, tier + 2], rules[market, DIVISOR])
+    return max(2 * maintenance, div_ceil(notional, leverage))
 
 
 @inlined
@@ -88,7 +75,7 @@ def _side_hold_ceil_atoms(
     added = initial_margin_ceil_atoms(rules, market, before + increase * per_lot, leverage)
     if before != 0:
         added -= initial_margin_ceil_atoms(rules, market, before, leverage)
-    return added + _fee_ceil_atoms(rules, market, value) + adverse
+    return added + fee_ceil_atoms(rules, market, value) + adverse
 
 
 @inlined
@@ -143,7 +130,7 @@ def worst_loss_ceil_atoms(
     """What lots filled at their worst price cost at the mark, fee included; at both they are below TOTAL_BOUND."""
     k = rules[market, K]
     gap = side * (limit - rules[market, MARK])
-    fees = _fee_ceil_atoms(rules, market, limit * lots * k) + lots
+    fees = fee_ceil_atoms(rules, market, limit * lots * k) + lots
     return gap * lots * k + fees if gap > 0 else fees
 
 
@@ -152,20 +139,9 @@ def spared_limit_ticks(
     rules: np.ndarray, market: np.int64, side: np.int64, limit: np.int64, lots: np.int64, spare: np.int64
 ) -> np.int64:
     """The worst price, or the nearer one at which the lots and their fee use `spare` up; both values must fit."""
-    mark, k = rules[market, MARK], rules[market, K]
-    left = spare - (_fee_ceil_atoms(rules, market, max(limit, mark) * lots * k) + lots)
-    worst = mark + side * (max(np.int64(0), left) // (lots * k))
-    return max(limit, worst) if side < 0 else min(limit, worst)
-
-
-@inlined
-def _counted_upnl_atoms(rules: np.ndarray, positions: np.ndarray, slot: np.int64) -> np.int64:
-    """uPnL of a row at the mark, a gain only where the mark may be used, or UNKNOWN."""
-    market, lots, cost = positions[MARKET, slot], positions[LOTS, slot], positions[COST, slot]
-    if abs(lots) > rules[market, MOST_LOTS] or abs(cost) >= TOTAL_BOUND:
-        return np.int64(UNKNOWN)
-    upnl = lots * rules[market, MARK] * rules[market, K] - cost
-    return upnl if rules[market, USABLE] != 0 else min(np.int64(0), upnl)
+    value = max(limit, rules[market, MARK]) * lots * rules[market, K]
+    left = spare - (fee_ceil_atoms(rules, market, value) + lots)
+    return drawn_in_ticks(rules, market, side, limit, lots, left)
 
 
 @inlined
@@ -179,7 +155,7 @@ def free_margin_atoms(
         market, lots = positions[MARKET, slot], positions[LOTS, slot]
         leverage = _leverage(rules, positions, slot)
         if lots != 0:
-            upnl = _counted_upnl_atoms(rules, positions, slot)
+            upnl = counted_upnl_atoms(rules, market, lots, positions[COST, slot])
             if upnl == UNKNOWN:
                 return np.int64(UNKNOWN)
             notional = abs(lots) * rules[market, MARK] * rules[market, K]
@@ -226,7 +202,7 @@ def _orders_loss_ceil_atoms(
     if lots != 0:
         if value >= TOTAL_BOUND:
             return np.int64(UNKNOWN)
-        loss += _fee_ceil_atoms(rules, positions[MARKET, slot], value) + lots
+        loss += fee_ceil_atoms(rules, positions[MARKET, slot], value) + lots
     if positions[REDUCING, slot] != 0:
         reducing = _reduce_only_loss_ceil_atoms(rules, positions[MARKET, slot], rows, heads, head)
         if reducing == UNKNOWN or loss >= CARRIED_BOUND:
@@ -252,8 +228,9 @@ def spare_atoms(
     head = find_head(heads, maps, account)
     while link != 0:
         slot = link - 1
+        lots, cost = positions[LOTS, slot], positions[COST, slot]
         loss = _orders_loss_ceil_atoms(rules, positions, slot, rows, heads, head)
-        upnl = _counted_upnl_atoms(rules, positions, slot) if positions[LOTS, slot] != 0 else np.int64(0)
+        upnl = counted_upnl_atoms(rules, positions[MARKET, slot], lots, cost) if lots != 0 else np.int64(0)
         if min(loss, upnl) == UNKNOWN or loss >= CARRIED_BOUND:
             return np.int64(UNKNOWN)
         spare += upnl - loss

@@ -5,8 +5,6 @@ from actors.cross.book import CrossBook
 from actors.cross.holds import FreeMargins, MarginTerms, added_hold_atoms, margin_terms
 from actors.cross.losses import SpareEquities
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
-from actors.orders.caps import AddedCaps
-from actors.orders.carried import CarriedColumns
 from actors.orders.checks import MarketRules, OrderChecks, market_rules
 from actors.sinks import Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -21,11 +19,9 @@ class OrderEntry(OrderChecks):
     def __init__(
         self, book: CrossBook, ops: RowGatherer[batches.OrderOps], caps: RowGatherer[batches.PositionCaps]
     ) -> None:
-        super().__init__(book, ops)
-        self.carried = CarriedColumns()
+        super().__init__(book, ops, caps)
         self.free = FreeMargins(book, self.terms, self.carried)
         self.spare = SpareEquities(book, self.terms, self.carried)
-        self.caps = AddedCaps(book, caps)
         self._terms: dict[int, MarginTerms] = {}
 
     def terms(self, market: int) -> MarginTerms:
@@ -42,6 +38,11 @@ class OrderEntry(OrderChecks):
     def rung_acted(self, account: int) -> int:
         """The rung at which the ladder acted on the account in this block (MT-12), 0 where it did not."""
         return self.book.rung_acted(account)
+
+    def lend(self) -> None:
+        """Hands free margin and spare equity to the columns, which a kernel is about to work on."""
+        self.free.lend()
+        self.spare.lend()
 
     def why_not_added(self, account: int, added_atoms: int) -> Refused | None:
         """BELOW_INITIAL_MARGIN: what raises the requirement must leave free margin (MT-02)."""

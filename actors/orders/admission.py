@@ -11,7 +11,7 @@ import numpy as np
 
 from actors.columns import matrix, row_count, rows
 from actors.ledger.book_orders import MARKET_ORDER, BookOrder
-from actors.orders.checks import COMMAND, OrderChecks
+from actors.orders.checks import COMMAND, COMMAND_BITS, OrderChecks
 from actors.orders.runs import TRIGGER, OrderRuns
 from actors.orders.triggers import arm, side_of, why_not_armed
 from actors.sinks import ADMIT, AnswerSink, EventSink, Refused
@@ -38,10 +38,10 @@ class OrderAdmission(ABC):
     def _amend_resting(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
         """Checks the margin of an order that rests as it would be, and tells its book."""
 
-    def run_commands(self, commands: batches.ShardCommands, runs: OrderRuns | None, *others: Work) -> None:
+    def run_commands(self, commands: batches.ShardCommands, runs: OrderRuns, *others: Work) -> None:
         """Orders, amends and other kinds of commands by their index; consecutive orders in runs."""
         others = ((self._amend, rows(commands.amends)), *others)
-        if runs is None or self._checks.book.scalar or row_count(commands.orders) < _FEWEST:
+        if self._checks.book.scalar or row_count(commands.orders) < _FEWEST:
             for work, row in _by_command(((self._place, rows(commands.orders)), *others)):
                 self._work(work, row)
             return
@@ -99,7 +99,7 @@ class OrderAdmission(ABC):
             flags, time_in_force, limit = flags | MARKET_ORDER, common.TIME_IN_FORCE_IOC, 0
             if not trigger:
                 limit = self._checks.rules(market).protection_ticks(side)
-        number = self._checks.book.height << 20 | command
+        number = self._checks.book.height << COMMAND_BITS | command
         words = (time_in_force, flags, self_trade, client_id, trigger, trigger_ticks)
         order = BookOrder(account, market, side, limit, size, size, *words)
         if trigger:

@@ -46,11 +46,15 @@ class AddedCaps:
         self._caps = caps
         self._added: set[int] = set()
 
+    def knows(self, key: int) -> bool:
+        """The book is told of this position already."""
+        return key in self._book.capped or key in self._added
+
     def add(self, account: int, market: int, fails: Callable[[int], bool]) -> None:
         """The account has a reduce-only order in the market from here on; `fails` tells whether it fails margin."""
         positions = self._book.positions
         key = positions.key(account, market)
-        if key in self._book.capped or key in self._added:
+        if self.knows(key):
             return
         self._added.add(key)
         lots = positions.lots(account, market)

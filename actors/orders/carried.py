@@ -1,4 +1,4 @@
-"""Two amounts an account, kept while a block's orders come in: by kernels in columns, one by one in a dictionary.
+"""Amounts of accounts, kept while a block's orders come in: by kernels in columns, one by one in a dictionary.
 
 An amount is at one of the two places, never at both; who works orders one by one takes it over when it asks, and a run
 of a kernel is lent all that is there. One that leaves 64 bits stays in the dictionary, and its account's orders are
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from actors.compiling import inlined
 from actors.ledger.slot_map import LOWER, home, is_tagged, put, tag_of
 
-# Columns of a row: which amounts are known (bits), then the two amounts.
-ACCOUNT, KNOWN, FIRST, SECOND = range(4)
-WIDTH: Final = 4
+# Columns of a row: which amounts are known (bits), then the amounts.
+ACCOUNT, KNOWN, FIRST, SECOND, THIRD = range(5)
+WIDTH: Final = 5
 # Bits of KNOWN by the column of the amount; an account worked by hand only.
 BY_HAND_ONLY: Final = 1
 # Amounts stay so far inside a word that one more term cannot wrap.

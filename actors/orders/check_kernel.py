@@ -29,15 +29,16 @@ from breakwater.v1 import refusals_pb2 as refusals
 
 # Columns of `rules`, by the market's number; lots at the mark are worth less than TOTAL_BOUND up to MOST_LOTS.
 MARK, K, REFUSAL, REQUIRED, ACTUAL, REDUCES_ONLY, AGE_MS, LOWEST, HIGHEST, MIN_NOTIONAL, MOST_LOTS = range(11)
-BUY_PROTECTION, SELL_PROTECTION = range(11, 13)
-RULES: Final = 13
+BUY_PROTECTION, SELL_PROTECTION, USABLE, FEE_E9 = range(11, 15)
+RULES: Final = 15
 # Columns of `why`: the refusal, 0 where there is none, and its numbers; the slot an admitted order has, else -1; of a
 # reduce-only one whether its account fails margin.
 WHY, WHY_REQUIRED, WHY_ACTUAL, TAKEN, FAILS = range(5)
 WHY_COLUMNS: Final = 5
-# Columns of `places`: slots of the order's position and account; whether that is frozen, how far its liquidation went.
-POSITION, OWNER, FROZEN, RUNG = range(4)
-PLACE_COLUMNS: Final = 4
+# Columns of `places`: slots of the order's position and account; whether that is frozen, how far its liquidation went;
+# of a reduce-only order that the book has not been told yet where its account stands.
+POSITION, OWNER, FROZEN, RUNG, UNCAPPED = range(5)
+PLACE_COLUMNS: Final = 5
 # What a check finds.
 CLEAR: Final = 0
 REFUSED: Final = 1
@@ -56,14 +57,15 @@ _MARKET_REDUCE_ONLY: Final = int(refusals.REFUSAL_MARKET_REDUCE_ONLY)
 _REDUCE_ONLY: Final = int(refusals.REFUSAL_REDUCE_ONLY)
 
 
-def rule_cells(rules: MarketRules) -> list[int]:
-    """A market's row of `rules`."""
+def rule_cells(rules: MarketRules, usable: bool, taker_fee_e9: int) -> list[int]:
+    """A market's row of `rules`; `usable`: its mark may be acted on."""
     refused = rules.refused or (0, 0, 0)
     per_lot = rules.mark_ticks * rules.k
     most_lots = (TOTAL_BOUND - 1) // per_lot if per_lot else TOTAL_BOUND
     edges = (rules.lowest_ticks, min(rules.highest_ticks, INT64_MAX))
     words = (int(rules.reduces_only), rules.age_ms, *edges, rules.min_notional_atoms, most_lots)
-    return [rules.mark_ticks, rules.k, *refused, *words, rules.buy_protection_ticks, rules.sell_protection_ticks]
+    worst = (rules.buy_protection_ticks, rules.sell_protection_ticks)
+    return [rules.mark_ticks, rules.k, *refused, *words, *worst, int(usable), taker_fee_e9]
 
 
 @inlined

@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 from actors.columns import RowGatherer
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY, BookOrder
 from actors.orders.book import OrderedBook
+from actors.orders.caps import AddedCaps
+from actors.orders.carried import CarriedColumns
 from actors.risk.tradable import halt_age_in_force_ms, why_not_tradable
 from actors.rulebooks import margin_trade
 from actors.sinks import Refused
@@ -21,6 +23,8 @@ from breakwater.v1 import refusals_pb2 as refusals
 
 # Classes of work at a book (OrderOps).
 UNWINDING, TRIGGER, COMMAND = 1, 3, 4
+# An order's number is the height of its block, then its command in so many bits.
+COMMAND_BITS = 20
 _NO_MARK = common.Mark(state=common.MARK_STATE_NONE)
 
 
@@ -113,8 +117,12 @@ class OrderChecks(ABC):
 
     book: OrderedBook
 
-    def __init__(self, book: OrderedBook, ops: RowGatherer[batches.OrderOps]) -> None:
+    def __init__(
+        self, book: OrderedBook, ops: RowGatherer[batches.OrderOps], caps: RowGatherer[batches.PositionCaps]
+    ) -> None:
         self.book = book
+        self.caps = AddedCaps(book, caps)
+        self.carried = CarriedColumns()
         self._ops = ops
         self._rules: dict[int, MarketRules] = {}
         self._traders: dict[int, Refused | None] = {}
@@ -129,6 +137,10 @@ class OrderChecks(ABC):
     @abstractmethod
     def rung_acted(self, account: int) -> int:
         """What BEING_LIQUIDATED names: how far the account's liquidation went in this block; 0 without one."""
+
+    @abstractmethod
+    def lend(self) -> None:
+        """Hands what is carried along with orders to the columns, which a kernel is about to work on."""
 
     @abstractmethod
     def enter(self, work_class: int, command: int, number: int, order: BookOrder) -> Refused | None:

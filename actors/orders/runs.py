@@ -6,6 +6,7 @@ Python's integers can decide is worked by hand in its place.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,7 @@ from actors.ledger import order_columns as columns
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
 from actors.ledger.position_rows import MARKET_BITS
 from actors.orders import check_kernel as kernel
-from actors.orders.caps import AddedCaps
-from actors.orders.checks import COMMAND, OrderChecks
+from actors.orders.checks import COMMAND, COMMAND_BITS, OrderChecks
 from actors.sinks import ADMIT, AnswerSink
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -26,14 +26,13 @@ Int64Array = NDArray[np.int64]
 # Columns of `OrderRows`.
 _COMMAND, _, _ACCOUNT, _MARKET, _SIDE, _KIND, _SIZE, _LIMIT, _TIME_IN_FORCE, _FLAGS, _SELF_TRADE = range(11)
 TRIGGER, _, _CLIENT = range(11, 14)
-_NUMBER_BITS = 20
-_COMMAND_MASK = (1 << _NUMBER_BITS) - 1
+_COMMAND_MASK = (1 << COMMAND_BITS) - 1
 
 
 def as_orders(cells: Int64Array, height: int, rules: Int64Array) -> Int64Array:
     """Rows of orders (`order_columns`) as `OrderAdmission` makes them of these columns of `OrderRows`, no triggers."""
     orders = np.zeros((cells.shape[1], columns.CELLS), dtype=np.int64)
-    orders[:, columns.NUMBER] = height << _NUMBER_BITS | cells[_COMMAND]
+    orders[:, columns.NUMBER] = height << COMMAND_BITS | cells[_COMMAND]
     orders[:, columns.ACCOUNT], orders[:, columns.MARKET] = cells[_ACCOUNT], cells[_MARKET]
     orders[:, columns.SIDE], orders[:, columns.LIMIT] = cells[_SIDE], cells[_LIMIT]
     orders[:, columns.SIZE], orders[:, columns.REMAINING] = cells[_SIZE], cells[_SIZE]
@@ -59,13 +58,11 @@ class OrderRuns(ABC):
         self,
         entry: OrderChecks,
         ops: RowGatherer[batches.OrderOps],
-        caps: AddedCaps,
         answers: AnswerSink,
         by_hand: Callable[[list[int]], None],
     ) -> None:
         self._entry = entry
         self._ops = ops
-        self._caps = caps
         self._answers = answers
         self._by_hand = by_hand
         self._rules: Int64Array | None = None
@@ -75,15 +72,17 @@ class OrderRuns(ABC):
         """A market's row of `rules`."""
 
     @abstractmethod
-    def _rungs(self, accounts: Int64Array) -> Int64Array | int:
-        """`rung_acted` of each of these accounts."""
+    def _look_up(self, orders: Int64Array, keys: Int64Array, places: Int64Array) -> None:
+        """Fills what `places` says beside slots and who is frozen, all 0 so far; `keys` are those of the positions."""
 
+    @staticmethod
     @abstractmethod
-    def _work(self, first: int, orders: Int64Array, places: Int64Array, why: Int64Array, rules: Int64Array) -> int:
-        """Has the kernel work the orders from `first` on; returns the first it leaves, or how many there are."""
+    def _admit_rows(first: int, *arrays: Any) -> int:
+        """The rulebook's kernel: works orders from `first` on; returns the first it leaves, or how many there are."""
 
+    @staticmethod
     @abstractmethod
-    def _take_off(self, orders: Int64Array, slots: Int64Array, rules: Int64Array) -> None:
+    def _take_off_sums(orders: Int64Array, slots: Int64Array, rules: Int64Array, positions: Int64Array) -> None:
         """Takes orders off the sums of the positions in these slots."""
 
     def admit(self, cells: Int64Array) -> None:
@@ -95,12 +94,12 @@ class OrderRuns(ABC):
         keys = accounts << MARKET_BITS | orders[:, columns.MARKET]
         slots = book.positions.table.slots_of(keys)
         is_new = slots < 0
-        places = np.empty((count, kernel.PLACE_COLUMNS), dtype=np.int64)
+        places = np.zeros((count, kernel.PLACE_COLUMNS), dtype=np.int64)
         places[:, kernel.POSITION] = book.positions.ensure_bulk(keys) if is_new.any() else slots
         places[:, kernel.OWNER] = book.accounts.slots_of(accounts)
         assert bool((places[:, kernel.OWNER] >= 0).all()), "an order is of no account"
         places[:, kernel.FROZEN] = book.accounts.table.column("frozen")[places[:, kernel.OWNER]]
-        places[:, kernel.RUNG] = self._rungs(accounts)
+        self._look_up(orders, keys, places)
         why = np.zeros((count, kernel.WHY_COLUMNS), dtype=np.int64)
         why[:, kernel.TAKEN] = -1
         first = 0
@@ -115,6 +114,24 @@ class OrderRuns(ABC):
         left = is_new & (why[:, kernel.TAKEN] < 0)
         if left.any():
             book.positions.drop_empty_bulk(keys[left])
+
+    def _work(self, first: int, orders: Int64Array, places: Int64Array, why: Int64Array, rules: Int64Array) -> int:
+        entry, book, room = self._entry, self._entry.book, len(orders) - first
+        entry.lend()
+        return self._admit_rows(
+            first,
+            orders,
+            places,
+            why,
+            rules,
+            entry.max_orders,
+            entry.market_share_atoms,
+            book.accounts.table.column("free"),
+            book.positions.table.whole(),
+            *book.positions.chains(),
+            *book.orders.arrays(room),
+            *entry.carried.arrays(room),
+        )
 
     def _all_rules(self) -> Int64Array:
         if self._rules is None:
@@ -149,12 +166,13 @@ class OrderRuns(ABC):
         for row in np.flatnonzero(taken[:, columns.FLAGS] & REDUCE_ONLY).tolist():
             account, market = int(taken[row, columns.ACCOUNT]), int(taken[row, columns.MARKET])
             fails = bool(why[at[row], kernel.FAILS])
-            self._caps.add(account, market, lambda _, fails=fails: fails)  # type: ignore[misc]
+            self._entry.caps.add(account, market, lambda _, fails=fails: fails)  # type: ignore[misc]
         self._ops.add_columns(_operations(taken, book.venue))
 
     def _undo(self, taken: Int64Array, rules: Int64Array) -> None:
         keys = taken[:, columns.ACCOUNT] << MARKET_BITS | taken[:, columns.MARKET]
-        self._take_off(taken, self._entry.book.positions.table.slots_of(keys), rules)
+        table = self._entry.book.positions.table
+        self._take_off_sums(taken, table.slots_of(keys), rules, table.whole())
 
 
 def _operations(orders: Int64Array, venue: int) -> Int64Array:

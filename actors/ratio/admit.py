@@ -5,6 +5,7 @@ from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.ratio_positions import RatioPosition
 from actors.orders.admission import OrderAdmission
 from actors.orders.triggers import fire_triggers
+from actors.ratio.admit_runs import RatioRuns
 from actors.ratio.book import RatioBook
 from actors.ratio.orders import Change, OrderEntry
 from actors.sinks import AnswerSink, EventSink, Refused
@@ -39,11 +40,12 @@ class Admission(OrderAdmission):
         self._book = book
         self._entry = OrderEntry(book, ops, caps, tiers)
         super().__init__(self._entry, sink, answers)
+        self._runs = RatioRuns(self._entry, ops, answers, self.place_one)
 
     def run(self, commands: batches.ShardCommands) -> None:
         """Triggers by order number, commands by their index."""
         fire_triggers(self._entry, self._sink)
-        self.run_commands(commands, None)
+        self.run_commands(commands, self._runs)
 
     def _amend_resting(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
         """Checked as an order of the lots that are left, on the state without the one it replaces."""

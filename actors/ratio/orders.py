@@ -9,8 +9,10 @@ from typing import NamedTuple
 from actors.columns import RowGatherer
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.ratio_positions import RatioPosition
-from actors.orders.caps import AddedCaps
-from actors.orders.checks import MarketRules, OrderChecks, market_rules, only_reduces
+from actors.orders.carried import FIRST as LEFT
+from actors.orders.carried import SECOND as WHOLE
+from actors.orders.carried import THIRD as REST
+from actors.orders.checks import COMMAND_BITS, MarketRules, OrderChecks, market_rules, only_reduces
 from actors.orders.worst_prices import drawn_in_ticks
 from actors.ratio.book import RatioBook
 from actors.ratio.health import (
@@ -25,20 +27,24 @@ from actors.ratio.health import (
 from actors.ratio.losses import is_failing, live_losses_atoms, order_loss_ceil_atoms
 from actors.rulebooks import spin
 from actors.sinks import Refused
+from actors.units import E9
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import refusals_pb2 as refusals
 
 
 class _Carried:
-    """An account while orders come in: `left` is equity less what its orders may lose, `losses` that by order."""
+    """An account while orders come in: `left` is equity less what its orders may lose, `losses` that by order.
 
-    __slots__ = ("collateral_e9", "equity", "left", "losses")
+    `is_lent`: left and collateral are in the columns, where runs of a kernel carry them on.
+    """
+
+    __slots__ = ("collateral_e9", "is_lent", "left", "losses")
 
     def __init__(self, equity: int, collateral_e9: int) -> None:
-        self.equity = equity
         self.collateral_e9 = collateral_e9
         self.left = equity
         self.losses: dict[int, int] = {}
+        self.is_lent = False
 
     def lose(self, number: int, atoms: int) -> None:
         """The order may lose so much from here on."""
@@ -70,10 +76,9 @@ class OrderEntry(OrderChecks):
         caps: RowGatherer[batches.PositionCaps],
         tiers: dict[int, int],
     ) -> None:
-        super().__init__(book, ops)
+        super().__init__(book, ops, caps)
         self.terms = Terms(book)
-        self._caps = AddedCaps(book, caps)
-        self._tiers = tiers
+        self.tiers = tiers
         self._accounts: dict[int, _Carried] = {}
 
     def rules_of(self, market: int) -> MarketRules:
@@ -82,7 +87,7 @@ class OrderEntry(OrderChecks):
 
     def rung_acted(self, account: int) -> int:
         """The tier in which the account was liquidated in this block, 0 where it was not."""
-        return self._tiers.get(account, 0)
+        return self.tiers.get(account, 0)
 
     def enter(self, work_class: int, command: int, number: int, order: BookOrder) -> Refused | None:
         """Checks an order of lots and price and sends it to the book, or says why not."""
@@ -149,7 +154,7 @@ class OrderEntry(OrderChecks):
         carried = self._carried(account)
         carried.lose(number, order_loss_ceil_atoms(order, terms))
         if order.flags & REDUCE_ONLY:
-            self._caps.add(account, order.market, self._fails)
+            self.caps.add(account, order.market, self._fails)
         elif only_reduces(order, before):
             return
         elif order.side * before.lots < 0:
@@ -166,16 +171,41 @@ class OrderEntry(OrderChecks):
         carried.lose(number, order_loss_ceil_atoms(order, self.terms[order.market]))
         carried.collateral_e9 = health(self.book, order.account, self.terms).collateral_e9
         if order.flags & REDUCE_ONLY:
-            self._caps.add(order.account, order.market, self._fails)
+            self.caps.add(order.account, order.market, self._fails)
 
     def _fails(self, account: int) -> bool:
         return is_failing(self.book, account, self.terms)
 
+    def lend(self) -> None:
+        """Hands left and collateral of all accounts to the columns, which a kernel is about to work on."""
+        for account, carried in self._accounts.items():
+            if not carried.is_lent:
+                whole, rest = divmod(carried.collateral_e9, E9)
+                amounts = enumerate((carried.left, whole, rest), LEFT)
+                carried.is_lent = all(self.carried.lend(column, account, atoms) for column, atoms in amounts)
+
     def _carried(self, account: int) -> _Carried:
         carried = self._accounts.get(account)
-        if carried is None:
+        left, whole, rest = (self.carried.take_over(column, account) for column in (LEFT, WHOLE, REST))
+        if carried and not carried.is_lent:
+            return carried
+        if left is None or whole is None or rest is None:
             standing = health(self.book, account, self.terms)
             carried = self._accounts[account] = _Carried(standing.equity, standing.collateral_e9)
             for number, loss in live_losses_atoms(self.book, account, self.terms).items():
                 carried.lose(number, loss)
+            return carried
+        return self._taken_over(account, carried, left, whole * E9 + rest)
+
+    def _taken_over(self, account: int, carried: _Carried | None, left: int, collateral_e9: int) -> _Carried:
+        """Takes an account back from the columns: orders the kernel took in may lose what a new order may."""
+        orders, height = self.book.orders, self.book.height
+        if carried is None:
+            carried = self._accounts[account] = _Carried(left, collateral_e9)
+            carried.losses = live_losses_atoms(self.book, account, self.terms)
+        for number in orders.of_account(account):
+            order = orders.read(number)
+            if number >> COMMAND_BITS == height and order.is_resting and number not in carried.losses:
+                carried.losses[number] = order_loss_ceil_atoms(order, self.terms[order.market])
+        carried.left, carried.collateral_e9, carried.is_lent = left, collateral_e9, False
         return carried

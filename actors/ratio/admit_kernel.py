@@ -1,0 +1,211 @@
+"""A run of new orders of a Spin venue, compiled: what `OrderEntry.enter` does with one after the other.
+
+Equal to it in every refusal and every number, on columns of accounts, positions and orders that it changes in place.
+An order that only Python's integers can decide, of which a part reduces, or with which the book hears of its account
+for the first time, ends the run; whoever called works it by hand and calls again.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from actors.compiling import inlined, kernel
+from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
+from actors.ledger.order_columns import ACCOUNT, CELLS, FLAGS, LIMIT, MARKET, REMAINING, SIDE, link_row, new_row
+from actors.orders.carried import BY_HAND_ONLY, CARRIED_BOUND, KNOWN, bit_of, row_of
+from actors.orders.check_kernel import (
+    BY_HAND,
+    CLEAR,
+    MARK,
+    OWNER,
+    POSITION,
+    TAKEN,
+    UNCAPPED,
+    K,
+    only_reduces,
+    refuse,
+    why_not_new,
+    why_not_numbers,
+    why_not_reducing,
+)
+from actors.orders.value_kernel import drawn_in_ticks, fee_ceil_atoms
+from actors.ratio.margin_kernel import (
+    BUYS,
+    LEFT,
+    LOTS,
+    MAX_POSITION,
+    REDUCING,
+    RESERVED,
+    REST,
+    RESTING,
+    SELLS,
+    WHOLE,
+    carry_standing,
+    counted_value_atoms,
+    order_loss_ceil_atoms,
+    with_collateral,
+)
+from breakwater.v1 import refusals_pb2 as refusals
+
+_MARGIN_RATIO: Final = int(refusals.REFUSAL_MARGIN_RATIO)
+_POSITION_CAP: Final = int(refusals.REFUSAL_POSITION_CAP)
+
+
+@kernel
+def admit_rows(
+    first: np.int64,
+    orders: np.ndarray,
+    places: np.ndarray,
+    why: np.ndarray,
+    rules: np.ndarray,
+    max_orders: np.int64,
+    share_atoms: np.int64,
+    cash: np.ndarray,
+    positions: np.ndarray,
+    chains: np.ndarray,
+    following: np.ndarray,
+    rows: np.ndarray,
+    heads: np.ndarray,
+    maps: np.ndarray,
+    state: np.ndarray,
+    carried: np.ndarray,
+    words: np.ndarray,
+    made: np.ndarray,
+) -> np.int64:
+    """Works the orders from `first` on; returns the first one it leaves, or how many there are.
+
+    cash: free atoms by slot of an account; chains, following: its first position row and the next after each. The limit
+    of an order that was drawn in is changed in `orders`.
+    """
+    for at in range(first, orders.shape[0]):
+        slot, owner = places[at, POSITION], places[at, OWNER]
+        found = why_not_new(orders, at, places, rules, max_orders, rows, heads, maps, why)
+        if found == CLEAR:
+            found = _why_not_row(orders, at, slot, rules, share_atoms, positions, why)
+        if found == CLEAR:
+            row = row_of(carried, words, made, orders[at, ACCOUNT])
+            found = _is_by_hand(orders, at, slot, places, positions, carried, row)
+        if found == CLEAR and carried[row, KNOWN] & bit_of(LEFT) == 0:
+            chain, account = np.int64(chains[owner]), orders[at, ACCOUNT]
+            ledger = (rules, positions, following, chain, cash[owner], rows, heads, maps)
+            if carry_standing(*ledger, account, carried, row):
+                carried[row, KNOWN] |= bit_of(LEFT) | bit_of(WHOLE) | bit_of(REST)
+            else:
+                found = np.int64(BY_HAND)
+        if found == CLEAR:
+            found = _why_not_ratio(orders, at, slot, row, carried, rules, positions, why)
+        if found == CLEAR:
+            _add_to_sums(orders, at, slot, rules, positions, np.int64(1))
+            taken = new_row(rows, state)
+            for cell in range(CELLS):
+                rows[taken, cell] = orders[at, cell]
+            link_row(rows, heads, maps, state, taken)
+            why[at, TAKEN] = taken
+        elif found == BY_HAND:
+            return np.int64(at)
+    return np.int64(orders.shape[0])
+
+
+@inlined
+def _why_not_row(
+    orders: np.ndarray,
+    at: np.int64,
+    slot: np.int64,
+    rules: np.ndarray,
+    share_atoms: np.int64,
+    positions: np.ndarray,
+    why: np.ndarray,
+) -> np.int64:
+    """What lots and price are asked, beside the position and the orders that rest."""
+    held = positions[LOTS, slot]
+    lots, value = positions[BUYS, slot] + positions[SELLS, slot], positions[BUYS + 1, slot] + positions[SELLS + 1, slot]
+    found = why_not_numbers(orders, at, rules, share_atoms, held, lots, value, why)
+    if found != CLEAR:
+        return found
+    return why_not_reducing(orders, at, rules, held, _reduces(orders, at, slot, positions), why)
+
+
+@inlined
+def _reduces(orders: np.ndarray, at: np.int64, slot: np.int64, positions: np.ndarray) -> np.bool_:
+    resting = positions[BUYS if orders[at, SIDE] > 0 else SELLS, slot]
+    return only_reduces(orders, at, positions[LOTS, slot], resting)
+
+
+@inlined
+def _is_by_hand(
+    orders: np.ndarray,
+    at: np.int64,
+    slot: np.int64,
+    places: np.ndarray,
+    positions: np.ndarray,
+    carried: np.ndarray,
+    row: np.int64,
+) -> np.int64:
+    """BY_HAND where the account is, where a cap may be new to the book, and where a part of the order reduces."""
+    is_reduce_only = orders[at, FLAGS] & REDUCE_ONLY != 0
+    turns = orders[at, SIDE] * positions[LOTS, slot] < 0 and not _reduces(orders, at, slot, positions)
+    if turns or carried[row, KNOWN] & BY_HAND_ONLY != 0 or (is_reduce_only and places[at, UNCAPPED] != 0):
+        return np.int64(BY_HAND)
+    return np.int64(CLEAR)
+
+
+@inlined
+def _why_not_ratio(
+    orders: np.ndarray,
+    at: np.int64,
+    slot: np.int64,
+    row: np.int64,
+    carried: np.ndarray,
+    rules: np.ndarray,
+    positions: np.ndarray,
+    why: np.ndarray,
+) -> np.int64:
+    """MARGIN_RATIO, then POSITION_CAP; draws in what only reduces, and carries the amounts on."""
+    market, side, limit, lots = orders[at, MARKET], orders[at, SIDE], orders[at, LIMIT], orders[at, REMAINING]
+    mark, left, whole, rest = rules[market, MARK], carried[row, LEFT], carried[row, WHOLE], carried[row, REST]
+    loss = order_loss_ceil_atoms(rules, market, side, limit, lots)
+    if _reduces(orders, at, slot, positions):
+        if side * (limit - mark) > 0:
+            value = max(limit, mark) * lots * rules[market, K]
+            spared = left - fee_ceil_atoms(rules, market, value)
+            limit = drawn_in_ticks(rules, market, side, limit, lots, spared)
+            loss = order_loss_ceil_atoms(rules, market, side, limit, lots)
+    else:
+        value = counted_value_atoms(orders, at, rules, side < 0 and limit < mark)
+        needed, needed_rest = with_collateral(rules, market, value, whole, rest)
+        required = needed + np.int64(needed_rest > 0)
+        # E * 1e9 >= collateral in 1e-9 atoms, E being whole atoms; infinite where there is none.
+        if left - loss < required and required != 0:
+            return refuse(why, at, _MARGIN_RATIO, required, left - loss)
+        resting = positions[BUYS if side > 0 else SELLS, slot]
+        largest = side * positions[LOTS, slot] + positions[RESERVED, slot] + resting + lots
+        if largest > rules[market, MAX_POSITION]:
+            return refuse(why, at, _POSITION_CAP, rules[market, MAX_POSITION], largest)
+        value = counted_value_atoms(orders, at, rules, orders[at, FLAGS] & MARKET_ORDER != 0)
+        whole, rest = with_collateral(rules, market, value, whole, rest)
+    if left - loss <= -CARRIED_BOUND or whole >= CARRIED_BOUND:
+        return np.int64(BY_HAND)
+    carried[row, LEFT], carried[row, WHOLE], carried[row, REST] = left - loss, whole, rest
+    orders[at, LIMIT] = limit
+    return np.int64(CLEAR)
+
+
+@inlined
+def _add_to_sums(
+    orders: np.ndarray, at: np.int64, slot: np.int64, rules: np.ndarray, positions: np.ndarray, step: np.int64
+) -> None:
+    """`RatioBook._add_to_sums` of all that is left of an order: it joins (step 1) or leaves (step -1)."""
+    positions[RESTING, slot] += step
+    if orders[at, FLAGS] & REDUCE_ONLY != 0:
+        positions[REDUCING, slot] += step
+        return
+    first = BUYS if orders[at, SIDE] > 0 else SELLS
+    positions[first, slot] += step * orders[at, REMAINING]
+    positions[first + 1, slot] += step * counted_value_atoms(orders, at, rules, orders[at, FLAGS] & MARKET_ORDER != 0)
+
+
+@kernel
+def take_off_sums(orders: np.ndarray, slots: np.ndarray, rules: np.ndarray, positions: np.ndarray) -> None:
+    """Orders leave the sums of their positions, at these slots."""
+    for at in range(orders.shape[0]):
+        _add_to_sums(orders, at, slots[at], rules, positions, np.int64(-1))

@@ -1,0 +1,30 @@
+"""Runs of new orders of a Spin venue: what the kernel is given beside the columns of the book."""
+
+import numpy as np
+
+from actors.ledger.book_orders import REDUCE_ONLY
+from actors.ledger.order_columns import ACCOUNT, FLAGS
+from actors.orders.check_kernel import RUNG, UNCAPPED, rule_cells
+from actors.orders.runs import Int64Array, OrderRuns
+from actors.ratio.admit_kernel import admit_rows, take_off_sums
+from actors.ratio.margin_kernel import term_cells
+from actors.ratio.orders import OrderEntry
+
+
+class RatioRuns(OrderRuns):
+    """One block's runs of a venue on a shard."""
+
+    _entry: OrderEntry
+    _admit_rows = staticmethod(admit_rows)
+    _take_off_sums = staticmethod(take_off_sums)
+
+    def _rule_cells(self, market: int) -> list[int]:
+        terms = self._entry.terms[market]
+        return rule_cells(self._entry.rules(market), terms.usable, terms.taker_fee_e9) + term_cells(terms)
+
+    def _look_up(self, orders: Int64Array, keys: Int64Array, places: Int64Array) -> None:
+        tiers, knows = self._entry.tiers, self._entry.caps.knows
+        if tiers:
+            places[:, RUNG] = [tiers.get(account, 0) for account in orders[:, ACCOUNT].tolist()]
+        for at in np.flatnonzero(orders[:, FLAGS] & REDUCE_ONLY).tolist():
+            places[at, UNCAPPED] = not knows(int(keys[at]))
