@@ -23,8 +23,8 @@ FANOUT: Final = 16
 RUN_EVENTS: Final = 1 << 17
 RUN_BLOCKS: Final = 512
 _PREFIX: Final = "accounts-"
-# About so many entries are merged in a step.
-STEP_ENTRIES: Final = 1 << 16
+# For every new event so many entries are merged a level, so that merges end before the next are due.
+_PACE: Final = 2
 # The numbers of a run are 32 bits above its first.
 _MOST_EVENTS: Final = 1 << 31
 _RUNS: Final = "SELECT first_event, end_event, level FROM runs"
@@ -48,7 +48,7 @@ class AccountIndex:
         self._segments = segments
         self._guard = threading.Lock()
         self._opened: dict[RunPlace, Run] = {}
-        self._merging: dict[int, Iterator[None]] = {}
+        self._merging: dict[int, Iterator[int]] = {}
         self._unsynced: list[Path] = []
         self._waiting: tuple[int, int] | None = None  # events and blocks no run covers
 
@@ -76,7 +76,7 @@ class AccountIndex:
         while self._waiting[0] >= RUN_EVENTS or self._waiting[1] >= RUN_BLOCKS:
             self._cover_next()
             self._waiting = self._uncovered()
-        self._merge(1 + 2 * events // STEP_ENTRIES, synced_event)
+        self._merge(_PACE * events, synced_event)
 
     def take_unsynced(self) -> list[Path]:
         """Files made since this was asked last: they are not known to survive a loss of power."""
@@ -150,8 +150,8 @@ class AccountIndex:
         self._unsynced.append(self._path(made))
         self._catalogue.writer.execute("INSERT INTO runs VALUES (?, ?, ?)", made)
 
-    def _merge(self, steps: int, synced_event: int) -> None:
-        """So many steps with every merge under way; begins those that are due."""
+    def _merge(self, entries: int, synced_event: int) -> None:
+        """Goes on with every merge under way for at least so many entries; begins those that are due."""
         levels = self._catalogue.rows(
             "SELECT level FROM runs WHERE end_event <= ? GROUP BY level HAVING COUNT(*) >= ?", synced_event, FANOUT
         )
@@ -159,12 +159,15 @@ class AccountIndex:
             merging = self._merging.get(level)
             if merging is None:
                 merging = self._merging[level] = self._merge_level(level)
-            for _ in range(steps):
-                if next(merging, self) is self:
+            rest = entries
+            while rest >= 0:
+                done = next(merging, None)
+                if done is None:
                     del self._merging[level]
                     break
+                rest -= max(done, 1)
 
-    def _merge_level(self, level: int) -> Iterator[None]:
+    def _merge_level(self, level: int) -> Iterator[int]:
         """The oldest runs of a level become one of the next."""
         places = self._places("WHERE level = ? ORDER BY first_event LIMIT ?", level, FANOUT)
         made = RunPlace(places[0].first_event, places[-1].end_event, level + 1)

@@ -20,8 +20,9 @@ _HEAD: Final = np.dtype("<i8")
 _ENTRY: Final = np.dtype("<u4")
 _KEY_COLUMNS: Final = 3
 _HEAD_BYTES: Final = 4 * _HEAD.itemsize
-# So many keys of every run are merged at a time.
-_STEP_KEYS: Final = 1 << 13
+# So many entries are merged at a time, of so many keys of every run at most.
+STEP_ENTRIES: Final = 1 << 18
+_STEP_KEYS: Final = 1 << 14
 _DIGIT_BITS: Final = 16
 
 
@@ -71,22 +72,25 @@ def sort_events(venue: np.ndarray, account: np.ndarray) -> Sorted:
 
 def write_run(
     path: Path, first_event: int, parts: Iterator[Sorted], entries: int, is_durable: bool = True
-) -> Iterator[None]:
-    """Writes so many entries of parts whose keys ascend, a part a step; the file is there when it is exhausted.
+) -> Iterator[int]:
+    """Writes so many entries of parts whose keys ascend; the file is there when it is exhausted.
 
-    Raises OSError.
+    The last key of a part may go on in the next. A part a step; yields how many entries it had. Raises OSError.
     """
     temporary = path.with_name(f"{path.name}.writing")
     keys, done = 0, 0
+    last: list[list[int]] = []
     with temporary.open("wb", buffering=0) as file:
         descriptor, begin = file.fileno(), _HEAD_BYTES + _padded(entries)
         for part in parts:
             placed = part.keys.astype(_HEAD)
             placed[:, 2] += done
+            if last and placed[:1, :2].tolist() == last:
+                keys -= 1
             _write_at(descriptor, (part.entries - first_event).astype(_ENTRY), _HEAD_BYTES + done * _ENTRY.itemsize)
             _write_at(descriptor, placed, begin + keys * _KEY_COLUMNS * _HEAD.itemsize)
-            keys, done = keys + len(part.keys), done + len(part.entries)
-            yield
+            keys, done, last = keys + len(placed), done + len(part.entries), placed[-1:, :2].tolist()
+            yield len(part.entries)
         assert done == entries, f"a run of {entries} entries got {done}"
         _write_at(descriptor, np.array((_FORMAT, first_event, entries, keys), dtype=_HEAD), 0)
         file.truncate(begin + keys * _KEY_COLUMNS * _HEAD.itemsize)
@@ -96,26 +100,51 @@ def write_run(
 
 
 def merge(runs: Sequence[Run]) -> Iterator[Sorted]:
-    """Runs that follow one another as one, a range of keys after the other."""
+    """Runs that follow one another as one, a range of keys after the other; about STEP_ENTRIES entries at a time."""
     at = [0] * len(runs)
     while any(place < len(run.keys) for run, place in zip(runs, at, strict=True)):
-        steps = [
-            tuple(run.keys[place + _STEP_KEYS - 1, :2].tolist())
-            for run, place in zip(runs, at, strict=True)
-            if place + _STEP_KEYS <= len(run.keys)
-        ]
-        ends = [_end(run, place, min(steps, default=None)) for run, place in zip(runs, at, strict=True)]
-        yield _merged(runs, at, ends)
+        tops = [_top(run, place, STEP_ENTRIES // len(runs)) for run, place in zip(runs, at, strict=True)]
+        bounds = [_key(run, top) for run, top in zip(runs, tops, strict=True) if top < len(run.keys)]
+        bound = min(bounds, default=None)
+        ends = [_end(run, place, top, bound) for run, place, top in zip(runs, at, tops, strict=True)]
+        if ends != at:
+            yield _merged(runs, at, ends)
+        else:  # the lowest key has more than its share
+            assert bound is not None, "what has no bound ends"
+            for number, run in enumerate(runs):
+                if at[number] < len(run.keys) and _key(run, at[number]) == bound:
+                    yield from _pieces(run, at[number])
+                    ends[number] += 1
         at = ends
 
 
-def _end(run: Run, place: int, last: tuple[int, ...] | None) -> int:
-    """Where the keys up to the last one of a step end; no such key: all that is left fits into the step."""
-    if last is None:
-        return len(run.keys)
-    window = run.keys[place : place + _STEP_KEYS]
-    is_in = (window[:, 0] < last[0]) | ((window[:, 0] == last[0]) & (window[:, 1] <= last[1]))
-    return place + int(np.count_nonzero(is_in))
+def _top(run: Run, place: int, share: int) -> int:
+    """The first key from a place on with which a step would be too large."""
+    window = run.keys[place : place + _STEP_KEYS, 2]
+    begin = int(run.keys[place - 1, 2]) if place else 0
+    return place + int(np.searchsorted(window, begin + share, side="right"))
+
+
+def _key(run: Run, place: int) -> tuple[int, int]:
+    venue, account = run.keys[place, :2].tolist()
+    return venue, account
+
+
+def _end(run: Run, place: int, top: int, bound: tuple[int, int] | None) -> int:
+    """Where the keys below a bound end; without one all that is left fits into the step."""
+    if bound is None:
+        return top
+    window = run.keys[place:top]
+    is_below = (window[:, 0] < bound[0]) | ((window[:, 0] == bound[0]) & (window[:, 1] < bound[1]))
+    return place + int(np.count_nonzero(is_below))
+
+
+def _pieces(run: Run, place: int) -> Iterator[Sorted]:
+    """The entries of one key, some at a time."""
+    begin, end = int(run.keys[place - 1, 2]) if place else 0, int(run.keys[place, 2])
+    for first in range(begin, end, STEP_ENTRIES):
+        entries = run.entries[first : min(first + STEP_ENTRIES, end)].astype(np.int64) + run.first_event
+        yield Sorted(np.array([(*_key(run, place), len(entries))]), entries)
 
 
 def _merged(runs: Sequence[Run], begins: Sequence[int], ends: Sequence[int]) -> Sorted:
@@ -153,7 +182,7 @@ def _grouped(venue: np.ndarray, account: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _write_at(descriptor: int, values: np.ndarray, place: int) -> None:
-    rest = memoryview(np.ascontiguousarray(values).data).cast("B")
+    rest = memoryview(values.tobytes())
     while rest:
         done = os.pwrite(descriptor, rest, place)
         rest, place = rest[done:], place + done

@@ -35,6 +35,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account_index, "RUN_BLOCKS", 3)
     monkeypatch.setattr(account_index, "FANOUT", 3)
     monkeypatch.setattr(account_runs, "_STEP_KEYS", 2)
+    monkeypatch.setattr(account_runs, "STEP_ENTRIES", 9)
     monkeypatch.setattr(flusher, "FLUSH_BYTES", 400)
     for module in (segments, repair):
         monkeypatch.setattr(module, "SEGMENT_BYTES", 2_000)
@@ -143,8 +144,12 @@ def test_cursors_walk_through_everything_once(tmp_path: Path, limit: int) -> Non
     archive.close()
 
 
-def test_runs_equal_sorted_rows_whatever_the_numbers_are(tmp_path: Path) -> None:
-    """Small numbers are sorted as one word, large ones are not; the merge takes a few keys at a time."""
+@pytest.mark.parametrize("step", [60, 2_000, 1 << 18])
+def test_runs_equal_sorted_rows_whatever_the_numbers_are(
+    tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few accounts with many events or many with few; a step may hold many keys, or not all of a single one."""
+    monkeypatch.setattr(account_runs, "STEP_ENTRIES", step)
     random = np.random.default_rng(7)
     for case, most in enumerate((3, 5_000, 1 << 60)):
         venue, account = random.integers(0, 4, 20_000), random.integers(0, most, 20_000)
@@ -153,7 +158,7 @@ def test_runs_equal_sorted_rows_whatever_the_numbers_are(tmp_path: Path) -> None
             part = sort_events(venue[first : first + 4_000], account[first : first + 4_000])
             files.append(tmp_path / f"{case}-{number}")
             moved = part._replace(entries=part.entries + first)
-            assert list(write_run(files[-1], first, iter([moved]), len(part.entries))) == [None]
+            assert list(write_run(files[-1], first, iter([moved]), len(part.entries))) == [len(part.entries)]
         whole = tmp_path / f"{case}-whole"
         runs = [Run(path) for path in files]
         list(write_run(whole, 0, merge(runs), sum(len(run.entries) for run in runs)))
@@ -161,6 +166,16 @@ def test_runs_equal_sorted_rows_whatever_the_numbers_are(tmp_path: Path) -> None
         for key in {*zip(venue[:300].tolist(), account[:300].tolist(), strict=True), (9, 9), (0, 1)}:
             mine = np.flatnonzero((venue == key[0]) & (account == key[1]) & (account != 0))
             assert merged.numbers(*key).tolist() == mine.tolist()
+
+
+def test_a_run_of_events_of_nobody_is_empty(tmp_path: Path) -> None:
+    none = np.zeros(5, dtype=np.int64)
+    part = sort_events(none, none)
+    assert list(write_run(tmp_path / "run", 9, iter([part]), 0)) == [0]
+    run = Run(tmp_path / "run")
+    assert run.numbers(0, 0).tolist() == run.numbers(1, 1).tolist() == []
+    list(write_run(tmp_path / "merged", 9, merge([run, run]), 0))
+    assert Run(tmp_path / "merged").numbers(1, 1).tolist() == []
 
 
 def test_a_replayed_block_is_recognised_and_a_different_one_refused(archive: Archive) -> None:
