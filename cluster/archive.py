@@ -27,6 +27,7 @@ NO_ACCOUNT: Final = -1  # the account of an event that belongs to none
 
 _PAGE_ROWS: Final = 1000
 _PAGE_BLOCKS: Final = 64
+_FEW: Final = 32
 _MOST: Final = (1 << 63) - 1
 _HEADER: Final = "SELECT height, block_time_ms, header, signature FROM blocks"
 _OUTCOME: Final = (
@@ -288,12 +289,16 @@ class Archive:
             yield Event(block.height, idx, venue, kind, account or NO_ACCOUNT, content)
 
     def _some(self, block: BlockPlace, places: Sequence[int]) -> list[Event]:
-        """Events of a block by their places in it."""
-        found = []
-        for idx in places:
-            venue, kind, account, content = self._segments.event(block, idx)
-            found.append(Event(block.height, idx, venue, kind, account or NO_ACCOUNT, content))
-        return found
+        """Events of a block by their places in it; of many the block is read whole."""
+        if len(places) > _FEW:
+            facts, events = self._segments.facts(block), self._segments.events(block)
+            told = ((*facts[idx].item()[1:], events[idx]) for idx in places)
+        else:
+            told = (self._segments.event(block, idx) for idx in places)
+        return [
+            Event(block.height, idx, venue, kind, account or NO_ACCOUNT, content)
+            for idx, (venue, account, kind, content) in zip(places, told, strict=True)
+        ]
 
     def _numbered(self, numbers: Sequence[int]) -> list[Event]:
         """Events by their numbers in the archive, ascending."""

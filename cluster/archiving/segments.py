@@ -104,13 +104,13 @@ class Segments:
         return np.frombuffer(self.read(block.segment, place, block.events * FACT.itemsize), FACT)
 
     def event(self, block: BlockPlace, index: int) -> tuple[int, int, int, bytes]:
-        """Venue, kind, account and bytes of one event of a block."""
+        """Venue, account, kind and bytes of one event of a block."""
         first = max(index - 1, 0)
         place = block.place + block.event_bytes + first * FACT.itemsize
         told = np.frombuffer(self.read(block.segment, place, (index + 1 - first) * FACT.itemsize), FACT)
         begin = int(told[0]["end"]) if index else 0
         end, venue, account, kind = told[-1].item()
-        return venue, kind, account, self.read(block.segment, block.place + begin, end - begin)
+        return venue, account, kind, self.read(block.segment, block.place + begin, end - begin)
 
     def read(self, number: int, place: int, size: int) -> bytes:
         """Bytes of a segment."""

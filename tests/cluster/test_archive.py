@@ -13,6 +13,7 @@ import pytest
 
 from actors.chain.numbered_events import NumberedEvents
 from breakwater.v1 import events_pb2
+from cluster import archive as archive_module
 from cluster.archive import ARCHIVE_NAME, FOLDER_NAME, NO_ACCOUNT, Archive, ArchiveMismatch, Cursor, Event, Outcome
 from cluster.archiving import account_index, account_runs, flusher, repair, segments
 from cluster.archiving.account_runs import Run, merge, sort_events, write_run
@@ -83,6 +84,8 @@ def check_everything(archive: Archive, everything: list[Event], tip: int) -> Non
         for first in (0, 4, tip - 3, tip + 1):
             mine = [one for one in everything if (one.account, one.venue) == (account, venue) and one.height >= first]
             assert archive.events_by_account(account, venue, first, 10_000) == mine
+    some = NUMBERS[1:3]
+    assert archive.events_by_kind(some, 3, 10_000) == [one for one in everything if one.kind in some and one.height > 2]
     for height in range(1, tip + 1):
         assert archive.outcome(b"key%d" % height) == Outcome(b"key%d" % height, height, b"body", b"done%d" % height)
     assert [one.height for one in archive.iter_outcomes(2, tip - 1)] == list(range(2, tip))
@@ -272,6 +275,14 @@ def test_an_archive_that_lost_a_file_of_its_past_begins_anew(tmp_path: Path) -> 
     shutil.rmtree(tmp_path / FOLDER_NAME)
     with closing(Archive(tmp_path)) as archive:
         assert archive.tip() is None
+
+
+@pytest.mark.parametrize("few", [0, 2, 100])
+def test_events_of_a_block_are_the_same_read_one_by_one_or_whole(
+    archive: Archive, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_module, "_FEW", few)
+    check_everything(archive, fill(archive, range(1, 20)), 19)
 
 
 @pytest.mark.usefixtures("small")
