@@ -9,9 +9,8 @@ import numpy as np
 
 from actors.columns import RowGatherer, Rows
 from actors.event_rows import ACCOUNT as EVENT_ACCOUNT
-from actors.event_rows import BODY, FIRST_FIELD, body_number, event_bytes
-from actors.pending_events import KEYS, pending_bytes
-from actors.row_order import order_of
+from actors.event_rows import BODY, FIRST_FIELD, MARKET, VENUE, body_number, event_bytes
+from actors.pending_events import KEYS, EventPart, pending_bytes, strung_together
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -23,8 +22,6 @@ LADDER_QUEUED = 99
 # The second key inside a round of the ladder, above every sequence of the shards (docs/margin-trade.md).
 LADDER_BOOK, LADDER_BACKSTOP, LADDER_DELEVERAGE, LADDER_SETTLE = 1 << 50, 1 << 51, 1 << 52, 1 << 53
 NO_COMMAND = -1
-# Where in a collected row the event row begins: place, venue and market come before.
-_EVENT = 3
 _REFUSED_BODY = body_number("command_refused")
 
 
@@ -42,9 +39,10 @@ class EventSink:
     def __init__(self) -> None:
         self._keys = Rows(KEYS)
         self._bodies: list[tuple[int, bytes]] = []
-        # By body: place among the events, venue, market, body, account, then the body's fields.
+        # By body: place among the events, then the event row.
         self._rows: dict[int, list[tuple[int, ...]]] = {}
-        self._blocks: list[np.ndarray] = []
+        # Place of the first among the events, event rows.
+        self._blocks: list[tuple[int, np.ndarray]] = []
 
     def emit(self, key: tuple[int, int, int, int], event: events.Event) -> None:
         """Adds an event under its sort key (phase, a, b, c)."""
@@ -71,13 +69,11 @@ class EventSink:
         self, keys: np.ndarray, body: int, venue: int, market: np.ndarray, account: np.ndarray, fields: np.ndarray
     ) -> None:
         """`emit_row` of many: `keys` int64[4, n], `market` and `account` int64[n], `fields` int64[n, fields]."""
-        first, count = len(self._keys), keys.shape[1]
-        block = np.empty((count, _EVENT + FIRST_FIELD + fields.shape[1]), dtype=np.int64)
-        block[:, 0] = np.arange(first, first + count)
-        block[:, 1], block[:, 2] = venue, market
-        block[:, _EVENT + BODY], block[:, _EVENT + EVENT_ACCOUNT] = body, account
-        block[:, _EVENT + FIRST_FIELD :] = fields
-        self._blocks.append(block)
+        count = keys.shape[1]
+        rows = np.empty((count, FIRST_FIELD + fields.shape[1]), dtype=np.int64)
+        rows[:, VENUE], rows[:, MARKET], rows[:, BODY], rows[:, EVENT_ACCOUNT] = venue, market, body, account
+        rows[:, FIRST_FIELD:] = fields
+        self._blocks.append((len(self._keys), rows))
         self._keys.add_columns(keys)
 
     def put(self, target: batches.PendingEvents) -> None:
@@ -90,30 +86,14 @@ class EventSink:
         return batches.PendingEvents.FromString(self._serialised())
 
     def _serialised(self) -> bytes:
-        keys = self._keys.matrix()
-        rows, written, sizes = self._written()
-        if not self._bodies:
-            return pending_bytes(keys, written.tobytes(), sizes)
-        bodies = [b""] * keys.shape[1]
-        for place, event in self._bodies:
-            bodies[place] = event
-        ends = np.cumsum(sizes)
-        for place, begin, end in zip(rows[:, 0].tolist(), (ends - sizes).tolist(), ends.tolist(), strict=True):
-            bodies[place] = written[begin:end].tobytes()
-        return pending_bytes(keys, b"".join(bodies), list(map(len, bodies)))
-
-    def _written(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The events that are rows, in their order: the rows, the events strung together, and the size of each."""
-        blocks = [*self._blocks, *(np.array(rows, dtype=np.int64) for rows in self._rows.values())]
-        columns = max((block.shape[1] for block in blocks), default=_EVENT + FIRST_FIELD)
-        rows = np.zeros((sum(map(len, blocks)), columns), dtype=np.int64)
-        first = 0
-        for block in blocks:
-            rows[first : first + len(block), : block.shape[1]] = block
-            first += len(block)
-        order = order_of(rows[:, 0].reshape(1, -1))
-        rows = rows if order is None else rows[order]
-        return rows, *event_bytes(np.ascontiguousarray(rows[:, _EVENT:]), np.ascontiguousarray(rows[:, 1:_EVENT]))
+        parts = [EventPart(np.arange(first, first + len(rows)), *event_bytes(rows)) for first, rows in self._blocks]
+        for one_by_one in self._rows.values():
+            rows = np.array(one_by_one, dtype=np.int64)
+            parts.append(EventPart(rows[:, 0], *event_bytes(np.ascontiguousarray(rows[:, 1:]))))
+        if self._bodies:
+            places, bodies = zip(*self._bodies, strict=True)
+            parts.append(EventPart.of(places, bodies))
+        return pending_bytes(self._keys.matrix(), *strung_together(parts))
 
 
 class AnswerSink:

@@ -12,7 +12,7 @@ from actors.booking.terms import BookTerms
 from actors.booking.words import LEG_CLASS
 from actors.booking.work import cancel_accounts
 from actors.columns import RowGatherer, matrix, rows, sort_rows
-from actors.event_rows import ACCOUNT, BODY, EVENT_COLUMNS, FIRST_FIELD, body_number, event_list, places
+from actors.event_rows import ACCOUNT, BODY, EVENT_COLUMNS, FIRST_FIELD, MARKET, VENUE, body_number, event_list
 from actors.matching.book import MatchingBook
 from actors.pending_events import KEYS, pending_bytes
 from actors.risk.adl import Policy
@@ -56,8 +56,7 @@ class Deleveraging:
         answers = self._share(listed, candidates, chosen)
         deleveraged = sorted({account for answer in answers for account in answer.account.tolist()})
         cancelled = cancel_accounts(self._book, self._terms, deleveraged, self._trades)
-        here = places(len(cancelled.events), self._market.venue, self._market.market)
-        self._bodies += event_list(cancelled.events, here)
+        self._bodies += event_list(cancelled.events)
         if listed:
             self._tell(listed, answers, chosen, ladder_round)
         legs = batches.CrossLegs.FromString(cancelled.legs)
@@ -86,10 +85,11 @@ class Deleveraging:
         other, lots, quote, haircut, rank = (column[by_rank] for column in (other, lots, quote, haircut, rank))
         sequences, _, _, accounts, _, _ = np.array(listed, dtype=np.int64).T
         rows = np.zeros((demand.size, EVENT_COLUMNS), dtype=np.int64)
+        rows[:, VENUE], rows[:, MARKET] = self._market.venue, self._market.market
         rows[:, BODY], rows[:, ACCOUNT] = _DELEVERAGED_BODY, other
         parts = np.stack([accounts[demand], lots, quote, haircut, rank])
         rows[:, FIRST_FIELD : FIRST_FIELD + len(parts)] = parts.T
-        told = event_list(rows, places(demand.size, self._market.venue, self._market.market))
+        told = event_list(rows)
         runs = self._runs(accounts.tolist(), answers, policy, ladder_round)
         ends = np.cumsum(counts)
         for run, begin, end in zip(runs, (ends - counts).tolist(), ends.tolist(), strict=True):

@@ -10,7 +10,7 @@ from actors.booking.telling import STATE, tell
 from actors.booking.terms import BookTerms
 from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND
 from actors.column_bytes import columns_bytes
-from actors.event_rows import event_bytes, places
+from actors.event_rows import MARKET, VENUE, event_bytes
 from actors.matching.book import MatchingBook
 from actors.matching.words import CANCEL_ACCOUNT, Caps, Limits
 from actors.pending_events import KEYS, pending_bytes
@@ -62,8 +62,10 @@ def _match(
     pages = empty_pages(len(rows), matrix.shape[1], trades, limits.open_interest_lots)
     tell(matrix, rows, terms.market, pages, np.zeros(STATE, dtype=np.int64))
     counts = pages.counts.tolist()
+    told = pages.events[: counts[EVENTS]]
+    told[:, VENUE], told[:, MARKET] = terms.market.venue, terms.market.market
     return Told(
-        pages.events[: counts[EVENTS]],
+        told,
         columns_bytes(batches.CrossLegs, pages.legs[: counts[LEGS]].T),
         columns_bytes(batches.Outcomes, pages.outcomes[: counts[OUTCOMES]].T),
         counts[TRADES],
@@ -78,5 +80,5 @@ def book_events(events: np.ndarray, venue: int, market: int, ladder_round: int) 
         keys[0], keys[1], keys[2], keys[3] = LADDER, ladder_round, LADDER_BOOK + desk, order
     else:
         keys[0], keys[1], keys[2] = DESK, desk, order
-    data, sizes = event_bytes(events, places(len(events), venue, market))
+    data, sizes = event_bytes(events)
     return pending_bytes(keys, data.tobytes(), sizes)

@@ -7,7 +7,8 @@ length, its flags, and a mask that is 0 where a lane has ended and keeps its val
 from typing import Final
 
 import numpy as np
-from numba import njit
+
+from actors.compiling import inlined, kernel
 
 LANES: Final = 16
 BLOCK_BYTES: Final = 64
@@ -38,24 +39,24 @@ _IV: Final = (
 Words16 = tuple[np.uint32, ...]
 
 
-@njit(cache=True)
-def words() -> np.ndarray:
+def working_array() -> np.ndarray:
     """A working array."""
     return np.zeros(_ROWS * LANES, dtype=np.uint32)
 
 
-@njit(cache=True)
+@inlined
 def start(work: np.ndarray) -> None:
-    """Every lane at the beginning of a message, and ended until a block is loaded."""
+    """Every lane at the beginning of a message, and ended until it takes its turn."""
     for word in range(HASH_WORDS):
-        work[(_CHAINING + word) * LANES : (_CHAINING + word + 1) * LANES] = _IV[word]
-    work[_GOES_ON * LANES : _ROWS * LANES] = 0
+        for lane in range(LANES):
+            work[(_CHAINING + word) * LANES + lane] = _IV[word]
+    for lane in range(LANES):
+        work[_GOES_ON * LANES + lane] = 0
 
 
-@njit(cache=True)
-def take_turn(work: np.ndarray, lane: np.int64, block: np.int64, size: np.int64) -> None:
-    """Length and flags of block number `block` of a lane's message of `size` bytes; a lane ends past its last block."""
-    left = size - block * BLOCK_BYTES
+@inlined
+def take_turn(work: np.ndarray, lane: np.int64, block: np.int64, left: np.int64) -> None:
+    """Length and flags of a lane's block of this number; the message has `left` bytes from it on, none past its end."""
     goes_on = block == 0 or left > 0
     flags = (_CHUNK_START if block == 0 else 0) | (_CHUNK_END | _ROOT if left <= BLOCK_BYTES else 0)
     work[_LENGTH * LANES + lane] = np.uint32(left if left < BLOCK_BYTES else BLOCK_BYTES)
@@ -63,20 +64,18 @@ def take_turn(work: np.ndarray, lane: np.int64, block: np.int64, size: np.int64)
     work[_GOES_ON * LANES + lane] = _ALL_BITS if goes_on else np.uint32(0)
 
 
-@njit(cache=True)
-def load_blocks(work: np.ndarray, messages: np.ndarray, block: np.int64) -> None:
-    """Block number `block` of every lane's message, the rows of `messages` (uint32, zeros behind their ends)."""
-    for lane in range(LANES):
-        for word in range(BLOCK_WORDS):
-            work[word * LANES + lane] = messages[lane, block * BLOCK_WORDS + word]
+@inlined
+def hash_word(work: np.ndarray, lane: np.int64, word: np.int64) -> np.uint32:
+    """A word of a lane's hash when all its blocks are in."""
+    return work[(_CHAINING + word) * LANES + lane]
 
 
-@njit(forceinline=True)
+@inlined
 def _turned(word: np.uint32, bits: int) -> np.uint32:
     return np.uint32((word >> np.uint32(bits)) | (word << np.uint32(32 - bits)))
 
 
-@njit(forceinline=True)
+@inlined
 def _mixed(
     a: np.uint32, b: np.uint32, c: np.uint32, d: np.uint32, x: np.uint32, y: np.uint32
 ) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
@@ -91,7 +90,7 @@ def _mixed(
     return a, b, c, d
 
 
-@njit(forceinline=True)
+@inlined
 def _round(state: Words16, m: Words16) -> Words16:
     """The columns of the state, then its diagonals."""
     v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 = state
@@ -106,12 +105,12 @@ def _round(state: Words16, m: Words16) -> Words16:
     return v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15
 
 
-@njit(forceinline=True)
+@inlined
 def _permuted(m: Words16) -> Words16:
     return m[2], m[6], m[3], m[10], m[7], m[0], m[4], m[13], m[1], m[11], m[12], m[5], m[9], m[14], m[15], m[8]
 
 
-@njit(forceinline=True)
+@inlined
 def _rounds(s: Words16, m: Words16) -> Words16:
     """All seven, written out: a loop in the loop over the lanes would keep that from becoming vector instructions."""
     s, m = _round(s, m), _permuted(m)
@@ -123,12 +122,12 @@ def _rounds(s: Words16, m: Words16) -> Words16:
     return _round(s, m)
 
 
-@njit(forceinline=True)
+@inlined
 def _row(work: np.ndarray, row: int, lane: np.int64) -> np.uint32:
     return work[row * LANES + lane]
 
 
-@njit(forceinline=True)
+@inlined
 def _block_of(work: np.ndarray, lane: np.int64) -> Words16:
     one = (_row(work, 0, lane), _row(work, 1, lane), _row(work, 2, lane), _row(work, 3, lane))
     two = (_row(work, 4, lane), _row(work, 5, lane), _row(work, 6, lane), _row(work, 7, lane))
@@ -136,13 +135,13 @@ def _block_of(work: np.ndarray, lane: np.int64) -> Words16:
     return one + two + three + (_row(work, 12, lane), _row(work, 13, lane), _row(work, 14, lane), _row(work, 15, lane))
 
 
-@njit(forceinline=True)
+@inlined
 def _keep(work: np.ndarray, word: int, lane: np.int64, new: np.uint32, old: np.uint32) -> None:
     goes_on = _row(work, _GOES_ON, lane)
     work[(_CHAINING + word) * LANES + lane] = np.uint32((new & goes_on) | (old & ~goes_on))
 
 
-@njit(cache=True)
+@kernel
 def compress(work: np.ndarray) -> None:
     """Takes the loaded blocks into the chaining values. The counter of a single chunk is 0."""
     for lane in range(LANES):

@@ -1,14 +1,27 @@
 """The Merkle root of a block's events, hashed side by side; the tree is that of `merkle`."""
 
-import numpy as np
-from numba import njit
+from typing import Final
 
-from actors.chain.blake3_many import HASH_BYTES, hash_into, hash_many
+import numpy as np
+
+from actors.chain.blake3_lanes import (
+    BLOCK_BYTES,
+    BLOCK_WORDS,
+    HASH_WORDS,
+    LANES,
+    compress,
+    hash_word,
+    start,
+    take_turn,
+    working_array,
+)
+from actors.chain.blake3_many import hash_many
 from actors.chain.merkle import EMPTY_ROOT, LEAF, NODE
 from actors.chain.numbered_events import NumberedEvents
+from actors.compiling import inlined, kernel
 
-_NODE_PREFIX = NODE[0]
-_PAIR_BYTES = 2 * HASH_BYTES
+_NODE_PREFIX: Final = NODE[0]
+_NODE_BYTES: Final = 1 + BLOCK_BYTES
 
 
 def events_root(events: NumberedEvents) -> bytes:
@@ -23,23 +36,46 @@ def leaf_hashes(events: NumberedEvents) -> np.ndarray:
     return hash_many(np.frombuffer(events.data, dtype=np.uint8), events.bounds, LEAF[0])
 
 
-def root_of_hashes(level: np.ndarray) -> bytes:
+def root_of_hashes(leaves: np.ndarray) -> bytes:
     """The root over the hashes of at least one leaf, uint8[n, 32]."""
-    while len(level) > 1:
-        level = _level_above(level)
-    return level.tobytes()
+    level = leaves.copy()
+    _climb(level.view(np.uint32).reshape(-1), len(level), working_array())
+    return level[0].tobytes()
 
 
-@njit(cache=True)
-def _level_above(level: np.ndarray) -> np.ndarray:
-    """The nodes over neighbours; the last of an odd number is promoted."""
-    pairs, left_over = len(level) // 2, len(level) % 2
-    bounds = np.empty((pairs, 2), dtype=np.int64)
+@kernel
+def _climb(level: np.ndarray, count: np.int64, work: np.ndarray) -> None:
+    """Writes every level over the one below, whose hashes are read before; the root ends up first."""
+    while count > 1:
+        pairs = count >> 1
+        for first in range(0, pairs, LANES):
+            _hash_pairs(level, first, min(np.int64(LANES), pairs - first), work)
+        if count & 1:
+            # The last of an odd number is promoted.
+            for word in range(HASH_WORDS):
+                level[pairs * HASH_WORDS + word] = level[(count - 1) * HASH_WORDS + word]
+        count = pairs + (count & 1)
+
+
+@inlined
+def _hash_pairs(level: np.ndarray, first: np.int64, pairs: np.int64, work: np.ndarray) -> None:
+    """NODE and two hashes are one byte more than a block: all words are shifted by it, the last byte comes alone."""
+    start(work)
     for pair in range(pairs):
-        bounds[pair, 0] = pair * _PAIR_BYTES
-        bounds[pair, 1] = (pair + 1) * _PAIR_BYTES
-    above = np.empty((pairs + left_over, HASH_BYTES), dtype=np.uint8)
-    hash_into(level.reshape(-1), bounds, np.int64(_NODE_PREFIX), above[:pairs])
-    if left_over:
-        above[pairs] = level[-1]
-    return above
+        place = (first + pair) * BLOCK_WORDS
+        take_turn(work, pair, np.int64(0), np.int64(_NODE_BYTES))
+        carried = np.uint32(_NODE_PREFIX)
+        for word in range(BLOCK_WORDS):
+            value = level[place + word]
+            work[word * LANES + pair] = np.uint32(value << np.uint32(8)) | carried
+            carried = value >> np.uint32(24)
+    compress(work)
+    for pair in range(pairs):
+        take_turn(work, pair, np.int64(1), np.int64(_NODE_BYTES - BLOCK_BYTES))
+        work[pair] = level[(first + pair) * BLOCK_WORDS + BLOCK_WORDS - 1] >> np.uint32(24)
+    for row in range(LANES, BLOCK_WORDS * LANES):
+        work[row] = 0
+    compress(work)
+    for pair in range(pairs):
+        for word in range(HASH_WORDS):
+            level[(first + pair) * HASH_WORDS + word] = hash_word(work, pair, word)

@@ -4,17 +4,16 @@ from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from actors.byte_words import WORD_BYTES, copy_bytes, put_varint
 from actors.chain.numbered_events import NumberedEvents
+from actors.compiling import inlined, kernel
 from actors.pending_events import COLUMNS, KEYS, pending_columns
 from actors.row_order import order_of
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
 _INDEX_TAG: Final = events.Event.DESCRIPTOR.fields_by_name["index"].number << 3
-_VARINT_BITS: Final = 7
-_VARINT_MORE: Final = 128
 _INDEX_BYTES_MAX: Final = 6
 
 
@@ -31,10 +30,13 @@ def number_events(pending: Iterable[batches.PendingEvents], height: int, block_t
     before = _bytes_of(events.Event(height=height).SerializeToString())
     after = _bytes_of(events.Event(block_time_ms=block_time_ms).SerializeToString())
     count = columns.shape[1]
-    numbered = np.empty(len(bodies) + count * (len(before) + _INDEX_BYTES_MAX + len(after)), dtype=np.uint8)
+    numbered = np.empty(
+        len(bodies) + count * (len(before) + _INDEX_BYTES_MAX + len(after)) + WORD_BYTES, dtype=np.uint8
+    )
     bounds = np.empty((count, 2), dtype=np.int64)
     order = np.arange(count) if order is None else order
-    used = _number(bodies, columns[KEYS], order, before, after, numbered, bounds)
+    sizes = columns[KEYS]
+    used = _number(bodies, sizes, np.cumsum(sizes), order, before, after, numbered, bounds)
     return NumberedEvents(numbered[:used].tobytes(), bounds)
 
 
@@ -42,10 +44,11 @@ def _bytes_of(field: bytes) -> np.ndarray:
     return np.frombuffer(bytearray(field), dtype=np.uint8)
 
 
-@njit(cache=True)
+@kernel
 def _number(
     bodies: np.ndarray,
     sizes: np.ndarray,
+    ends: np.ndarray,
     order: np.ndarray,
     before: np.ndarray,
     after: np.ndarray,
@@ -53,36 +56,22 @@ def _number(
     bounds: np.ndarray,
 ) -> np.int64:
     """Writes the events of `order` with their heads; returns how many bytes that took."""
-    ends = np.cumsum(sizes)
     place = np.int64(0)
     for index in range(len(order)):
         bounds[index, 0] = place
-        place = _put(numbered, place, before, np.int64(0), np.int64(len(before)))
+        place = copy_bytes(numbered, place, before, np.int64(0), np.int64(len(before)))
         place = _put_index(numbered, place, index)
-        place = _put(numbered, place, after, np.int64(0), np.int64(len(after)))
+        place = copy_bytes(numbered, place, after, np.int64(0), np.int64(len(after)))
         end = ends[order[index]]
-        place = _put(numbered, place, bodies, end - sizes[order[index]], end)
+        place = copy_bytes(numbered, place, bodies, end - sizes[order[index]], end)
         bounds[index, 1] = place
     return place
 
 
-@njit(cache=True)
-def _put(target: np.ndarray, place: np.int64, source: np.ndarray, begin: np.int64, end: np.int64) -> np.int64:
-    for byte in range(end - begin):
-        target[place + byte] = source[begin + byte]
-    return place + end - begin
-
-
-@njit(cache=True)
+@inlined
 def _put_index(target: np.ndarray, place: np.int64, index: np.int64) -> np.int64:
-    """`Event.index` as the library writes it: a varint, and nothing for 0."""
+    """`Event.index` as the library writes it: nothing for 0."""
     if index == 0:
         return place
     target[place] = _INDEX_TAG
-    place += 1
-    while index >= _VARINT_MORE:
-        target[place] = np.uint8(index % _VARINT_MORE | _VARINT_MORE)
-        index >>= _VARINT_BITS
-        place += 1
-    target[place] = np.uint8(index)
-    return place + 1
+    return put_varint(target, place + 1, np.uint64(index))

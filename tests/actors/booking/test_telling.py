@@ -8,7 +8,7 @@ import pytest
 
 from actors.column_bytes import columns_bytes
 from actors.columns import matrix
-from actors.event_rows import EVENT_COLUMNS, event_list, places
+from actors.event_rows import EVENT_COLUMNS, event_list
 from actors.matching import words as w
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
@@ -101,14 +101,14 @@ def test_events_are_the_bytes_the_library_writes() -> None:
     for row in rows:
         account, values = draw.randrange(1 << 60), [draw.choice(numbers) for _ in range(4)]
         order = abs(draw.choice(numbers))
-        row[0], row[1] = events.Event.DESCRIPTOR.fields_by_name["deleveraged"].number, account
-        row[2], row[3:7] = order, values
+        number = events.Event.DESCRIPTOR.fields_by_name["deleveraged"].number
+        row[:4], row[4], row[5:9] = (9, 300, number, account), order, values
         names = ("lots", "quote_atoms", "haircut_atoms", "rank")
         body = events.Deleveraged(liquidated_account=order, **dict(zip(names, values, strict=True)))
         event = events.Event(venue=9, market=300, account=account, deleveraged=body)
         expected.append(event.SerializeToString(deterministic=True))
-    assert event_list(rows, places(len(rows), 9, 300)) == expected
-    assert event_list(rows[:0], places(0, 9, 300)) == []
+    assert event_list(rows) == expected
+    assert event_list(rows[:0]) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 1_000])
