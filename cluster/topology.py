@@ -124,7 +124,7 @@ def build(name: str, owners: Owners, scalar: bool = False) -> Actor:
     if name.startswith(_POOL):
         from actors.pool import Pool
 
-        return Pool(int(name.removeprefix(_POOL)))
+        return Pool(int(name.removeprefix(_POOL)), scalar)
     if name.startswith(_BACKSTOP):
         from actors.backstop import Backstop
 

@@ -36,7 +36,7 @@ def has_narrow_rates(book: IsolatedBook) -> bool:
 
 
 def _markets(book: IsolatedBook) -> Int64Array:
-    known = np.zeros((kernels.MARKET_ROWS, max(book.marks) + 1), dtype=np.int64)
+    known = np.zeros((kernels.MARKET_ROWS, max(book.marks, default=0) + 1), dtype=np.int64)
     for market, mark in book.marks.items():
         why = book.why_not_tradable(market) or (0, 0, 0)
         known[:, market] = (mark.mark_ticks, book.rates_e9.get(market, 0), *why)

@@ -1,7 +1,11 @@
 """One block's work at the pool: what comes in, what it decides, and the legs it leaves in the outbox."""
 
-from actors.columns import RowGatherer, rows
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from actors.columns import RowGatherer, matrix, row_count, rows
 from actors.pooling.opens import OpenTerms, open_terms, why_not_open
+from actors.pooling.runs import FEW_ROWS, OPENS, PAYOUTS, TRIGGER_CLASS, Says, run_closes, run_opens, runs_by_columns
 from actors.pooling.state import Claim, PoolBook
 from actors.risk.tradable import why_not_tradable
 from actors.rulebooks import twilight
@@ -12,20 +16,24 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 
-PAYOUTS, CLAIMS, LIQUIDITY, OPENS = 1, 2, 3, 4
-_TRIGGER = 0
+CLAIMS, LIQUIDITY = 2, 3
 
 
 class Desk:
     """Works through the columns of one call; `_count` numbers what it does within the block."""
 
-    def __init__(self, book: PoolBook, sink: EventSink, answers: AnswerSink, height: int) -> None:
+    def __init__(self, book: PoolBook, sink: EventSink, answers: AnswerSink, height: int, scalar: bool = False) -> None:
         self._book = book
         self._sink = sink
         self._answers = answers
         self._height = height
         self._count = 0
+        self._scalar = scalar
         self.legs = RowGatherer(batches.Legs)
+        self._says = Says(sink, answers, self.legs)
+
+    def _goes_by_columns(self, count: int) -> bool:
+        return not self._scalar and count >= FEW_ROWS and runs_by_columns(self._book)
 
     def fund(self, nets: batches.FundingNets) -> None:
         """TW-08, TW-09: funding enters NAV when applied. Nets of all shards, summed a market."""
@@ -62,7 +70,12 @@ class Desk:
 
     def close(self, closes: batches.CloseOps) -> None:
         """TW-15: settlement; the shard's numbers are final, the pool says what of a profit it can pay."""
-        for row in rows(closes):
+        left: Iterable[Sequence[Any]] = rows(closes)
+        if self._goes_by_columns(row_count(closes)):
+            columns = matrix(closes)
+            made, self._count = run_closes(self._book, columns, self._count, self._says)
+            left = columns[:, made:].T.tolist()
+        for row in left:
             (_, _, position, command, _, market, account, side, kind, status, entry_ticks, entry_value, size) = row[:13]
             initial_margin, margin_held, upnl, fee, payout, deficit = row[13:]
             book = self._book
@@ -181,7 +194,12 @@ class Desk:
 
     def open(self, opens: batches.OpenOps) -> None:
         """TW-17, TW-19: what needs the pool's exact totals; the fee enters NAV at the fill (TW-09)."""
-        for row in rows(opens):
+        left: Iterable[Sequence[Any]] = rows(opens)
+        if self._goes_by_columns(row_count(opens)):
+            columns = matrix(opens)
+            made, self._count = run_opens(self._book, columns, self._count, self._says)
+            left = columns[:, made:].T.tolist()
+        for row in left:
             work_class, _, order, command, _, market, account, side, kind, margin, leverage, fee_rate = row
             terms = open_terms(self._book.marks[market].mark_ticks, margin, leverage, fee_rate)
             refused = why_not_open(self._book, market, side, terms)
@@ -237,7 +255,7 @@ class Desk:
         self, work_class: int, order: int, command: int, market: int, account: int, margin: int, refused: Refused
     ) -> None:
         self._leg(OPENS, command, account, events.LEG_KIND_RELEASE, free=margin, held=-margin, reference=order)
-        if work_class == _TRIGGER:
+        if work_class == TRIGGER_CLASS:
             body = events.OrderCancelled(
                 order=order,
                 released_atoms=margin,

@@ -3,12 +3,18 @@
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
-from actors.columns import rows
+from actors.columns import RowGatherer, rows
+from actors.isolated.book import IsolatedBook
+from actors.isolated.runs import run_closes
+from actors.ledger.table import StagingLog
+from actors.sinks import AnswerSink, EventSink
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
+from breakwater.v1 import refusals_pb2 as refusals
 from tests.actors.calling import pending_list
 from tests.actors.shard_calls import DROP, PRICE, STAGED, Shard, order
 from tests.building import LIMIT, MARKET, STOP_LOSS, TAKE_PROFIT
@@ -129,3 +135,11 @@ def test_positions_removed_and_inserted_together_come_back_with_their_levels() -
     shard.price = PRICE - 10
     met = shard.run().closes
     assert sorted(met.position) == [number for number, side in zip(numbers, sides, strict=True) if side > 0]
+
+
+def test_many_closes_of_nothing_are_refused_where_there_is_no_market() -> None:
+    book, answers = IsolatedBook(1, StagingLog(), scalar=False), AnswerSink(EventSink())
+    closing = [(place, 1, 1, 77 + place, MARKET, 0) for place in range(20)]
+    left = run_closes(book, np.array(closing).T, RowGatherer(batches.CloseOps), answers)
+    assert not left.any()
+    assert list(answers.message().refusal) == [refusals.REFUSAL_UNKNOWN_POSITION] * 20
