@@ -203,9 +203,9 @@ def _fund_market(book: CrossBook, mark: common.Mark, sink: EventSink) -> int:
     lots = table.column("lots")[slots]
     payments = funding_payments_ceil_atoms(lots, mark.index_ticks, book.k(market), mark.funding_rate_e9, book.scalar)
     after = book.accounts.charge(table.column("owner_slot")[slots], payments)
-    accounts = table.column("account")[slots].tolist()
-    market_key = book.venue << 32 | market
-    for account, payment, cash in zip(accounts, payments.tolist(), after.tolist(), strict=True):
-        fields = (market, payment, cash)
-        sink.emit_row((FUND, market_key, account, 0), _FUNDED_BODY, book.venue, market, account, fields)
+    accounts = table.column("account")[slots]
+    keys = np.zeros((4, slots.size), dtype=np.int64)
+    keys[0], keys[1], keys[2] = FUND, book.venue << 32 | market, accounts
+    markets = np.full(slots.size, market)
+    sink.emit_rows(keys, _FUNDED_BODY, book.venue, markets, accounts, np.stack([markets, payments, after], axis=1))
     return sum(payments.tolist())

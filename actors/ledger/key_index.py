@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from actors.ledger.pages import zeros
 from actors.ledger.slot_map import LOWER, home, is_tagged, put, tag_of, take_out
 
 Int64Array = NDArray[np.int64]
@@ -184,14 +185,14 @@ class KeyIndex:
     def _make_room(self, added: int) -> None:
         made, live = self.slots_made + added, len(self) + added
         if made > self._keys.size:
-            wider = np.zeros(max(made, 2 * self._keys.size), dtype=np.int64)
+            wider = zeros((max(made, 2 * self._keys.size),))
             wider[: self._keys.size] = self._keys
             self._keys = wider
         size = self._words.size
         while live * _WORDS > size * _FULL:
             size *= 2
         if size > self._words.size:
-            words = np.zeros(size, dtype=np.int64)
+            words = zeros((size,))
             _spread(self._words, words)
             self._words = words
 

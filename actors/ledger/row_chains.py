@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from actors.ledger.pages import zeros
+
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 
@@ -164,6 +166,6 @@ class RowChains:
 
 
 def _widened(links: Int32Array, slot: int) -> Int32Array:
-    wider = np.zeros(max(slot + 1, 2 * links.size), dtype=np.int32)
+    wider = zeros((max(slot + 1, 2 * links.size),), np.int32)
     wider[: links.size] = links
     return wider

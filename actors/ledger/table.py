@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from actors.columns import BUCKETS
 from actors.ledger.key_index import Int64Array, KeyIndex
+from actors.ledger.pages import zeros
 
 # Of every bucket whether its rows are taken.
 Owned = NDArray[np.bool_]
@@ -70,7 +71,7 @@ class Table:
         self._width = len(self.columns)
         self._place = {name: index for index, name in enumerate(self.columns)}
         self._index = KeyIndex()
-        self._hold(np.zeros((_FIRST_CAPACITY, self._width), dtype=np.int64))
+        self._hold(zeros((_FIRST_CAPACITY, self._width)))
 
     def _hold(self, data: Int64Array) -> None:
         self._data = data
@@ -137,7 +138,7 @@ class Table:
     def _make_room(self) -> None:
         rows = self._data.shape[0]
         if self.slots_made > rows:
-            data = np.zeros((max(self.slots_made, 2 * rows), self._width), dtype=np.int64)
+            data = zeros((max(self.slots_made, 2 * rows), self._width))
             data[:rows] = self._data
             self._hold(data)
 
