@@ -4,8 +4,6 @@ import numpy as np
 
 from actors.booking.words import (
     ACCOUNT,
-    CLASS,
-    COMMAND,
     EXPECTED,
     FLAGS,
     KIND,
@@ -16,7 +14,7 @@ from actors.booking.words import (
     SIZE,
     TIME_IN_FORCE,
 )
-from actors.columns import matrix
+from actors.columns import matrix, sorted_columns
 from actors.matching.words import (
     EXPIRE_MAKER,
     GTC,
@@ -35,10 +33,7 @@ _CAP_COLUMNS = slice(2, 5)
 def ops_in_order(ops: batches.OrderOps) -> np.ndarray:
     """The columns of `OrderOps` as a matrix, ordered by (class, command, order)."""
     told = matrix(ops)
-    if told.shape[1] == 1:
-        return told
-    order = np.lexsort(told[[ORDER, COMMAND, CLASS]])
-    return told[:, order]
+    return sorted_columns(batches.OrderOps, told, "class", "command", "order")
 
 
 def kernel_operations(ops: np.ndarray, unwind_depth_ppm: int) -> Operations:
