@@ -152,11 +152,14 @@ def deleverage(
     return fan.go()
 
 
-def _by_venue(run: BlockRun) -> Callable[[int], Callable[[Any], Any]]:
+_Pick = Callable[[Any], Any]
+
+
+def _by_venue(run: BlockRun) -> Callable[[int], _Pick]:
     """Picks a venue's rows of a column message; all of them where there is one venue only."""
     only = len(run.state.venues) == 1
 
-    def rows_of(venue: int) -> Callable[[Any], Any]:
+    def rows_of(venue: int) -> _Pick:
         def mine(message: Any) -> Any:
             if only or not row_count(message):
                 return message
