@@ -1,14 +1,15 @@
 """Events as protobuf bytes from rows of integers, without a message object an event.
 
 The bytes are those the protobuf library writes: fields in the order of their numbers, zeros left out. Only events whose
-bodies have nothing but integers can be written this way; tests hold every one of them against the library.
+bodies have nothing but integers can be written this way, and beside them one field that is alike in all rows (`Piece`);
+tests hold every one of them against the library.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from actors.byte_words import WORD_BYTES, put_varint, varint_size
+from actors.byte_words import WORD_BYTES, copy_bytes, put_varint, varint_size
 from actors.compiling import inlined, kernel
 from breakwater.v1 import events_pb2 as events
 
@@ -27,6 +28,19 @@ _LENGTH_DELIMITED: Final = 2
 _TAG_BITS: Final = 3
 
 
+class Piece(NamedTuple):
+    """A field of the body that every row has alike, a message maybe: its number and its bytes, tag included.
+
+    The column of that number must be 0.
+    """
+
+    number: int
+    data: bytes
+
+
+NO_PIECE: Final = Piece(0, b"")
+
+
 def body_number(name: str) -> int:
     """The number of a body in `Event`."""
     return int(events.Event.DESCRIPTOR.fields_by_name[name].number)
@@ -39,21 +53,22 @@ def event_list(rows: np.ndarray) -> list[bytes]:
     return [data[begin:end].tobytes() for begin, end in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
 
 
-def event_bytes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def event_bytes(rows: np.ndarray, piece: Piece = NO_PIECE) -> tuple[np.ndarray, np.ndarray]:
     """The same strung together (uint8), and how many bytes each has (int64)."""
     # Of the fields of its body, and of the whole event.
     sizes = np.empty((2, len(rows)), dtype=np.int64)
-    used = _measure(rows, sizes)
+    alike = np.frombuffer(piece.data, dtype=np.uint8)
+    used = _measure(rows, alike.size, sizes)
     data = np.empty(used + WORD_BYTES, dtype=np.uint8)
-    _encode(rows, sizes, data)
+    _encode(rows, piece.number, alike, sizes, data)
     return data[:used], sizes[1]
 
 
 @kernel
-def _measure(rows: np.ndarray, sizes: np.ndarray) -> np.int64:
+def _measure(rows: np.ndarray, alike: np.int64, sizes: np.ndarray) -> np.int64:
     together = np.int64(0)
     for row in range(rows.shape[0]):
-        size = np.int64(0)
+        size = np.int64(alike)
         for field in range(FIRST_FIELD, rows.shape[1]):
             size += _field_size(rows[row, field])
         head = _field_size(rows[row, VENUE]) + _field_size(rows[row, MARKET]) + _field_size(rows[row, ACCOUNT])
@@ -64,7 +79,7 @@ def _measure(rows: np.ndarray, sizes: np.ndarray) -> np.int64:
 
 
 @kernel
-def _encode(rows: np.ndarray, sizes: np.ndarray, data: np.ndarray) -> None:
+def _encode(rows: np.ndarray, number_alike: np.int64, alike: np.ndarray, sizes: np.ndarray, data: np.ndarray) -> None:
     place = np.int64(0)
     for row in range(rows.shape[0]):
         place = _put_field(data, place, np.int64(_VENUE_FIELD), rows[row, VENUE])
@@ -73,6 +88,8 @@ def _encode(rows: np.ndarray, sizes: np.ndarray, data: np.ndarray) -> None:
         place = put_varint(data, place, _body_tag(rows[row, BODY]))
         place = put_varint(data, place, np.uint64(sizes[0, row]))
         for number in range(rows.shape[1] - FIRST_FIELD):
+            if number + 1 == number_alike:
+                place = copy_bytes(data, place, alike, 0, alike.size)
             place = _put_field(data, place, np.int64(number + 1), rows[row, FIRST_FIELD + number])
 
 

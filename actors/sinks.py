@@ -9,7 +9,7 @@ import numpy as np
 
 from actors.columns import RowGatherer, Rows
 from actors.event_rows import ACCOUNT as EVENT_ACCOUNT
-from actors.event_rows import BODY, FIRST_FIELD, MARKET, VENUE, body_number, event_bytes
+from actors.event_rows import BODY, FIRST_FIELD, MARKET, NO_PIECE, VENUE, Piece, body_number, event_bytes
 from actors.pending_events import KEYS, EventPart, pending_bytes, strung_together
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -41,8 +41,8 @@ class EventSink:
         self._bodies: list[tuple[int, bytes]] = []
         # By body: place among the events, then the event row.
         self._rows: dict[int, list[tuple[int, ...]]] = {}
-        # Place of the first among the events, event rows.
-        self._blocks: list[tuple[int, np.ndarray]] = []
+        # Place of the first among the events, event rows, what all of them have alike.
+        self._blocks: list[tuple[int, np.ndarray, Piece]] = []
 
     def emit(self, key: tuple[int, int, int, int], event: events.Event) -> None:
         """Adds an event under its sort key (phase, a, b, c)."""
@@ -66,14 +66,21 @@ class EventSink:
         self._keys.add(*key)
 
     def emit_rows(
-        self, keys: np.ndarray, body: int, venue: int, market: np.ndarray, account: np.ndarray, fields: np.ndarray
+        self,
+        keys: np.ndarray,
+        body: int,
+        venue: int,
+        market: np.ndarray,
+        account: np.ndarray,
+        fields: np.ndarray,
+        piece: Piece = NO_PIECE,
     ) -> None:
         """`emit_row` of many: `keys` int64[4, n], `market` and `account` int64[n], `fields` int64[n, fields]."""
         count = keys.shape[1]
         rows = np.empty((count, FIRST_FIELD + fields.shape[1]), dtype=np.int64)
         rows[:, VENUE], rows[:, MARKET], rows[:, BODY], rows[:, EVENT_ACCOUNT] = venue, market, body, account
         rows[:, FIRST_FIELD:] = fields
-        self._blocks.append((len(self._keys), rows))
+        self._blocks.append((len(self._keys), rows, piece))
         self._keys.add_columns(keys)
 
     def put(self, target: batches.PendingEvents) -> None:
@@ -86,7 +93,10 @@ class EventSink:
         return batches.PendingEvents.FromString(self._serialised())
 
     def _serialised(self) -> bytes:
-        parts = [EventPart(np.arange(first, first + len(rows)), *event_bytes(rows)) for first, rows in self._blocks]
+        parts = [
+            EventPart(np.arange(first, first + len(rows)), *event_bytes(rows, piece))
+            for first, rows, piece in self._blocks
+        ]
         for one_by_one in self._rows.values():
             rows = np.array(one_by_one, dtype=np.int64)
             parts.append(EventPart(rows[:, 0], *event_bytes(np.ascontiguousarray(rows[:, 1:]))))

@@ -1,12 +1,14 @@
 """Closes and opens of one call as runs over columns (`kernels`), and what is said of them: events, legs, answers."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from actors.columns import RowGatherer
-from actors.event_rows import body_number
+from actors.event_rows import Piece, body_number
 from actors.pooling import kernels
 from actors.pooling.state import PoolBook
 from actors.sinks import DESK, NO_COMMAND, AnswerSink, EventSink
@@ -19,10 +21,11 @@ FEW_ROWS = 8
 PAYOUTS, OPENS = 1, 4
 TRIGGER_CLASS = 0
 _OPENED_BODY, _CLOSED_BODY = body_number("position_opened"), body_number("position_closed")
-_STAMP_PLACE = 3
-_BODIES = {
-    _OPENED_BODY: ("position_opened", [field.name for field in events.PositionOpened.DESCRIPTOR.fields]),
-    _CLOSED_BODY: ("position_closed", [field.name for field in events.PositionClosed.DESCRIPTOR.fields]),
+# `mark` in both of them.
+_STAMP_NUMBER = 4
+_BODIES: dict[int, Callable[..., Message]] = {
+    _OPENED_BODY: events.PositionOpened,
+    _CLOSED_BODY: events.PositionClosed,
 }
 _CANCELLED_BODY = body_number("order_cancelled")
 _LEG_COLUMNS = 15
@@ -126,24 +129,14 @@ def _tell_stamped(
     accounts: Int64Array,
     fields: Int64Array,
 ) -> None:
-    """Events whose field 4 is the stamp of their market's mark; it has no number of its own among the fields."""
-    kind, names = _BODIES[body]
-    stamps = {market: _stamp(book, market) for market in np.unique(markets).tolist()}
-    rows = zip(numbers.tolist(), markets.tolist(), accounts.tolist(), fields.tolist(), strict=True)
-    for number, market, account, cells in rows:
-        cells[_STAMP_PLACE] = stamps[market]
-        event = events.Event(
-            venue=book.venue,
-            market=market,
-            account=account,
-            **{kind: dict(zip(names, cells, strict=True))},  # type: ignore[arg-type]
-        )
-        sink.emit((DESK, book.venue, number, 0), event)
-
-
-def _stamp(book: PoolBook, market: int) -> events.MarkStamp:
-    mark = book.marks[market]
-    return events.MarkStamp(mark_ticks=mark.mark_ticks, version=mark.version, age_ms=mark.age_ms)
+    """Events that carry the stamp of their market's mark, for which `fields` have a 0."""
+    for market in np.unique(markets).tolist():
+        at, mark = markets == market, book.marks[market]
+        stamp = events.MarkStamp(mark_ticks=mark.mark_ticks, version=mark.version, age_ms=mark.age_ms)
+        # A body with nothing but the stamp is the stamp as a field.
+        piece = Piece(_STAMP_NUMBER, _BODIES[body](mark=stamp).SerializeToString(deterministic=True))
+        keys = _keys(book, numbers[at])
+        sink.emit_rows(keys, body, book.venue, markets[at], accounts[at], fields[at], piece)
 
 
 def _pool_cells(book: PoolBook) -> Int64Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actors.event_rows import body_number
+from actors.event_rows import Piece, body_number
 from actors.sinks import AnswerSink, EventSink, Refused
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
@@ -62,3 +62,22 @@ def test_events_and_refusals_in_columns_are_those_one_by_one() -> None:
     assert len(pending_list(ours.message())) == 147
     assert ours.message() == theirs.message()
     assert answers.message() == others.message()
+
+
+def test_a_piece_that_rows_have_alike_stands_where_the_library_writes_it() -> None:
+    ours, theirs = EventSink(), EventSink()
+    draw = np.random.default_rng(3)
+    for version in (0, 1, 1 << 50):
+        stamp = events.MarkStamp(mark_ticks=50_000, version=version, age_ms=version % 7)
+        piece = Piece(4, events.PositionOpened(mark=stamp).SerializeToString())
+        fields = draw.integers(0, 1 << 40, (20, 10))
+        fields[:, 1], fields[:, 2], fields[:, 3] = 1, 2, 0
+        keys, markets, accounts = draw.integers(0, 99, (4, 20)), draw.integers(0, 3, 20), draw.integers(0, 9, 20)
+        ours.emit_rows(keys, body_number("position_opened"), 1, markets, accounts, fields, piece)
+        names = [field.name for field in events.PositionOpened.DESCRIPTOR.fields]
+        where = zip(keys.T.tolist(), markets.tolist(), accounts.tolist(), fields.tolist(), strict=True)
+        for key, market, account, cells in where:
+            body = events.PositionOpened(**(dict(zip(names, cells, strict=True)) | {"mark": stamp}))
+            theirs.emit(tuple(key), events.Event(venue=1, market=market, account=account, position_opened=body))
+    assert pending_list(ours.message()) == pending_list(theirs.message())
+    assert len(pending_list(ours.message())) == 60
