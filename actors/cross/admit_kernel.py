@@ -85,7 +85,7 @@ def admit_rows(
             standing = (carried, rules, positions, following, rows, heads, maps, why)
             found = _why_not_margin(orders, at, slot, row, chain, free_cash, *standing)
         if found == CLEAR:
-            _add_to_sums(orders, at, slot, rules, positions, np.int64(1))
+            _join(orders, at, slot, rules, positions)
             taken = new_row(rows, state)
             for cell in range(CELLS):
                 rows[taken, cell] = orders[at, cell]
@@ -187,25 +187,16 @@ def _carry(carried: np.ndarray, row: np.int64, column: np.int64, atoms: np.int64
 
 
 @inlined
-def _add_to_sums(
-    orders: np.ndarray, at: np.int64, slot: np.int64, rules: np.ndarray, positions: np.ndarray, step: np.int64
-) -> None:
-    """`CrossBook._add_to_sums` of all that is left of an order: it joins (step 1) or leaves (step -1)."""
-    positions[RESTING, slot] += step
+def _join(orders: np.ndarray, at: np.int64, slot: np.int64, rules: np.ndarray, positions: np.ndarray) -> None:
+    """`CrossBook._add_to_sums` of an order that comes."""
+    positions[RESTING, slot] += 1
     if orders[at, FLAGS] & REDUCE_ONLY != 0:
-        positions[REDUCING, slot] += step
+        positions[REDUCING, slot] += 1
         return
     market, side, limit = orders[at, MARKET], orders[at, SIDE], orders[at, LIMIT]
-    lots, gap = step * orders[at, REMAINING], side * (limit - rules[market, MARK])
+    lots, gap = orders[at, REMAINING], side * (limit - rules[market, MARK])
     first = BUYS if side > 0 else SELLS
     positions[first, slot] += lots
     positions[first + 1, slot] += lots * limit * rules[market, K]
     if gap > 0:
         positions[first + 2, slot] += lots * gap * rules[market, K]
-
-
-@kernel
-def take_off_sums(orders: np.ndarray, slots: np.ndarray, rules: np.ndarray, positions: np.ndarray) -> None:
-    """Orders leave the sums of their positions, at these slots."""
-    for at in range(orders.shape[0]):
-        _add_to_sums(orders, at, slots[at], rules, positions, np.int64(-1))

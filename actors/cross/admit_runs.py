@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actors.cross.admit_kernel import admit_rows, take_off_sums
+from actors.cross.admit_kernel import admit_rows
 from actors.cross.margin_kernel import term_cells
 from actors.cross.orders import OrderEntry
 from actors.ledger.order_columns import ACCOUNT
@@ -15,7 +15,6 @@ class CrossRuns(OrderRuns):
 
     _entry: OrderEntry
     _admit_rows = staticmethod(admit_rows)
-    _take_off_sums = staticmethod(take_off_sums)
 
     def _rule_cells(self, market: int) -> list[int]:
         terms = self._entry.terms(market)

@@ -113,6 +113,11 @@ class OrderedBook(ABC):
             self.positions.drop_if_empty(row.account, row.market)
         return row
 
+    def leave_sums(self, cells: Int64Array) -> None:
+        """Orders a kernel has taken in leave the sums of their positions again, a `BookOrder` a row."""
+        for row in map(BookOrder._make, cells.tolist()):
+            self._add_to_sums(row, -row.remaining, -1)
+
     def remove_orders(self, account: int, orders: Sequence[int]) -> list[BookOrder]:
         """`remove_order` for several of an account: the row of a position is written once."""
         rows = [self.orders.remove(order) for order in orders]

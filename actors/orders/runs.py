@@ -80,11 +80,6 @@ class OrderRuns(ABC):
     def _admit_rows(first: int, *arrays: Any) -> int:
         """The rulebook's kernel: works orders from `first` on; returns the first it leaves, or how many there are."""
 
-    @staticmethod
-    @abstractmethod
-    def _take_off_sums(orders: Int64Array, slots: Int64Array, rules: Int64Array, positions: Int64Array) -> None:
-        """Takes orders off the sums of the positions in these slots."""
-
     def admit(self, cells: Int64Array) -> None:
         """Works columns of `OrderRows` without a trigger, in their order."""
         book, count = self._entry.book, cells.shape[1]
@@ -106,7 +101,7 @@ class OrderRuns(ABC):
         while first < count:
             end = self._work(first, orders, places, why, rules)
             self._refuse(orders[first:end], why[first:end])
-            self._take_in(orders[first:end], why[first:end], rules)
+            self._take_in(orders[first:end], why[first:end])
             if end < count:
                 self._by_hand(cells[:, end].tolist())
             first = end + 1
@@ -154,25 +149,19 @@ class OrderRuns(ABC):
         venue = self._entry.book.venue
         self._answers.refuse_rows(keys, command, refusal, required, actual, venue, no_market, accounts)
 
-    def _take_in(self, orders: Int64Array, why: Int64Array, rules: Int64Array) -> None:
+    def _take_in(self, orders: Int64Array, why: Int64Array) -> None:
         """The kernel has put these orders into the tables: how that is undone, caps, and operations for the book."""
         at = np.flatnonzero(why[:, kernel.TAKEN] >= 0)
         if not at.size:
             return
         book, taken = self._entry.book, orders[at]
         book.orders.inserted(taken[:, columns.NUMBER], taken[:, columns.ACCOUNT])
-        if book.log.is_open:
-            book.log.note(self._undo, taken, rules)
+        book.log.note(book.leave_sums, taken[:, 1:])
         for row in np.flatnonzero(taken[:, columns.FLAGS] & REDUCE_ONLY).tolist():
             account, market = int(taken[row, columns.ACCOUNT]), int(taken[row, columns.MARKET])
             fails = bool(why[at[row], kernel.FAILS])
             self._entry.caps.add(account, market, lambda _, fails=fails: fails)  # type: ignore[misc]
         self._ops.add_columns(_operations(taken, book.venue))
-
-    def _undo(self, taken: Int64Array, rules: Int64Array) -> None:
-        keys = taken[:, columns.ACCOUNT] << MARKET_BITS | taken[:, columns.MARKET]
-        table = self._entry.book.positions.table
-        self._take_off_sums(taken, table.slots_of(keys), rules, table.whole())
 
 
 def _operations(orders: Int64Array, venue: int) -> Int64Array:

@@ -95,7 +95,7 @@ def admit_rows(
         if found == CLEAR:
             found = _why_not_ratio(orders, at, slot, row, carried, rules, positions, why)
         if found == CLEAR:
-            _add_to_sums(orders, at, slot, rules, positions, np.int64(1))
+            _join(orders, at, slot, rules, positions)
             taken = new_row(rows, state)
             for cell in range(CELLS):
                 rows[taken, cell] = orders[at, cell]
@@ -191,21 +191,12 @@ def _why_not_ratio(
 
 
 @inlined
-def _add_to_sums(
-    orders: np.ndarray, at: np.int64, slot: np.int64, rules: np.ndarray, positions: np.ndarray, step: np.int64
-) -> None:
-    """`RatioBook._add_to_sums` of all that is left of an order: it joins (step 1) or leaves (step -1)."""
-    positions[RESTING, slot] += step
+def _join(orders: np.ndarray, at: np.int64, slot: np.int64, rules: np.ndarray, positions: np.ndarray) -> None:
+    """`RatioBook._add_to_sums` of an order that comes."""
+    positions[RESTING, slot] += 1
     if orders[at, FLAGS] & REDUCE_ONLY != 0:
-        positions[REDUCING, slot] += step
+        positions[REDUCING, slot] += 1
         return
     first = BUYS if orders[at, SIDE] > 0 else SELLS
-    positions[first, slot] += step * orders[at, REMAINING]
-    positions[first + 1, slot] += step * counted_value_atoms(orders, at, rules, orders[at, FLAGS] & MARKET_ORDER != 0)
-
-
-@kernel
-def take_off_sums(orders: np.ndarray, slots: np.ndarray, rules: np.ndarray, positions: np.ndarray) -> None:
-    """Orders leave the sums of their positions, at these slots."""
-    for at in range(orders.shape[0]):
-        _add_to_sums(orders, at, slots[at], rules, positions, np.int64(-1))
+    positions[first, slot] += orders[at, REMAINING]
+    positions[first + 1, slot] += counted_value_atoms(orders, at, rules, orders[at, FLAGS] & MARKET_ORDER != 0)

@@ -6,7 +6,7 @@ from actors.ledger.book_orders import REDUCE_ONLY
 from actors.ledger.order_columns import ACCOUNT, FLAGS
 from actors.orders.check_kernel import RUNG, UNCAPPED, rule_cells
 from actors.orders.runs import Int64Array, OrderRuns
-from actors.ratio.admit_kernel import admit_rows, take_off_sums
+from actors.ratio.admit_kernel import admit_rows
 from actors.ratio.margin_kernel import term_cells
 from actors.ratio.orders import OrderEntry
 
@@ -16,7 +16,6 @@ class RatioRuns(OrderRuns):
 
     _entry: OrderEntry
     _admit_rows = staticmethod(admit_rows)
-    _take_off_sums = staticmethod(take_off_sums)
 
     def _rule_cells(self, market: int) -> list[int]:
         terms = self._entry.terms[market]
