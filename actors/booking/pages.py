@@ -35,13 +35,13 @@ class Pages(NamedTuple):
     counts: np.ndarray
 
 
-def empty_pages(results: int, ops: int, trades: int, open_interest_lots: int) -> Pages:
-    """Room for what so many results of so many operations can give: a fill has two events and legs."""
+def empty_pages(results: int, fills: int, ops: int, trades: int, open_interest_lots: int) -> Pages:
+    """Room for what so many results of so many operations can give: one event and leg each, a fill has two."""
     counts = np.zeros(_COUNTS, dtype=np.int64)
     counts[TRADES], counts[OPEN_INTEREST] = trades, open_interest_lots
     return Pages(
-        np.zeros((2 * results + ops, EVENT_COLUMNS), dtype=np.int64),
-        np.zeros((2 * results, LEG_COLUMNS), dtype=np.int64),
+        np.zeros((results + fills + ops, EVENT_COLUMNS), dtype=np.int64),
+        np.zeros((results + fills, LEG_COLUMNS), dtype=np.int64),
         np.zeros((ops, OUTCOME_COLUMNS), dtype=np.int64),
         counts,
     )

@@ -12,14 +12,14 @@ from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND
 from actors.column_bytes import columns_bytes
 from actors.event_rows import MARKET, VENUE, event_bytes
 from actors.matching.book import MatchingBook
-from actors.matching.words import CANCEL_ACCOUNT, Caps, Limits
+from actors.matching.words import CANCEL_ACCOUNT, FILL, Caps, Limits
 from actors.pending_events import KEYS, pending_bytes
 from actors.sinks import DESK, LADDER, LADDER_BOOK, NO_COMMAND
 from breakwater.v1 import batches_pb2 as batches
 
 
 class Told(NamedTuple):
-    """What a batch came to: events as rows of `wire`, legs and answers as serialised columns."""
+    """What a batch came to: event rows (`event_rows`), legs and answers as serialised columns."""
 
     events: np.ndarray
     legs: bytes
@@ -59,7 +59,8 @@ def _match(
 ) -> Told:
     results = book.match(kernel_operations(matrix, terms.unwind_depth_ppm), caps, limits)
     rows = np.column_stack(results)
-    pages = empty_pages(len(rows), matrix.shape[1], trades, limits.open_interest_lots)
+    fills = int(np.count_nonzero(results.type == FILL))
+    pages = empty_pages(len(rows), fills, matrix.shape[1], trades, limits.open_interest_lots)
     tell(matrix, rows, terms.market, pages, np.zeros(STATE, dtype=np.int64))
     counts = pages.counts.tolist()
     told = pages.events[: counts[EVENTS]]
