@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from actors.ledger.pages import zeros
 from actors.ledger.slot_map import LOWER, home, is_tagged, put, tag_of, take_out
+from actors.pages import zeros
 
 Int64Array = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from actors.ledger.pages import zeros
+from actors.pages import zeros
 
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from actors.columns import BUCKETS
 from actors.ledger.key_index import Int64Array, KeyIndex
-from actors.ledger.pages import zeros
+from actors.pages import zeros
 
 # Of every bucket whether its rows are taken.
 Owned = NDArray[np.bool_]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
+from actors.pages import zeros
 from actors.risk.cross_scan import (
     MOVE_CAP_PPM,
     SUMS,
@@ -98,7 +99,7 @@ class SlackZones:
             self._lowest = np.concatenate([self._lowest, np.full(added, 1, dtype=np.int64)])
             self._highest = np.concatenate([self._highest, np.zeros(added, dtype=np.int64)])
         if self._sums.shape[0] < zones * ZONE_SLOTS:
-            self._sums = np.zeros((zones * ZONE_SLOTS, SUMS), dtype=np.int64)
+            self._sums = zeros((max(zones * ZONE_SLOTS, 2 * self._sums.shape[0]), SUMS))
         return np.any((markets.marks < self._lowest) | (markets.marks > self._highest), axis=1)
 
     def _read_zones(

@@ -4,7 +4,7 @@ import numpy as np
 import psutil
 import pytest
 
-from actors.ledger.pages import zeros
+from actors.pages import zeros
 
 MEGABYTE = 1 << 20
 
