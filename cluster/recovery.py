@@ -87,7 +87,7 @@ def replay(
             raise ReplayMismatch(frame.height - 1, "the roots the next frame carries are not those of re-execution")
         voided = tuple(sorted(voids.get(frame.height, ())))
         try:
-            result = replica.apply(block, frame.hash, frame.epoch, voided)
+            result = replica.apply(block, frame.hash, frame.epoch, voided, frame.payload)
         except UnknownLogicVersion:
             raise  # a newer program ran it: nothing of it is to be voided
         except Exception as error:

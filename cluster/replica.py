@@ -98,9 +98,13 @@ class Replica:
         frame_hash: bytes | None = None,
         epoch: int = 0,
         voided: Iterable[int] = (),
+        payload: bytes = b"",
     ) -> BlockResult:
-        """Runs one block; without a journal its frame hash is that of its bytes. Raises InvariantBroken."""
-        payload = block.SerializeToString(deterministic=True)
+        """Runs one block; without a journal its frame hash is that of its bytes. Raises InvariantBroken.
+
+        `payload` is the block serialised, as its frame has it; without it that is done here.
+        """
+        payload = payload or block.SerializeToString(deterministic=True)
         if frame_hash is None:
             frame_hash = blake3(payload).digest()
         return drive(run_block(self.state, block, frame_hash, epoch, voided, payload), self._transport)

@@ -73,7 +73,7 @@ class ValidatorHost:
     def _validate(self, claim: Claim) -> bytes:
         crash_points.reached("validator:before")
         block = commands.BlockInput.FromString(claim.payload)
-        result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided)
+        result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided, claim.payload)
         claimed = blocks.BlockHeader.FromString(claim.header)
         state = self._replica.state
         faults = judge(claimed, result.header, result.events, state.venues, state.markets)

@@ -31,7 +31,7 @@ from cluster.transport import processes
 from cluster.transport.actor_host import ActorHost
 from cluster.transport.gathering import RAY_WATCH, STALL_S, Asked, Wire, gather
 from cluster.transport.inline import InlineTransport
-from cluster.transport.transport import ActorLost, Call, Fan
+from cluster.transport.transport import ActorLost, Call
 
 _OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "enable_task_events": False}
 # Payloads of a replay that travel together; larger messages go through the object store.
@@ -247,7 +247,7 @@ class RayTransport:
         return actor in self._processes or self._local.has(actor)
 
     def call(self, calls: Sequence[Call]) -> list[bytes]:
-        """All at once; what stays here, and what the caller would do meanwhile, is worked on while the others do."""
+        """All at once; what stays here works while the others do."""
         return self._both(calls, self._local.call, "apply")
 
     def query(self, calls: Sequence[Call]) -> list[bytes]:
@@ -259,8 +259,6 @@ class RayTransport:
         asked = [(self._processes[call.actor], call.payload) for call in calls if not self._local.has(call.actor)]
         requests = [(process, process.ask(away, payload)) for process, payload in asked]
         answers = dict(zip((call.actor for call in staying), here(staying), strict=True))
-        if isinstance(calls, Fan):
-            calls.meanwhile()
         found = gather(requests, self._stall_s, self.wire) if requests else []
         answers |= dict(zip((process.actor for process, _ in requests), found, strict=True))
         return [answers[call.actor] for call in calls]

@@ -1,6 +1,6 @@
 """What a transport is: it makes actors by name, carries calls to them, and says so when one is gone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from cluster.placement import Owners
@@ -11,17 +11,6 @@ class Call(NamedTuple):
 
     actor: str
     payload: bytes
-
-
-class Fan(list[Call]):
-    """Calls that go out together, and what their caller would rather do than wait for the answers.
-
-    A transport may do it after sending, or not at all, or once more when it sends again.
-    """
-
-    def __init__(self, calls: Iterable[Call], meanwhile: Callable[[], None]) -> None:
-        super().__init__(calls)
-        self.meanwhile = meanwhile
 
 
 class ActorLost(Exception):
