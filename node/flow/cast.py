@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from breakwater.v1 import common_pb2
-from node.flow.kernels.book import BookTraits
+from node.flow.kernels.book import LEVELS, BookTraits
 from node.flow.kernels.isolated import IsolatedTraits
 from node.flow.kernels.rows import MOMENTUM, NOISE, WHALE
 from node.flow.kernels.versioned import VersionedTraits
@@ -16,8 +16,8 @@ from node.flow.settings import Market
 
 # Of arrivals, and of accounts: makers, noise, momentum, whales.
 ARRIVALS: Final = (0.30, 0.55, 0.12, 0.03)
-MEMBERS: Final = (0.02, 0.65, 0.30, 0.03)
-MOST_MAKERS: Final = 64
+MEMBERS: Final = (0.04, 0.63, 0.30, 0.03)
+MOST_MAKERS: Final = 128
 # Rows that an arrival makes in the long run: a maker's move four, a resting order and its cancel two, others one.
 AGGRESSIVE: Final = 0.15
 ROWS_AN_ARRIVAL: Final = {
@@ -32,6 +32,8 @@ SIZE_INDEX: Final = 1.7
 DEPTH_INDEX: Final = 1.0
 _MOST_UNITS: Final = 1_000.0
 _LIFE_S: Final = 3.0
+_QUOTE_LIFE_S: Final = 0.5
+_MOST_QUOTES: Final = 400
 # Orders an account may have in the books at once, in the mean.
 _LIVE: Final = 100.0
 # A size of 1: 500 of a dollar asset, or a margin of 0.0005 of a coin.
@@ -156,6 +158,15 @@ def life_s(cast: Cast, rate: float) -> float:
     noise = int(cast.first[NOISE + 1] - cast.first[NOISE])
     resting = rate / ROWS_AN_ARRIVAL["book"] * ARRIVALS[NOISE] * (1 - AGGRESSIVE)
     return min(_LIFE_S, _LIVE * noise / resting)
+
+
+def quotes_a_side(makers: int, markets: int, rate: float) -> int:
+    """Quotes a maker has on a side of a market: enough that each stands for a while before its turn to be moved comes.
+
+    At least one a level, and not so many that an account would have more orders than a venue allows.
+    """
+    moves = rate / ROWS_AN_ARRIVAL["book"] * ARRIVALS[0] / (makers * markets)
+    return max(LEVELS, min(int(_QUOTE_LIFE_S * moves), _MOST_QUOTES // (2 * markets)))
 
 
 def popularity(markets: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from node.flow.cast import (
     cast_of,
     isolated_traits,
     kind_of,
+    quotes_a_side,
     versioned_traits,
 )
 from node.flow.kernels import book, isolated, versioned
@@ -51,7 +52,7 @@ def _book(part: Part, prices: np.ndarray, rate: float) -> Habits:
     state = book.BookState(
         *_chance(part, rate, "book"),
         parent=np.zeros(4, dtype=np.int64),
-        quotes=np.zeros((makers, markets, 2, book.LEVELS), dtype=np.int64),
+        quotes=np.zeros((makers, markets, 2, quotes_a_side(makers, markets, rate)), dtype=np.int64),
         inventory=np.zeros((makers, markets), dtype=np.int64),
         calendar=_calendar(traits.life_s),
         resting=np.zeros((_ENTRIES, 3), dtype=np.int64),

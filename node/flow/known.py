@@ -12,11 +12,15 @@ from breakwater.v1 import common_pb2
 ROOM: Final = 1 << 20
 UNANSWERED: Final = 0
 GONE: Final = -1
-_LIVES: Final = (
-    common_pb2.OUTCOME_STATUS_RESTING,
-    common_pb2.OUTCOME_STATUS_PARTIALLY_FILLED,
-    common_pb2.OUTCOME_STATUS_FILLED,
-)
+# By status: whether an order with it may rest or be a position. One unknown here counts as the last, which is none.
+_LIVES: Final = np.zeros(64, dtype=bool)
+_LIVES[
+    [
+        common_pb2.OUTCOME_STATUS_RESTING,
+        common_pb2.OUTCOME_STATUS_PARTIALLY_FILLED,
+        common_pb2.OUTCOME_STATUS_FILLED,
+    ]
+] = True
 
 
 class KnownOrders:
@@ -34,7 +38,7 @@ class KnownOrders:
         `remaining` are the lots still open where the venue counts them, else empty.
         """
         places = ids & (ROOM - 1)
-        alive = np.isin(status, _LIVES)
+        alive = _LIVES[np.minimum(status, len(_LIVES) - 1)]
         if len(remaining):
             alive &= remaining > 0
         self._ids[places] = ids

@@ -53,6 +53,7 @@ def figures(settings: LoadSettings, sheet: Sheet, watch: Watch, wall_s: float) -
         "latency_ms": _percentiles(sheet.latency),
         "service_ms": _percentiles(sheet.service),
         "by_archetype": made,
+        "generator_ns": round(sheet.processor_s() / max(1, counts["sent"]) * 1e9),
         "scenery": {name: sheet.scenery.get(name, {}) for name in ("counts", "refusals", "bot")},
         "node": watch.facts(),
         "seconds": _seconds(sheet),
@@ -102,6 +103,7 @@ def report_lines(facts: dict[str, Any]) -> list[str]:
     lines += [f"! {sentence}" for sentence in verdict(facts)]
     lines += ["", "commands a second"]
     lines += [f"  {name:<10} {facts[f'{name}_rate']:>14}" for name in ("wanted", "sent", "answered", "accepted")]
+    lines.append(f"  processor time of the load itself: {facts['generator_ns']:,} ns a command sent")
     lines += ["", "milliseconds", f"  {'percentile':<12}{'latency':>12}{'service':>12}"]
     lines += [
         f"  {part:<12}{facts['latency_ms'][part]:>12}{facts['service_ms'][part]:>12}" for part in facts["latency_ms"]

@@ -87,6 +87,11 @@ class Sheet:
             columns = zip(*(facts["made"] for facts in self._last.values()), strict=True)
             return dict(zip(NAMES, (sum(column) for column in columns), strict=False))
 
+    def processor_s(self) -> float:
+        """Processor time of all processes since they began to send."""
+        with self._lock:
+            return float(sum(facts["cpu_s"] for facts in self._last.values()))
+
     def quantiles(self) -> tuple[float, float, float]:
         """p50, p99 and p99.9 of the latency so far, ms."""
         with self._lock:

@@ -49,6 +49,22 @@ class Parcel(NamedTuple):
         return batch_bytes(key, venue, self.body, self.columns)
 
 
+class Ends(NamedTuple):
+    """Orders whose time is over: columns of their cancels but for the numbers, ids, when (s of the model)."""
+
+    columns: np.ndarray
+    ids: np.ndarray
+    arrived_s: np.ndarray
+
+
+class Made(NamedTuple):
+    """What one look at the model gave: ends, new orders (or none), and the time it reached."""
+
+    ends: Ends
+    orders: Parcel
+    reached_s: float
+
+
 class Prices:
     """The path every process follows, ticks by market and step; before the first step and after the last it stands."""
 
@@ -83,32 +99,24 @@ class FlowStream:
         self._habits = habits_of(part, np.ascontiguousarray(ticks[:, 0]), self.rate)
         self._base = float(self._habits.state.clock[BASE])
         fields = self._habits.rows.cancels.shape[0]
-        self._waiting = (np.zeros((fields, 0), dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+        self._waiting = Ends(np.zeros((fields, 0), dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+        self._given_up = 0
 
     def compile(self) -> None:
         """Runs the kernel for no time at all, so that it is compiled before the clock starts."""
         self.next(-1.0, self.most_rows, 0.0)
 
-    def next(self, until_s: float, most: int, price_s: float) -> tuple[list[Parcel], float]:
-        """What arrives up to a time, at most so many rows, cancels before orders; and the time reached.
-
-        `price_s` is the time whose prices hold for it.
-        """
-        habits = self._habits
+    def next(self, until_s: float, most: int, price_s: float) -> Made:
+        """What arrives up to a time, at most so many rows; `price_s` is the time whose prices hold for it."""
+        habits, rows = self._habits, self._habits.rows
         self._steer()
         centre, trend = self.prices.at(price_s)
-        reached_s = habits.run(habits.traits, habits.state, habits.rows, centre, trend, until_s, most)
-        places, cancels = (int(count) for count in habits.rows.written)
-        parcels = self._ends(cancels)
-        if places:
-            rows = habits.rows
-            body = {"book": "place_orders", "isolated": "open_positions", "versioned": "change_positions"}[habits.kind]
-            parcels.append(
-                Parcel(
-                    body, rows.places[:, :places].copy(), rows.place_ids[:places].copy(), rows.place_s[:places].copy()
-                )
-            )
-        return parcels, reached_s
+        reached_s = habits.run(habits.traits, habits.state, rows, centre, trend, until_s, most)
+        places, cancels = (int(count) for count in rows.written)
+        ends = Ends(rows.cancels[:, :cancels].copy(), rows.cancel_ids[:cancels].copy(), rows.cancel_s[:cancels].copy())
+        columns, ids = rows.places[:, :places].copy(), rows.place_ids[:places].copy()
+        body = {"book": "place_orders", "isolated": "open_positions", "versioned": "change_positions"}[habits.kind]
+        return Made(ends, Parcel(body, columns, ids, rows.place_s[:places].copy()), reached_s)
 
     def _steer(self) -> None:
         """Brings the arrivals back to the rate: cancels follow their orders later, or are spared."""
@@ -133,30 +141,31 @@ class FlowStream:
             self.known.lost(parcel.ids)
 
     def made(self) -> tuple[list[int], int]:
-        """Rows made so far by archetype; orders that could not be remembered and stay until they are filled."""
+        """Rows made so far by archetype; orders nobody will cancel, because there was no room to remember them."""
         counts = self._habits.state.counts
-        return counts[BY_ARCHETYPE : BY_ARCHETYPE + ARCHETYPES].tolist(), int(counts[FORGOTTEN])
+        return counts[BY_ARCHETYPE : BY_ARCHETYPE + ARCHETYPES].tolist(), int(counts[FORGOTTEN]) + self._given_up
 
     def inventory(self) -> np.ndarray:
         """What makers believe to hold, lots by maker and market; to be corrected by who knows better."""
         held: np.ndarray = self._habits.state.inventory
         return held
 
-    def _ends(self, count: int) -> list[Parcel]:
-        """Cancels, and closes of positions, of orders that may still be there."""
-        rows, none = self._habits.rows, np.zeros(0, dtype=np.int64)
+    def ended(self, ends: Ends) -> list[Parcel]:
+        """Cancels, and closes of positions, of orders that may still be there; those nobody answered to yet wait."""
+        none = np.zeros(0, dtype=np.int64)
         if self._blind:
-            columns = rows.cancels[:, :count].copy()
-            return [Parcel("cancel_book_orders", columns, none, rows.cancel_s[:count].copy())] if count else []
-        columns = np.concatenate((self._waiting[0], rows.cancels[:, :count]), axis=1)
-        ids = np.concatenate((self._waiting[1], rows.cancel_ids[:count]))
-        arrived_s = np.concatenate((self._waiting[2], rows.cancel_s[:count]))
+            return [Parcel("cancel_book_orders", ends.columns, none, ends.arrived_s)] if len(ends.ids) else []
+        columns = np.concatenate((self._waiting.columns, ends.columns), axis=1)
+        ids = np.concatenate((self._waiting.ids, ends.ids))
+        arrived_s = np.concatenate((self._waiting.arrived_s, ends.arrived_s))
         numbers = self.known.numbers(ids)
-        later = numbers == UNANSWERED
-        self._waiting = (columns[:, later][:, -_WAITING:], ids[later][-_WAITING:], arrived_s[later][-_WAITING:])
+        later = np.flatnonzero(numbers == UNANSWERED)
+        self._given_up += max(0, len(later) - _WAITING)
+        later = later[-_WAITING:]
+        self._waiting = Ends(columns[:, later], ids[later], arrived_s[later])
         self.spared += int(np.count_nonzero(numbers == GONE))
-        now = numbers > 0
-        if not now.any():
+        now = np.flatnonzero(numbers > 0)
+        if not len(now):
             return []
         if self._habits.kind == "book":
             columns = columns[:, now]

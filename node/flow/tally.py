@@ -69,16 +69,16 @@ class Tally:
         """What the rows of an answer say."""
         status = np.asarray(answer.columns["status"])
         self.counts["answered"] += len(status)
-        for number, count in zip(*np.unique(status, return_counts=True), strict=True):
-            self.statuses[_status_name(int(number))] += int(count)
-        is_refused = status == _REFUSED
-        refused = int(np.count_nonzero(is_refused))
+        by_status = np.bincount(status)
+        for number in np.flatnonzero(by_status):
+            self.statuses[_status_name(int(number))] += int(by_status[number])
+        refused = int(by_status[_REFUSED]) if len(by_status) > _REFUSED else 0
         self.counts["refused"] += refused
         self.counts["accepted"] += len(status) - refused
         if "filled_lots" in answer.columns:
             self.counts["filled"] += int(np.count_nonzero(answer.columns["filled_lots"]))
         if refused:
-            self._refused(answer, np.flatnonzero(is_refused))
+            self._refused(answer, np.flatnonzero(status == _REFUSED))
 
     def refuse(self, rows: int, reason: str, required: int, actual: int) -> None:
         """A batch, or a call, was refused as a whole."""
@@ -90,9 +90,10 @@ class Tally:
 
     def _refused(self, answer: ColumnAnswer, places: np.ndarray) -> None:
         reasons = answer.columns["refusal"][places]
-        for number, first, count in zip(*np.unique(reasons, return_index=True, return_counts=True), strict=True):
-            name, place = refusal_name(int(number)), places[first]
-            self.refusals[name] += int(count)
+        counts = np.bincount(reasons)
+        for number in np.flatnonzero(counts):
+            name, place = refusal_name(int(number)), places[np.flatnonzero(reasons == number)[-1]]
+            self.refusals[name] += int(counts[number])
             self.numbers[name] = (int(answer.columns["required"][place]), int(answer.columns["actual"][place]))
 
     def facts(self) -> dict[str, Any]:

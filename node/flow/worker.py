@@ -11,7 +11,7 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 import numpy as np
@@ -23,7 +23,7 @@ from node.flow.link import CallLink, Flight, Link, StreamLink
 from node.flow.pace import Pace
 from node.flow.settings import Part
 from node.flow.single_calls import Terms, rows_of
-from node.flow.stream import FlowStream, Parcel
+from node.flow.stream import FlowStream, Made, Parcel
 from node.flow.tally import Tally
 from node.flow.telling import client_of, end, work
 
@@ -32,9 +32,18 @@ _LEAST_WINDOW_S, _MOST_WINDOW_S = 0.001, 0.05
 # Sent so much after it was due, a batch counts as late.
 LATE_S: Final = 0.01
 _CALL_S: Final = 30.0
+# As fast as it goes there is no window, only a number of rows.
+_AS_FAST_S: Final = 3_600.0
 _LAST_ANSWERS_S: Final = 10.0
 _LOOK_S: Final = 0.5
 _WITH_STREAMS: Final = (common_pb2.RULEBOOK_MARGIN_TRADE, common_pb2.RULEBOOK_SPIN)
+
+
+class Prepared(NamedTuple):
+    """What was made, and its orders as a batch where they go as one."""
+
+    made: Made
+    orders: list[tuple[Flight, bytes]]
 
 
 class Worker:
@@ -50,8 +59,10 @@ class Worker:
         self._window_s = min(_MOST_WINDOW_S, max(_LEAST_WINDOW_S, settings.batch / self.stream.rate))
         self._keys = 0
         self._model_s = 0.0
-        self._prepared: deque[tuple[list[tuple[Flight, bytes]], float]] = deque()
+        self._prepared: deque[Prepared] = deque()
         self._prepare(settings.prepare)
+        # Processor time that is none of the load's: imports, compiling, what was prepared.
+        self._idle_s = time.process_time()
 
     def _link_of(self, part: Part) -> Link:
         client, most, venue = self._client, part.settings.in_flight, part.settings.venue
@@ -103,38 +114,44 @@ class Worker:
         return True
 
     def _next(self, pace: Pace, now_s: float) -> tuple[list[tuple[Flight, bytes]], float]:
-        """The next batches, prepared or made now. The due time of a flight is the model's until it is sent."""
-        if self._prepared:
-            return self._prepared.popleft()
-        return self._make(pace.price_s(self._model_s, now_s))
+        """The next batches, cancels first, and the model's time they reach, at which they are due.
 
-    def _make(self, price_s: float) -> tuple[list[tuple[Flight, bytes]], float]:
+        Orders may be prepared. Cancels never are: their orders' numbers are known only now.
+        """
+        prepared = self._prepared.popleft() if self._prepared else self._make(pace.price_s(self._model_s, now_s))
+        reached_s = prepared.made.reached_s
+        ends = [self._flight(parcel, reached_s) for parcel in self.stream.ended(prepared.made.ends)]
+        if not self._singles:
+            return [*ends, *prepared.orders], reached_s
+        parcels = [*(flight.parcel for flight, _ in ends), prepared.made.orders]
+        rows = sorted((row for one in parcels for row in rows_of(one)), key=lambda row: float(row.arrived_s[0]))
+        return [self._flight(row, float(row.arrived_s[0])) for row in rows], reached_s
+
+    def _make(self, price_s: float) -> Prepared:
         settings = self._part.settings
         if self._singles:
             until_s, most = self._model_s + _MOST_WINDOW_S, settings.batch
         elif settings.rate:
             until_s, most = self._model_s + self._window_s, 8 * settings.batch
         else:
-            until_s, most = self._model_s + 3_600.0, settings.batch
-        parcels, reached_s = self.stream.next(until_s, min(most, self.stream.most_rows), price_s)
-        self._model_s = reached_s
-        if self._singles:
-            parcels = sorted((row for one in parcels for row in rows_of(one)), key=lambda row: float(row.arrived_s[0]))
-        return [self._flight(parcel, reached_s) for parcel in parcels], reached_s
+            until_s, most = self._model_s + _AS_FAST_S, settings.batch
+        made = self.stream.next(until_s, min(most, self.stream.most_rows), price_s)
+        self._model_s = made.reached_s
+        is_batch = made.orders.rows and not self._singles
+        return Prepared(made, [self._flight(made.orders, made.reached_s)] if is_batch else [])
 
-    def _flight(self, parcel: Parcel, reached_s: float) -> tuple[Flight, bytes]:
+    def _flight(self, parcel: Parcel, due_s: float) -> tuple[Flight, bytes]:
+        """With a key of its own, encoded where it goes as a batch. The due time is the model's until it is sent."""
         self._keys += 1
         key = f"load/{self._part.run}/{self._part.worker}/{self._keys}".encode()
-        if self._singles:
-            return Flight(key, parcel, float(parcel.arrived_s[0])), b""
-        return Flight(key, parcel, reached_s), parcel.encoded(key, self._part.settings.venue)
+        batch = b"" if self._singles else parcel.encoded(key, self._part.settings.venue)
+        return Flight(key, parcel, due_s), batch
 
     def _prepare(self, rows: int) -> None:
         made = 0
         while made < rows:
-            batches, reached_s = self._make(self._model_s)
-            made += sum(flight.parcel.rows for flight, _ in batches)
-            self._prepared.append((batches, reached_s))
+            self._prepared.append(self._make(self._model_s))
+            made += self._prepared[-1].made.orders.rows
         if not rows:
             self.stream.compile()
 
@@ -165,7 +182,7 @@ class Worker:
         by_archetype, forgotten = self.stream.made()
         self.tally.counts["spared"] = self.stream.spared
         self.tally.counts["forgotten"] = forgotten
-        return {**self.tally.facts(), "made": by_archetype}
+        return {**self.tally.facts(), "made": by_archetype, "cpu_s": time.process_time() - self._idle_s}
 
 
 async def _main() -> None:

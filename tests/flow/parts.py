@@ -32,13 +32,16 @@ def stream_of(part: Part) -> FlowStream:
     return FlowStream(part, np.full((len(part.markets), 50), PRICE, dtype=np.int64))
 
 
+def parcels_at(stream: FlowStream, until_s: float, price_s: float = 0.0) -> list[Parcel]:
+    """What it sends for what arrived up to a time of the model, cancels before orders."""
+    made = stream.next(until_s, stream.most_rows, price_s)
+    return [*stream.ended(made.ends), *([made.orders] if made.orders.rows else [])]
+
+
 def parcels_of(stream: FlowStream, seconds: float, window_s: float = 0.01) -> list[Parcel]:
     """What it makes in so many seconds of the model."""
-    found: list[Parcel] = []
-    for window in range(1, round(seconds / window_s) + 1):
-        parcels, _ = stream.next(window * window_s, stream.most_rows, 0.0)
-        found += parcels
-    return found
+    windows = range(1, round(seconds / window_s) + 1)
+    return [parcel for window in windows for parcel in parcels_at(stream, window * window_s)]
 
 
 def joined(parcels: list[Parcel], body: str) -> np.ndarray:

@@ -65,7 +65,9 @@ def test_rows_are_counted_by_status_and_refusals_with_their_numbers() -> None:
 
 def line(tally: Tally, at_s: float, made: list[int], **more: Any) -> dict[str, Any]:
     """As it arrives: through JSON."""
-    facts: dict[str, Any] = orjson.loads(orjson.dumps({"at_s": at_s, "made": made, **tally.facts(), **more}))
+    facts: dict[str, Any] = orjson.loads(
+        orjson.dumps({"at_s": at_s, "made": made, "cpu_s": 0.5, **tally.facts(), **more})
+    )
     return facts
 
 
@@ -101,6 +103,7 @@ def test_a_report_says_what_must_not_be_missed() -> None:
     sheet = sheet_of_two()
     facts = figures(settings_of(rate=100.0), sheet, Watched(), 2.0)  # type: ignore[arg-type]
     assert (facts["sent_rate"], facts["answered_rate"], facts["accepted_rate"]) == (4.5, 4.5, 3.5)
+    assert facts["generator_ns"] == round(2 * 0.5 / 9 * 1e9)
     assert facts["counts"] == dict.fromkeys(COUNTS, 0) | {
         name: sheet.counts()[name] for name in COUNTS if sheet.counts()[name]
     }

@@ -54,9 +54,9 @@ class Scene:
         """Orders that arrived in a hundredth of a second."""
         while True:
             self._window += 1
-            for parcel in self.stream.next(self._window * 0.01, 1_000, 0.0)[0]:
-                if parcel.body == "place_orders":
-                    return parcel
+            orders = self.stream.next(self._window * 0.01, 1_000, 0.0).orders
+            if orders.rows:
+                return orders
 
     def flight(self, parcel: Parcel, number: int, due_s: float | None = None) -> tuple[Flight, bytes]:
         key = f"{self._name}/{number}".encode()
@@ -103,14 +103,14 @@ async def test_every_row_sent_is_answered_once_and_timed_from_when_it_was_due(sc
     async with AsyncClient(f"127.0.0.1:{scene.port}", scene.key) as client:
         link = make(scene, client)
         rows = [await send(scene, link, number) for number in range(5)]
-        late, batch = scene.flight(scene.parcel(), 9, due_s=time.monotonic() - 5.0)
+        late, batch = scene.flight(scene.parcel(), 9, due_s=time.monotonic() - 300.0)
         await link.room()
         await link.send(late, batch)
         await link.finish(PATIENCE_S)
     counts = scene.tally.counts
     assert counts["answered"] == sum(rows) + late.parcel.rows == counts["accepted"] + counts["refused"]
     assert scene.tally.latency.get_total_count() == counts["answered"]
-    assert scene.tally.latency.get_max_value() > 5_000_000 > scene.tally.service.get_max_value()
+    assert scene.tally.latency.get_max_value() > 300_000_000 > scene.tally.service.get_max_value()
     assert (counts["in_flight"], counts["unknown"], counts["reconnects"]) == (0, 0, 0)
     assert scene.tally.statuses["RESTING"] > 0
 

@@ -7,7 +7,7 @@ from breakwater.v1 import commands_pb2, common_pb2
 from node.flow.cast import SIZE_INDEX, cast_of
 from node.flow.kernels.rows import NAMES
 from node.flow.stream import Prices
-from tests.flow.parts import PRICE, answer_to, joined, parcels_of, part_of, stream_of
+from tests.flow.parts import PRICE, answer_to, joined, parcels_at, parcels_of, part_of, stream_of
 from tests.flow.test_kernels import hill
 
 BOOKS = common_pb2.RULEBOOK_MARGIN_TRADE
@@ -111,12 +111,12 @@ def test_makers_keep_their_inventory_within_its_limit_and_quote_only_what_brings
     traits = stream._habits.traits
     widest = 0.0
     for window in range(1, 398):
-        stream.next(window * 0.02, stream.most_rows, 0.0)
+        parcels_at(stream, window * 0.02)
         widest = max(widest, float(np.abs(stream.inventory() / traits.inventory_limit).max()))
     assert 0.05 < widest <= 1.0
     for side in (1, -1):
         stream.inventory()[:] = 1_000 * side * traits.inventory_limit
-        parcels, _ = stream.next((400 - 2 * side) * 0.02, stream.most_rows, 0.0)
+        parcels = parcels_at(stream, (400 - 2 * side) * 0.02)
         quotes = joined(parcels, "place_orders")
         assert set(quotes[SIDE, quotes[FLAGS] == 1].tolist()) == {-side}
 
@@ -133,7 +133,7 @@ def test_cancels_by_number_wait_for_the_answer_and_are_spared_where_nothing_rest
         else:
             stream.answered(parcel, answer_to(parcel, RESTING, first))
             known |= {first + row: account for row, account in enumerate(parcel.columns[ACCOUNT].tolist())}
-    parcels, _ = stream.next(3.05, stream.most_rows, 0.0)
+    parcels = parcels_at(stream, 3.05)
     cancels = joined(parcels, "cancel_book_orders")
     assert cancels.shape[1] > 100 and stream.spared > 100
     assert (cancels[3] == 0).all()
@@ -144,7 +144,7 @@ def test_orders_nobody_knows_about_are_not_cancelled() -> None:
     stream = stream_of(part_of(blind=False, rate=2_000.0))
     for parcel in parcels_of(stream, 3.0):
         stream.lost(parcel)
-    parcels, _ = stream.next(3.05, stream.most_rows, 0.0)
+    parcels = parcels_at(stream, 3.05)
     assert all(one.body == "place_orders" for one in parcels)
 
 
@@ -154,7 +154,7 @@ def test_isolated_positions_are_closed_and_what_rests_is_taken_back() -> None:
     for number, parcel in enumerate(opens):
         status = FILLED if number % 2 else RESTING
         stream.answered(parcel, answer_to(parcel, status, 1 + 10_000 * number))
-    parcels, _ = stream.next(3.05, stream.most_rows, 0.0)
+    parcels = parcels_at(stream, 3.05)
     closed, cancelled = joined(parcels, "close_positions"), joined(parcels, "cancel_orders")
     assert {(number // 10_000) % 2 for number in closed[1].tolist()} == {1}
     assert {(number // 10_000) % 2 for number in cancelled[1].tolist()} == {0}
@@ -179,7 +179,7 @@ def test_momentum_follows_the_trend() -> None:
     stream.prices = Prices(rising, 0.1)
     cast = cast_of(part.accounts)
     followers = cast.accounts[cast.first[2] : cast.first[3]]
-    orders = joined([one for at in range(1, 200) for one in stream.next(at * 0.02, 20_000, 4.0)[0]], "place_orders")
+    orders = joined([one for at in range(1, 200) for one in parcels_at(stream, at * 0.02, 4.0)], "place_orders")
     sides = orders[SIDE, np.isin(orders[ACCOUNT], followers)]
     assert len(sides) > 500
     # One usual move up: a buy with probability 1 / (1 + exp(-2)).

@@ -76,7 +76,7 @@ class BookState(NamedTuple):
     clock: Floats
     counts: Numbers
     parent: Numbers
-    # By maker, market, side (0 bid, 1 ask), level: the id of the quote, 0 none.
+    # By maker, market, side (0 bid, 1 ask), place: the id of the quote, 0 none. Places take the levels in turn.
     quotes: Numbers
     # By maker and market, in lots: what they believe to hold.
     inventory: Numbers
@@ -138,7 +138,7 @@ def _make(traits: BookTraits, state: BookState, rows: FlowRows, centre: Numbers,
     first = traits.first[MAKER]
     maker = below(state.rng, traits.first[MAKER + 1] - first)
     account = traits.accounts[first + maker]
-    level = state.counts[LEVEL] % LEVELS
+    level = state.counts[LEVEL] % state.quotes.shape[3]
     state.counts[LEVEL] += 1
     limit = traits.inventory_limit[market]
     held = state.inventory[maker, market]
@@ -152,7 +152,7 @@ def _make(traits: BookTraits, state: BookState, rows: FlowRows, centre: Numbers,
             quote[level] = 0
         if side * held >= limit:
             continue
-        away_ppm = traits.half_spread_ppm * (1 + level) + exponential(state.rng, 0.2 * traits.half_spread_ppm)
+        away_ppm = traits.half_spread_ppm * (1 + level % LEVELS) + exponential(state.rng, 0.2 * traits.half_spread_ppm)
         ticks = max(1, int(wanted * (1.0 - side * away_ppm / _PPM) + 0.5))
         lots = min(_lots(traits, state.rng, market, 2.0), max(1, limit - side * held))
         quote[level] = _place(traits, state, rows, account, market, side, lots, ticks, _GTC, _POST_ONLY, now_s, MAKER)
