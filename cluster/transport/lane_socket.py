@@ -30,14 +30,9 @@ MAX_MESSAGE_BYTES = 2 << 30
 # So long is the moment after which whoever waits for an answer looks whether the process is still there.
 _MOMENT_MS = 5
 _CONNECTED = zmq.EVENT_HANDSHAKE_SUCCEEDED
-_BROKEN = (
-    zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_CLOSED
-    | zmq.EVENT_CONNECT_RETRIED
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-)
+_NOBODY = zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_CLOSED
+_STRANGER = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+_BROKEN = zmq.EVENT_DISCONNECTED | _NOBODY | _STRANGER
 
 
 class ActorFailed(Exception):
@@ -113,12 +108,13 @@ class LaneSocket:
         socket.curve_serverkey = door.public
         self._monitor = socket.get_monitor_socket(_CONNECTED | _BROKEN)
         socket.connect(door.endpoint)
-        if not self._monitor.poll(int(1000 * patience_s)) or self._event() != _CONNECTED:
+        event = recv_monitor_message(self._monitor)["event"] if self._monitor.poll(int(1000 * patience_s)) else 0
+        if event != _CONNECTED:
             self.close()
-            raise ActorLost(actor, how=f"cannot be reached at {door.endpoint}")
-
-    def _event(self) -> int:
-        return int(recv_monitor_message(self._monitor)["event"])
+            if event & _NOBODY:
+                raise ActorLost(actor)
+            why = "does not prove its key" if event else f"does not answer for {patience_s:g} s"
+            raise ActorLost(actor, how=f"{why} at {door.endpoint}")
 
     def send(self, method: str, arguments: Sequence[bytes]) -> Request:
         """Sends a request. Raises ActorLost where nobody is there any more."""

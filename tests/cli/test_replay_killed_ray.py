@@ -41,18 +41,25 @@ def _kill(data_dir: Path, victim: str) -> None:
 
 
 # The story of all venues has everybody of the other in it.
-@pytest.mark.parametrize("venue", ["all", pytest.param("margin-trade", marks=pytest.mark.soak)])
-def test_whoever_is_killed_on_ray_changes_nothing(venue: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("venue", "transport"),
+    [
+        ("all", "ray"),
+        pytest.param("all", "lane", marks=pytest.mark.soak),
+        pytest.param("margin-trade", "ray", marks=pytest.mark.soak),
+    ],
+)
+def test_whoever_is_killed_on_ray_changes_nothing(venue: str, transport: str, tmp_path: Path) -> None:
     prices = write_prices(tmp_path / "BTCUSDT.csv")
     expected = _replayed(_options(venue, prices, "inline"), tmp_path / "inline", lambda _: None)
     victims, killed = STORIES[venue][1], []
 
     def kill(progress: Progress) -> None:
         if victim := victims.get(progress.block):
-            _kill(tmp_path / "ray" / "data", victim)
+            _kill(tmp_path / transport / "data", victim)
             killed.append(victim)
 
-    result = _replayed(_options(venue, prices, "ray"), tmp_path / "ray", kill)
+    result = _replayed(_options(venue, prices, transport), tmp_path / transport, kill)
     assert killed == list(victims.values())
     assert result.restarts == 1
     assert result.conserved
