@@ -14,6 +14,7 @@ from cluster.replica import Replica
 from node.flow.compiling import compile_flow
 from node.load.driver import Driver, Events, Standings
 from node.load.options import VENUES, ReplayOptions, plan_of
+from node.load.wide_blocks import run_wide_blocks
 
 PRINCIPAL = 1
 _WARM_POINTS = 160
@@ -120,6 +121,7 @@ def rehearse() -> dict[str, Any]:
         driver = Driver([plan.part(40, 40 + _WARM_POINTS)], ReplicaSealer(Replica()), lambda _: None)
         driver.run()
         blocks, commands = blocks + driver.blocks, commands + driver.tally.commands
+    blocks += run_wide_blocks()
     compile_flow()
     return {
         "blocks": blocks,
