@@ -28,7 +28,7 @@ REPLAY := --venue $(or $(VENUE),all) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup protos lint format test test-fast run bench bench-peers simulate mutants faults soak lock clean
+.PHONY: help setup protos lint format test test-fast run bench bench-peers profile scaling simulate mutants faults soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,13 @@ run: setup $(COMPILED) ## one crash through all four rulebooks on one node, into
 
 bench: setup $(COMPILED) ## measure against the figures to reach (QUICK, ONLY)
 	$(BIN)/breakwater bench $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
+
+profile: setup $(COMPILED) ## flame graphs of every process under the column stream, into runs/profile-<time>/ (TRANSPORT)
+	$(BIN)/breakwater bench --profile $(if $(TRANSPORT),--transport $(TRANSPORT))
+
+scaling: setup $(COMPILED) ## sweep shards, accounts, markets, venues, positions; fit the model; print docs/scaling.md anew
+	$(BIN)/python -m node.bench.scaling
+	$(BIN)/python -m tests.docs.printing
 
 bench-peers: setup ## install the engines we compare with, each into an environment of its own below .venv-peers/
 	$(BIN)/python -m node.bench.peers.environments

@@ -11,6 +11,7 @@ from pathlib import Path
 from actors.risk import ladder
 from actors.rulebooks import versions
 from cluster.simulator import faults
+from node.bench.scaling import page as scaling
 from node.config import Limits, NodeConfig
 from node.guards import roles
 from node.guards.refusals import STATUS_OF
@@ -91,6 +92,10 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "mutants": catalogue.as_markdown,
     "simulated-faults": faults.as_markdown,
     "fault-parts": live_faults.as_markdown,
+    "scaling-points": scaling.points,
+    "scaling-positions": scaling.positions,
+    "scaling-fits": scaling.fits,
+    "scaling-clusters": scaling.clusters,
 }
 
 

@@ -19,6 +19,10 @@ HOMES = {
     "simulated-faults": "simulator.md",
     "refusals": "api.md",
     "fault-parts": "faults.md",
+    "scaling-points": "scaling.md",
+    "scaling-positions": "scaling.md",
+    "scaling-fits": "scaling.md",
+    "scaling-clusters": "scaling.md",
 }
 
 

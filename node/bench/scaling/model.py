@@ -52,10 +52,12 @@ class Fit:
 def fit_parts(points: Sequence[Point]) -> list[Fit]:
     """One fit a part, from the points that know their parts."""
     known = [point for point in points if point.node_ms is not None]
-    return [
-        _fit(part, terms, [(_features(terms, one), part_ms(one, part)) for one in known])
-        for part, terms in TERMS.items()
-    ]
+    fits = []
+    for part, terms in TERMS.items():
+        # Of a block without orders the books hear nothing.
+        rows = [(_features(terms, one), part_ms(one, part)) for one in known if part_ms(one, part)]
+        fits.append(_fit(part, terms, rows))
+    return fits
 
 
 def fit_hops(points: Sequence[Point], transport: str) -> Fit:
