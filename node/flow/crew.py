@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-_STOP_S: Final = 5.0
+# Longer than a process waits for its last answers.
+_STOP_S: Final = 15.0
 _READY_S: Final = 120.0
 # A batch is a hundred kilobytes: without these its memory is given back and taken anew, page by page, every time.
 _MEMORY: Final = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}

@@ -21,9 +21,10 @@ def draw_latency(path: Path, histograms: Mapping[str, Any]) -> None:
     figure = Figure(figsize=_SIZE)
     axes = figure.subplots()
     parts = np.concatenate([np.linspace(0, 90, 91), 100 - 10 ** np.linspace(1, -3, 81)])
-    for name, histogram in histograms.items():
+    # Where the two are the same both are seen.
+    for (name, histogram), style in zip(histograms.items(), ("-", "--"), strict=False):
         times = [max(0.001, histogram.get_value_at_percentile(float(part)) / 1_000) for part in parts]
-        axes.plot(-np.log10(1 - parts / 100), times, label=name)
+        axes.plot(-np.log10(1 - parts / 100), times, style, label=name)
     axes.set_yscale("log")
     axes.set_xticks([-np.log10(1 - part / 100) for part in _NINES], [f"{part:g}%" for part in _NINES])
     axes.set_xlabel("part of the commands")

@@ -43,12 +43,12 @@ def run_load(
     hands: list[Hand] = []
     try:
         _start(hands, stage, settings, sheet, folder / "prices.npy")
-        _look_on(sheet, watch, settings, show)
+        ended_s = _look_on(sheet, watch, settings, show)
     finally:
         for hand in hands:
             hand.end()
         watch.end()
-    facts = figures(settings, sheet, watch, _wall_s(sheet, settings))
+    facts = figures(settings, sheet, watch, max(0.001, ended_s - sheet.start_s))
     if metrics:
         facts["node"]["metrics"] = _moved(before, scraped(metrics))
     write_report(folder, facts, sheet, command)
@@ -100,8 +100,8 @@ def _hand(worker: int, part: Part, sheet: Sheet) -> Hand:
     )
 
 
-def _look_on(sheet: Sheet, watch: Watch, settings: LoadSettings, show: Show) -> None:
-    """Until every worker said its last, or should have."""
+def _look_on(sheet: Sheet, watch: Watch, settings: LoadSettings, show: Show) -> float:
+    """Until every worker said its last, or should have; when the sending ended (monotonic clock, s)."""
     deadline_s = sheet.start_s + settings.seconds + _LAST_S
     try:
         while len(sheet.done) < settings.processes and time.monotonic() < deadline_s:
@@ -109,11 +109,7 @@ def _look_on(sheet: Sheet, watch: Watch, settings: LoadSettings, show: Show) -> 
             show(sheet, watch)
     except KeyboardInterrupt:
         sheet.failures.append("interrupted")
-
-
-def _wall_s(sheet: Sheet, settings: LoadSettings) -> float:
-    """How long commands were sent."""
-    return min(settings.seconds, max(0.001, time.monotonic() - sheet.start_s))
+    return min(time.monotonic(), sheet.start_s + settings.seconds)
 
 
 def _moved(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
