@@ -16,6 +16,9 @@ from cluster.transport.lane_host import LaneHost
 from cluster.transport.lane_socket import OVER_LANES, Door, Keys, LaneSocket, Request, pack_owners
 from cluster.transport.ray import RayProcess, RayTransport, address_for, this_node
 
+# Both ends prove their keys at once; on a machine that is busy with everybody's start it takes its time.
+_GREETING_S = 10.0
+
 
 def _open_lane(host: LaneHost, node_key: bytes, node: str) -> Door:
     """In the actor's process: opens its lane where the node, on this Ray node, reaches it."""
@@ -47,7 +50,7 @@ class LaneProcess(RayProcess):
         """Connected, once the process is up. Raises ActorLost."""
         if self._socket is None:
             (door,) = gather([(self, self._door)], self._stall_s, RayProcess.wire)
-            self._socket = LaneSocket(self._context, self._keys, self.actor, door, self._stall_s)
+            self._socket = LaneSocket(self._context, self._keys, self.actor, door, max(self._stall_s, _GREETING_S))
         return self._socket
 
     def ask(self, method: str, *arguments: Any) -> Request:
