@@ -94,14 +94,6 @@ class Accounts:
         """Where the rows of these accounts are, -1 where there is none."""
         return self.table.slots_of(accounts)
 
-    def whole(self) -> np.ndarray:
-        """See `Table`: columns account, frozen, free, held, pending, deposited, withdrawn."""
-        return self.table.whole()
-
-    def keep_for_undo(self, slots: np.ndarray) -> None:
-        """See `Table`."""
-        self.table.keep_for_undo(slots)
-
     def post_bulk(self, accounts: np.ndarray, free: np.ndarray, held: np.ndarray | None = None) -> None:
         """`post` of what each of these accounts, named once, has more free and held; atoms."""
         self._post_bulk(accounts, free, held)
