@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_configure() -> None:
+    """No test runs what was compiled of other files than those it tests."""
+    from node.load.compiled import forget_stale
+
+    forget_stale()
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """Folder of reference vectors, rulebooks and prices that lies beside the repository; skips where it is absent."""

@@ -44,6 +44,7 @@ def up(
     """Run a node in the foreground until it is interrupted."""
     from cluster.garbage import collect_rarely
     from node.config import load_config
+    from node.load.compiled import forget_stale
     from node.server import NodeServer
 
     settings = load_config(
@@ -66,6 +67,7 @@ def up(
         take_over=take_over or None,
     )
     accounts = _house_accounts(house_bot_account or [])
+    forget_stale()
     server = NodeServer(settings)
     server.start()
     collect_rarely()

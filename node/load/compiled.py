@@ -15,6 +15,7 @@ from blake3 import blake3
 import actors
 
 _STAMP: Final = "breakwater-kernels"
+_IN_PART: Final = " in part"
 # Where kernels are, the actors first; the others are those of the load.
 _SOURCES: Final = (Path(actors.__file__).parent, Path(__file__).parents[1] / "flow" / "kernels")
 
@@ -33,20 +34,40 @@ def forget_compiled() -> int:
     return len(set(found))
 
 
+def forget_stale() -> bool:
+    """Delete what Numba cached of other files than those here, before a kernel is loaded; answers whether it had to.
+
+    What is compiled from then on, kernel by kernel, is of these files until one of them changes.
+    """
+    identity = _identity()
+    if _stamped() in (identity, identity + _IN_PART):
+        return False
+    forget_compiled()
+    _stamp(identity + _IN_PART)
+    return True
+
+
 def is_compiled() -> bool:
     """Whether the last `mark_compiled` was for what is here now."""
-    stamp = _places()[-1] / _STAMP
-    try:
-        return stamp.read_text(encoding="utf-8") == _identity()
-    except (FileNotFoundError, UnicodeDecodeError):
-        return False
+    return _stamped() == _identity()
 
 
 def mark_compiled() -> None:
     """Notes that everything is compiled."""
+    _stamp(_identity())
+
+
+def _stamped() -> str:
+    try:
+        return (_places()[-1] / _STAMP).read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+
+
+def _stamp(words: str) -> None:
     stamp = _places()[-1] / _STAMP
     stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(_identity(), encoding="utf-8")
+    stamp.write_text(words, encoding="utf-8")
 
 
 def _identity() -> str:

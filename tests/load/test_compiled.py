@@ -31,6 +31,20 @@ def test_what_was_compiled_is_known_until_a_file_changes(cache: Path) -> None:
     assert not compiled.is_compiled()
 
 
+def test_what_was_compiled_of_other_files_is_never_loaded(cache: Path) -> None:
+    cache.mkdir()
+    old = cache / "kernel.py311.1.nbc"
+    old.write_bytes(b"of another file")
+    assert compiled.forget_stale()
+    assert not old.exists() and not compiled.is_compiled()
+    old.write_bytes(b"of this file")
+    assert not compiled.forget_stale() and old.exists()
+    compiled.mark_compiled()
+    assert not compiled.forget_stale() and compiled.is_compiled()
+    (cache.parent / "actors" / "kernel.py").write_text("KERNEL = 2\n", encoding="utf-8")
+    assert compiled.forget_stale() and not old.exists()
+
+
 def test_another_processor_compiles_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from llvmlite import binding
 
