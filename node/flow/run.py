@@ -34,7 +34,7 @@ def run_load(
 ) -> dict[str, Any]:
     """Runs it and writes the report into the folder; its figures. An interrupt ends it early, with a report.
 
-    `metrics` is the URL of the node's, or nothing. Raises LoadError, OSError where there are no metrics.
+    `metrics` is the URL of the node's, or nothing. Raises LoadError.
     """
     np.save(folder / "prices.npy", stage.prices)
     before = scraped(metrics) if metrics else {}
@@ -50,7 +50,10 @@ def run_load(
         watch.end()
     facts = figures(settings, sheet, watch, max(0.001, ended_s - sheet.start_s))
     if metrics:
-        facts["node"]["metrics"] = _moved(before, scraped(metrics))
+        try:
+            facts["node"]["metrics"] = _moved(before, scraped(metrics))
+        except LoadError as error:  # the node may be gone by now; the report is not
+            facts["failures"].append(str(error))
     write_report(folder, facts, sheet, command)
     return facts
 

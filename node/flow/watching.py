@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from breakwater.v1 import admin_pb2, common_pb2
 from node.client import Client, RefusedError
+from node.flow.settings import LoadError
 
 _LOOK_S: Final = 0.5
 _AGAIN_S: Final = 0.5
@@ -99,10 +100,12 @@ class Watch:
 
 
 def scraped(url: str) -> dict[str, float]:
-    """Counters and sums of a node's metrics by name with labels. Raises OSError, ValueError for what is no metrics."""
-    with urllib.request.urlopen(url, timeout=_METRICS_S) as response:
-        text = response.read().decode()
-    return dict(_samples(text))
+    """Counters and sums of a node's metrics by name with labels. Raises LoadError where there are none."""
+    try:
+        with urllib.request.urlopen(url, timeout=_METRICS_S) as response:
+            return dict(_samples(response.read().decode()))
+    except (OSError, ValueError) as error:
+        raise LoadError(f"the metrics of {url} cannot be read: {error}") from error
 
 
 def _samples(text: str) -> Iterator[tuple[str, float]]:

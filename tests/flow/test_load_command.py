@@ -168,3 +168,20 @@ def test_a_node_that_is_driven_takes_no_load(tmp_path: Path) -> None:
         assert "driver mode" in refused(2, *words)
     finally:
         server.stop()
+
+
+@pytest.mark.slow
+def test_the_metrics_of_the_node_are_beside_the_figures(tmp_path: Path) -> None:
+    server = NodeServer(config_of(tmp_path / "metered", limits=Limits(), metrics_port=0))
+    server.start()
+    try:
+        url = f"http://{server.metrics_address}/metrics"
+        words = ("--address", server.address, "--api-key", server.dev_keys["dev"], "--out", tmp_path / "out")
+        asked = ("--rate", 100, "--seconds", 2, "--accounts", 16, "--metrics")
+        facts = load(*asked, url, *words)
+        assert "cannot" in breakwater("load", *asked, "http://127.0.0.1:1/metrics", *words).stderr
+    finally:
+        server.stop()
+    moved = facts["node"]["metrics"]
+    assert moved["breakwater_commands_total{status=accepted}"] >= facts["counts"]["accepted"]
+    assert moved["breakwater_events_total"] > 0
