@@ -73,7 +73,7 @@ def _look_around(book: CrossBook, changed: Int64Array) -> Found:
     made = book.accounts.table.slots_made
 
     def look_at(slots: Int64Array) -> Looked:
-        return Looked(*look(slots, *positions.chains(), cash, positions.table.whole(), rules))
+        return look(slots, *positions.chains(), cash, positions.table.whole(), rules)
 
     return book.margin_zones.scan(changed, made, rules[:, MARK].copy(), others, look_at)
 

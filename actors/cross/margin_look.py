@@ -3,10 +3,10 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import kernel
 from actors.cross.margin_kernel import BUYS, LOTS, MARKET, REDUCING, RESTING, SELLS, UNKNOWN, free_margin_atoms
-from actors.cross.margin_zones import FAILS, NO_ORDERS, PASSES, UNSURE
+from actors.cross.margin_zones import FAILS, NO_ORDERS, PASSES, UNSURE, Looked
 from actors.orders.check_kernel import MARK, MOST_LOTS, K
 from actors.units import PPM
 
@@ -15,7 +15,6 @@ _GROSS_BOUND: Final = 1 << 61
 _ROUNDINGS: Final = 6
 
 
-@njit(cache=True)
 def look(
     slots: np.ndarray,
     first: np.ndarray,
@@ -23,17 +22,32 @@ def look(
     cash: np.ndarray,
     positions: np.ndarray,
     rules: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`Looked` of the accounts in these slots, moves rounded down.
+) -> Looked:
+    """Of the accounts in these slots, moves rounded down."""
+    looked = Looked(np.zeros(slots.size, np.int8), np.zeros(slots.size, np.bool_), np.zeros(slots.size, np.int64))
+    _look(slots, first, following, cash, positions, rules, *looked)
+    return looked
+
+
+@kernel
+def _look(
+    slots: np.ndarray,
+    first: np.ndarray,
+    following: np.ndarray,
+    cash: np.ndarray,
+    positions: np.ndarray,
+    rules: np.ndarray,
+    verdicts: np.ndarray,
+    reducing: np.ndarray,
+    moves_ppm: np.ndarray,
+) -> None:
+    """Fills verdicts, reducing and moves, which are zeros.
 
     Let every mark m become m' with |m' - m| <= d * m. A row's uPnL falls by at most d * |lots| * m * k. A requirement's
     slope is at most 1: that of the position rises by as much, that of a side's hold, the difference of two, by at most
     d * (2 * |lots| + orders) * m * k, and the same orders lose up to d * orders * m * k more against the mark. So free
     margin falls by at most 2 * d * gross beside roundings, gross being the sum of (2 * |lots| + orders) * m * k.
     """
-    verdicts = np.zeros(slots.size, np.int8)
-    reducing = np.zeros(slots.size, np.bool_)
-    moves_ppm = np.zeros(slots.size, np.int64)
     for place in range(slots.size):
         begin = np.int64(first[slots[place]])
         resting, gross, count = np.int64(0), np.int64(0), np.int64(0)
@@ -64,4 +78,3 @@ def look(
             if room > 0 and gross < _GROSS_BOUND:
                 part = 2 * gross // PPM + 1
                 moves_ppm[place] = min(room // part, np.int64(PPM))
-    return verdicts, reducing, moves_ppm
