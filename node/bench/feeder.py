@@ -106,7 +106,10 @@ def finish(process: subprocess.Popen[bytes], orders: Orders) -> Fed:
     if process.returncode:
         last = errors.decode(errors="replace").strip().splitlines()[-1:]
         raise ChildProcessError(f"the feeder ended with {process.returncode}: {' '.join(last)}")
-    return Fed(**orjson.loads(output.splitlines()[-1]))
+    fed = output.splitlines()[-1:]
+    if not fed or not fed[0].startswith(b"{"):
+        raise ChildProcessError(f"the feeder ended before it was done, with {output[-300:]!r}")
+    return Fed(**orjson.loads(fed[0]))
 
 
 def wait_until_warm(process: subprocess.Popen[bytes], orders: Orders) -> None:

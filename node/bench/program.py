@@ -33,7 +33,8 @@ class Program:
                 start_new_session=True,
             )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        # Ray may say something of its own before.
+        line = next((line for line in self._process.stdout if line.startswith(b"{")), b"")
         self.start_s = time.perf_counter() - begun_s
         if not line:
             self.stop()
