@@ -78,6 +78,14 @@ class Table:
         # Single cells are read and written by this: an array takes three times as long.
         self._cells = data.reshape(-1).data
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: it looks at cells of its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_cells"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._hold(self._data)
+
     def __len__(self) -> int:
         return len(self._index)
 

@@ -14,7 +14,7 @@ from node.load.options import ReplayOptions, plans_of
 from node.load.replay import ReplayResult, replay
 from tests.cli.prices import write_prices
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 # Venue, traders, who dies after which block: before the fall, in it, and after it or while the vault unwinds.
 STORIES = {
@@ -40,13 +40,12 @@ def _kill(data_dir: Path, victim: str) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-# The story of all venues has everybody of the other in it.
 @pytest.mark.parametrize(
     ("venue", "transport"),
     [
         ("all", "ray"),
-        pytest.param("all", "lane", marks=pytest.mark.soak),
-        pytest.param("margin-trade", "ray", marks=pytest.mark.soak),
+        ("all", "lane"),
+        ("margin-trade", "ray"),
     ],
 )
 def test_whoever_is_killed_on_ray_changes_nothing(venue: str, transport: str, tmp_path: Path) -> None:

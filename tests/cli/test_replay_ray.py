@@ -13,7 +13,7 @@ from node.load.options import ReplayOptions, plans_of
 from node.load.replay import ReplayResult, replay
 from tests.cli.prices import write_prices
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 
 def _options(prices: Path, transport: str) -> ReplayOptions:

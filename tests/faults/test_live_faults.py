@@ -14,7 +14,9 @@ IN_ONE_PROCESS = ("node-kills", "gateway-kills", "zombies", "postgresql-kills", 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [*IN_ONE_PROCESS, pytest.param("two-raylets", marks=pytest.mark.ray)])
+@pytest.mark.parametrize(
+    "part", [*IN_ONE_PROCESS, pytest.param("two-raylets", marks=[pytest.mark.ray, pytest.mark.soak])]
+)
 def test_nothing_acknowledged_is_lost_or_doubled(part: str, tmp_path: Path) -> None:
     (report,) = faults.PARTS[part].run(tmp_path, SHORT)
     print("\n".join(report.lines()))

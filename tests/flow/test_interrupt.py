@@ -15,7 +15,7 @@ from tests.api.conftest import config_of
 from tests.flow.test_restart import PATIENCE_S, wait
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_an_interrupt_ends_it_with_a_report(tmp_path: Path) -> None:
     server = NodeServer(config_of(tmp_path / "data"))
     server.start()

@@ -31,7 +31,7 @@ def wait(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_load_outlives_its_node(tmp_path: Path) -> None:
     words = ("up", "--dev", "--json", "--no-house-bot", "--transport", "inline", "--port", str(free_port()))
     node = Program("node.cli", (*words, "--data", str(tmp_path / "data")), tmp_path / "node.log")

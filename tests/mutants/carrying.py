@@ -99,15 +99,12 @@ def _forgets_every_tenth(append: Any) -> Any:
     return mutated
 
 
-def _first_rows_only(split: Any) -> Any:
-    """What belongs to the last shard of several goes to the first."""
+def _first_rows_only(cut: Any) -> Any:
+    """What belongs to the last shard of several goes to the first: serialised messages joined are one."""
 
     def mutated(run: BlockRun, message: Any) -> Any:
-        parts = split(run, message)
-        if len(parts) > 1 and row_count(parts[-1]):
-            parts[0].MergeFrom(parts[-1])
-            parts[-1].Clear()
-        return parts
+        first, *others = cut(run, message)
+        return [first + others[-1], *others[:-1], b""] if others else [first]
 
     return mutated
 
@@ -187,9 +184,9 @@ CARRYING = (
     Mutant(
         "placement",
         "rows at another shard",
-        "cluster/block_run.py: BlockRun.split",
+        "cluster/block_run.py: BlockRun.cut",
         "rows of the last shard go to the first",
-        instead(BlockRun, "split", _first_rows_only),
+        instead(BlockRun, "cut", _first_rows_only),
     ),
     Mutant(
         "placement",
