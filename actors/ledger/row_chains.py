@@ -110,6 +110,14 @@ class RowChains:
         self._following_cells = self._following.data
         self._before_cells = self._before.data
 
+    def __getstate__(self) -> dict[str, Int32Array]:
+        """What a copy is made of: it looks at cells of its own."""
+        return {"_first": self._first, "_following": self._following, "_before": self._before}
+
+    def __setstate__(self, state: dict[str, Int32Array]) -> None:
+        self.__dict__.update(state)
+        self._view()
+
     def _make_room(self, owner: int, slot: int) -> None:
         if owner >= self._first.size:
             self._first = _widened(self._first, owner)
