@@ -13,8 +13,9 @@ COMPILED := $(VENV)/.compiled
 PROTO_TREE := $(shell find protos/breakwater)
 PROTO_FILES := $(sort $(filter %.proto,$(PROTO_TREE)))
 
-# Tests that start nodes and wait for them; the others compute. One half each for two processors.
-WAITING := tests/api tests/bench tests/bots tests/cli tests/docs tests/faults
+# Tests that start processes and wait for them, long computations for whoever has time left, and the others: side by side.
+WAITING := tests/bots tests/cli tests/docs tests/faults
+DRAWN := tests/golden tests/properties tests/simulation
 
 COMPILE := $(BIN)/pip-compile --quiet --no-header --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options
@@ -48,13 +49,15 @@ format: setup ## rewrite the code in the house style and apply the safe fixes
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-test: setup lint $(COMPILED) ## lint, then every test but the soak: two halves side by side
-	@half=$$(mktemp); \
-	$(BIN)/python -m pytest -p no:cacheprovider $(WAITING) >"$$half" 2>&1 & waiting=$$!; \
-	$(BIN)/python -m pytest -p no:cacheprovider tests $(addprefix --ignore=,$(WAITING)); computed=$$?; \
-	wait $$waiting; waited=$$?; \
-	cat "$$half"; rm -f "$$half"; \
-	exit $$((computed | waited))
+test: setup ## lint, then every test but the soak, in three parts side by side
+	@$(MAKE) --no-print-directory -j2 lint $(COMPILED)
+	@waited=$$(mktemp); drawn=$$(mktemp); \
+	$(BIN)/python -m pytest -p no:cacheprovider $(WAITING) >"$$waited" 2>&1 & waiting=$$!; \
+	nice $(BIN)/python -m pytest -p no:cacheprovider $(DRAWN) >"$$drawn" 2>&1 & drawing=$$!; \
+	$(BIN)/python -m pytest -p no:cacheprovider tests $(addprefix --ignore=,$(WAITING) $(DRAWN)); failed=$$?; \
+	wait $$drawing || failed=1; wait $$waiting || failed=1; \
+	cat "$$drawn" "$$waited"; rm -f "$$drawn" "$$waited"; \
+	exit $$failed
 
 test-fast: setup $(COMPILED) ## the tests that need neither Ray nor patience
 	$(BIN)/python -m pytest -m "not soak and not ray and not slow"

@@ -21,7 +21,7 @@ from node.load.link import NodeLink
 from tests.cluster.bot_story import bot_story
 from tests.cluster.story import request
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 SHARDS = 2
 THE_NODE = "the node"

@@ -16,12 +16,12 @@ from cluster.host import Host
 from tests.building import Chain
 from tests.cluster.story import PATIENCE_S, config
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 POISON = 0x00C0_FFEE_C0FF
 
 
-@pytest.mark.parametrize("transport", ["ray", pytest.param("lane", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("transport", ["ray", "lane"])
 def test_a_command_that_kills_every_process_is_voided(
     transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
