@@ -11,7 +11,6 @@ import numpy as np
 from actors.compiling import inlined, kernel
 from actors.cross.margin_kernel import (
     BUYS,
-    LOTS,
     REDUCING,
     RESTING,
     SELLS,
@@ -22,7 +21,7 @@ from actors.cross.margin_kernel import (
     worst_loss_ceil_atoms,
 )
 from actors.ledger.book_orders import REDUCE_ONLY
-from actors.ledger.order_columns import ACCOUNT, CELLS, FLAGS, LIMIT, MARKET, REMAINING, SIDE, link_row, new_row
+from actors.ledger.order_columns import ACCOUNT, FLAGS, LIMIT, MARKET, REMAINING, SIDE, take_row
 from actors.orders.carried import BY_HAND_ONLY, CARRIED_BOUND, FIRST, KNOWN, SECOND, bit_of, row_of
 from actors.orders.check_kernel import (
     BY_HAND,
@@ -33,11 +32,10 @@ from actors.orders.check_kernel import (
     POSITION,
     TAKEN,
     K,
-    only_reduces,
+    reduces,
     refuse,
     why_not_new,
-    why_not_numbers,
-    why_not_reducing,
+    why_not_row,
 )
 from actors.orders.value_kernel import UNKNOWN
 from breakwater.v1 import refusals_pb2 as refusals
@@ -78,7 +76,7 @@ def admit_rows(
         slot, owner = places[at, POSITION], places[at, OWNER]
         found = why_not_new(orders, at, places, rules, max_orders, rows, heads, maps, why)
         if found == CLEAR:
-            found = _why_not_row(orders, at, slot, rules, share_atoms, positions, why)
+            found = why_not_row(orders, at, slot, rules, share_atoms, positions, BUYS, SELLS, why)
         if found == CLEAR:
             row = row_of(carried, words, made, orders[at, ACCOUNT])
             chain, free_cash = np.int64(chains[owner]), cash[owner]
@@ -86,39 +84,10 @@ def admit_rows(
             found = _why_not_margin(orders, at, slot, row, chain, free_cash, *standing)
         if found == CLEAR:
             _join(orders, at, slot, rules, positions)
-            taken = new_row(rows, state)
-            for cell in range(CELLS):
-                rows[taken, cell] = orders[at, cell]
-            link_row(rows, heads, maps, state, taken)
-            why[at, TAKEN] = taken
+            why[at, TAKEN] = take_row(rows, heads, maps, state, orders, np.int64(at))
         elif found == BY_HAND:
             return np.int64(at)
     return np.int64(orders.shape[0])
-
-
-@inlined
-def _why_not_row(
-    orders: np.ndarray,
-    at: np.int64,
-    slot: np.int64,
-    rules: np.ndarray,
-    share_atoms: np.int64,
-    positions: np.ndarray,
-    why: np.ndarray,
-) -> np.int64:
-    """What lots and price are asked, beside the position and the orders that rest."""
-    held = positions[LOTS, slot]
-    lots, value = positions[BUYS, slot] + positions[SELLS, slot], positions[BUYS + 1, slot] + positions[SELLS + 1, slot]
-    found = why_not_numbers(orders, at, rules, share_atoms, held, lots, value, why)
-    if found != CLEAR:
-        return found
-    return why_not_reducing(orders, at, rules, held, _reduces(orders, at, slot, positions), why)
-
-
-@inlined
-def _reduces(orders: np.ndarray, at: np.int64, slot: np.int64, positions: np.ndarray) -> np.bool_:
-    resting = positions[BUYS if orders[at, SIDE] > 0 else SELLS, slot]
-    return only_reduces(orders, at, positions[LOTS, slot], resting)
 
 
 @inlined
@@ -159,7 +128,7 @@ def _why_not_margin(
             spare = spare_atoms(rules, positions, following, chain, cash, rows, heads, maps, account)
             if not _carry(carried, row, SPARE, spare):
                 return np.int64(BY_HAND)
-        if _reduces(orders, at, slot, positions):
+        if reduces(orders, at, slot, positions, BUYS, SELLS):
             limit = spared_limit_ticks(rules, market, side, limit, lots, carried[row, SPARE])
         else:
             loss = worst_loss_ceil_atoms(rules, market, side, limit, lots)

@@ -51,10 +51,12 @@ class Admission:
         for venue in sorted(self._books):
             trigger_exits(self._books[venue], self.closes, self._sink)
             trigger_opens(self._books[venue], self.opens, self._sink)
-        opens: Iterable[Sequence[Any]] = rows(commands.opens)
-        closes: Iterable[Sequence[Any]] = rows(commands.closes)
+        opens: Iterable[Sequence[Any]]
+        closes: Iterable[Sequence[Any]]
         if row_count(commands.opens) + row_count(commands.closes) >= FEW_ROWS:
             opens, closes = self._run_columns(commands)
+        else:
+            opens, closes = rows(commands.opens), rows(commands.closes)
         queue: list[tuple[int, Callable[..., Refused | None], Sequence[Any]]] = []
         queue += [(row[0], self._open, row) for row in opens]
         queue += [(row[0], self._close, row) for row in closes]

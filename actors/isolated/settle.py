@@ -19,7 +19,7 @@ from breakwater.v1 import events_pb2 as events
 
 def settle_legs(books: dict[int, IsolatedBook], legs: batches.Legs, sink: EventSink) -> None:
     """Applies the legs in their order (venue, class, command, leg). Total: it cannot refuse."""
-    left: Iterable[Sequence[Any]] = rows(legs)
+    left: Iterable[Sequence[Any]]
     if row_count(legs) >= FEW_ROWS:
         columns = matrix(legs)
         by_rows = np.ones(columns.shape[1], dtype=np.bool_)
@@ -29,6 +29,8 @@ def settle_legs(books: dict[int, IsolatedBook], legs: batches.Legs, sink: EventS
                 settle_run(books[venue], columns[:, mine], sink)
                 by_rows &= ~mine
         left = columns[:, by_rows].T.tolist()
+    else:
+        left = rows(legs)
     for row in left:
         leg_class, command, leg, venue, account, kind, free, held, margin, reference, *opened = row
         book = books[venue]

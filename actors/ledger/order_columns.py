@@ -165,6 +165,18 @@ def _new_head(heads: np.ndarray, maps: np.ndarray, state: np.ndarray, account: n
 
 
 @inlined
+def take_row(
+    rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.ndarray, orders: np.ndarray, at: np.int64
+) -> np.int64:
+    """Adds the order of a row of cells and returns its slot; there must be room."""
+    slot = new_row(rows, state)
+    for cell in range(CELLS):
+        rows[slot, cell] = orders[at, cell]
+    link_row(rows, heads, maps, state, slot)
+    return slot
+
+
+@inlined
 def drop_row(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.ndarray, slot: np.int64) -> None:
     """An order that is there leaves; its row is free."""
     account = rows[slot, ACCOUNT]

@@ -23,7 +23,7 @@ from breakwater.v1 import refusals_pb2 as refusals
 # A kind of command: what works a row, and the rows.
 Work = tuple[Callable[..., Refused | None], Iterable[Sequence[Any]]]
 # Fewer orders in a row than this are worked one by one: a run of a kernel costs more than it saves.
-_FEWEST = 16
+FEW_ORDERS = 16
 
 
 class OrderAdmission(ABC):
@@ -41,7 +41,7 @@ class OrderAdmission(ABC):
     def run_commands(self, commands: batches.ShardCommands, runs: OrderRuns, *others: Work) -> None:
         """Orders, amends and other kinds of commands by their index; consecutive orders in runs."""
         others = ((self._amend, rows(commands.amends)), *others)
-        if self._checks.book.scalar or row_count(commands.orders) < _FEWEST:
+        if self._checks.book.scalar or row_count(commands.orders) < FEW_ORDERS:
             for work, row in _by_command(((self._place, rows(commands.orders)), *others)):
                 self._work(work, row)
             return
@@ -58,7 +58,7 @@ class OrderAdmission(ABC):
         self._place_run(runs, orders[:, first:])
 
     def _place_run(self, runs: OrderRuns, orders: np.ndarray) -> None:
-        if orders.shape[1] < _FEWEST:
+        if orders.shape[1] < FEW_ORDERS:
             for row in orders.T.tolist():
                 self.place_one(row)
         else:

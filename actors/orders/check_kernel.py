@@ -23,6 +23,7 @@ from actors.ledger.order_columns import (
     count_of,
     find_client,
 )
+from actors.ledger.position_rows import LOTS
 from actors.orders.checks import MarketRules
 from actors.units import INT64_MAX, ORDER_LOTS_BOUND, POSITION_LOTS_BOUND, PRICE_BOUND, TOTAL_BOUND
 from breakwater.v1 import refusals_pb2 as refusals
@@ -178,3 +179,33 @@ def why_not_reducing(
         if orders[at, REMAINING] > may_reduce:
             return refuse(why, at, _REDUCE_ONLY, may_reduce, orders[at, REMAINING])
     return np.int64(CLEAR)
+
+
+@inlined
+def reduces(
+    orders: np.ndarray, at: np.int64, slot: np.int64, positions: np.ndarray, buys: np.int64, sells: np.int64
+) -> np.bool_:
+    """Whether the order only reduces the position in `slot`; buys and sells: columns of the lots of each side."""
+    resting = positions[buys if orders[at, SIDE] > 0 else sells, slot]
+    return only_reduces(orders, at, positions[LOTS, slot], resting)
+
+
+@inlined
+def why_not_row(
+    orders: np.ndarray,
+    at: np.int64,
+    slot: np.int64,
+    rules: np.ndarray,
+    share_atoms: np.int64,
+    positions: np.ndarray,
+    buys: np.int64,
+    sells: np.int64,
+    why: np.ndarray,
+) -> np.int64:
+    """What lots and price are asked beside the position and the orders that rest; a side's value follows its lots."""
+    held = positions[LOTS, slot]
+    lots, value = positions[buys, slot] + positions[sells, slot], positions[buys + 1, slot] + positions[sells + 1, slot]
+    found = why_not_numbers(orders, at, rules, share_atoms, held, lots, value, why)
+    if found != CLEAR:
+        return found
+    return why_not_reducing(orders, at, rules, held, reduces(orders, at, slot, positions, buys, sells), why)

@@ -11,7 +11,7 @@ import numpy as np
 
 from actors.compiling import inlined, kernel
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
-from actors.ledger.order_columns import ACCOUNT, CELLS, FLAGS, LIMIT, MARKET, REMAINING, SIDE, link_row, new_row
+from actors.ledger.order_columns import ACCOUNT, FLAGS, LIMIT, MARKET, REMAINING, SIDE, take_row
 from actors.orders.carried import BY_HAND_ONLY, CARRIED_BOUND, KNOWN, bit_of, row_of
 from actors.orders.check_kernel import (
     BY_HAND,
@@ -22,11 +22,10 @@ from actors.orders.check_kernel import (
     TAKEN,
     UNCAPPED,
     K,
-    only_reduces,
+    reduces,
     refuse,
     why_not_new,
-    why_not_numbers,
-    why_not_reducing,
+    why_not_row,
 )
 from actors.orders.value_kernel import drawn_in_ticks, fee_ceil_atoms
 from actors.ratio.margin_kernel import (
@@ -81,7 +80,7 @@ def admit_rows(
         slot, owner = places[at, POSITION], places[at, OWNER]
         found = why_not_new(orders, at, places, rules, max_orders, rows, heads, maps, why)
         if found == CLEAR:
-            found = _why_not_row(orders, at, slot, rules, share_atoms, positions, why)
+            found = why_not_row(orders, at, slot, rules, share_atoms, positions, BUYS, SELLS, why)
         if found == CLEAR:
             row = row_of(carried, words, made, orders[at, ACCOUNT])
             found = _is_by_hand(orders, at, slot, places, positions, carried, row)
@@ -96,39 +95,10 @@ def admit_rows(
             found = _why_not_ratio(orders, at, slot, row, carried, rules, positions, why)
         if found == CLEAR:
             _join(orders, at, slot, rules, positions)
-            taken = new_row(rows, state)
-            for cell in range(CELLS):
-                rows[taken, cell] = orders[at, cell]
-            link_row(rows, heads, maps, state, taken)
-            why[at, TAKEN] = taken
+            why[at, TAKEN] = take_row(rows, heads, maps, state, orders, np.int64(at))
         elif found == BY_HAND:
             return np.int64(at)
     return np.int64(orders.shape[0])
-
-
-@inlined
-def _why_not_row(
-    orders: np.ndarray,
-    at: np.int64,
-    slot: np.int64,
-    rules: np.ndarray,
-    share_atoms: np.int64,
-    positions: np.ndarray,
-    why: np.ndarray,
-) -> np.int64:
-    """What lots and price are asked, beside the position and the orders that rest."""
-    held = positions[LOTS, slot]
-    lots, value = positions[BUYS, slot] + positions[SELLS, slot], positions[BUYS + 1, slot] + positions[SELLS + 1, slot]
-    found = why_not_numbers(orders, at, rules, share_atoms, held, lots, value, why)
-    if found != CLEAR:
-        return found
-    return why_not_reducing(orders, at, rules, held, _reduces(orders, at, slot, positions), why)
-
-
-@inlined
-def _reduces(orders: np.ndarray, at: np.int64, slot: np.int64, positions: np.ndarray) -> np.bool_:
-    resting = positions[BUYS if orders[at, SIDE] > 0 else SELLS, slot]
-    return only_reduces(orders, at, positions[LOTS, slot], resting)
 
 
 @inlined
@@ -143,7 +113,7 @@ def _is_by_hand(
 ) -> np.int64:
     """BY_HAND where the account is, where a cap may be new to the book, and where a part of the order reduces."""
     is_reduce_only = orders[at, FLAGS] & REDUCE_ONLY != 0
-    turns = orders[at, SIDE] * positions[LOTS, slot] < 0 and not _reduces(orders, at, slot, positions)
+    turns = orders[at, SIDE] * positions[LOTS, slot] < 0 and not reduces(orders, at, slot, positions, BUYS, SELLS)
     if turns or carried[row, KNOWN] & BY_HAND_ONLY != 0 or (is_reduce_only and places[at, UNCAPPED] != 0):
         return np.int64(BY_HAND)
     return np.int64(CLEAR)
@@ -164,7 +134,7 @@ def _why_not_ratio(
     market, side, limit, lots = orders[at, MARKET], orders[at, SIDE], orders[at, LIMIT], orders[at, REMAINING]
     mark, left, whole, rest = rules[market, MARK], carried[row, LEFT], carried[row, WHOLE], carried[row, REST]
     loss = order_loss_ceil_atoms(rules, market, side, limit, lots)
-    if _reduces(orders, at, slot, positions):
+    if reduces(orders, at, slot, positions, BUYS, SELLS):
         if side * (limit - mark) > 0:
             value = max(limit, mark) * lots * rules[market, K]
             spared = left - fee_ceil_atoms(rules, market, value)

@@ -53,10 +53,10 @@ def load(
 ) -> None:
     """Load a running node with synthetic order flow, and measure it. Leaves a report folder."""
     from node.flow.display import display
-    from node.flow.report import new_load_dir
     from node.flow.run import run_load
     from node.flow.settings import LoadSettings, check_targets
     from node.flow.stage import Surroundings, set_stage
+    from node.report.dated_folder import new_dated_dir
 
     where, key = endpoint(address, api_key, data)
     targets = addresses(where)
@@ -81,7 +81,7 @@ def load(
     around = Surroundings(markets, prices, speed, publish)
     with connected(where, key, data) as client:
         stage = set_stage(client, settings, around)  # before the folder is made: what cannot be run leaves none
-        folder = new_load_dir(Path("runs")) if out is None else _made(out)
+        folder = new_dated_dir(Path("runs"), "load-") if out is None else _made(out)
         with display(errors()) as shown:
             facts = run_load(client, settings, stage, metrics, folder, _command(settings, around), shown.show)
     _say({**facts, "run_dir": str(folder)}, as_json)

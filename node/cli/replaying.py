@@ -45,7 +45,8 @@ def replay(
     from node.load.options import ALL, ReplayOptions, plans_of
     from node.load.replay import replay as run
     from node.presets import RULES
-    from node.report.run_folder import new_run_dir, write_run
+    from node.report.dated_folder import new_dated_dir
+    from node.report.run_folder import write_run
     from node.report.summary import summary_lines
 
     if transport not in TRANSPORTS:
@@ -57,7 +58,7 @@ def replay(
     people = traders or (_TRADERS_OF_ALL if venue == ALL else _TRADERS)
     options = ReplayOptions(venue, prices, people, seed, shards, transport, ticks_per_bar, rules)
     plans = plans_of(options)  # before the folder is made: prices that cannot be read leave none
-    run_dir = _made(out) if out is not None else new_run_dir(Path("runs"))
+    run_dir = _made(out) if out is not None else new_dated_dir(Path("runs"))
     with _bar() as bar:
         show = _bar_shown(bar, len(plans[0].points) + 4) if errors().is_terminal else _lines_shown()
         result = run(options, plans, data or run_dir / "data", run_dir / "node.log", show)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,19 +17,6 @@ from node.flow.watching import Watch
 
 PERCENTILES: Final = (50.0, 75.0, 90.0, 99.0, 99.9, 99.99, 100.0)
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-
-
-def new_load_dir(base: Path) -> Path:
-    """Creates base/load-<UTC time> and answers it; a second run within the second gets a number behind the time."""
-    stamp = time.strftime("load-%Y%m%dT%H%M%SZ", time.gmtime())
-    for number in range(1, 1_000):
-        path = base / (stamp if number == 1 else f"{stamp}-{number}")
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return path
-    raise FileExistsError(f"{base / stamp} and 999 more exist already")
 
 
 def figures(settings: LoadSettings, sheet: Sheet, watch: Watch, wall_s: float) -> dict[str, Any]:

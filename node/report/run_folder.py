@@ -1,7 +1,6 @@
 """The folder a run leaves: runs/<UTC time>/ with summary, picture, receipts, the node's data and the command."""
 
 import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,6 @@ from node.report.receipt_file import write_receipt
 from node.report.summary import summary, summary_text
 
 JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-
-
-def new_run_dir(base: Path) -> Path:
-    """Create base/<UTC time> and answer it; a second run within the second gets a number behind the time."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    for number in range(1, 1000):
-        path = base / (stamp if number == 1 else f"{stamp}-{number}")
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return path
-    raise FileExistsError(f"{base / stamp} and 999 more exist already")
 
 
 def write_run(run_dir: Path, result: ReplayResult, command: Sequence[str]) -> dict[str, Any]:

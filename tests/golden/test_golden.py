@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from actors.cross import settle as cross_settle
+from actors.isolated import admit as isolated_admit
+from actors.isolated import settle as isolated_settle
+from actors.orders import admission as order_admission
+from actors.orders import cancels as order_cancels
+from actors.pooling import work as pool_work
+from actors.ratio import settle as ratio_settle
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.replica import Replica
@@ -15,6 +22,16 @@ from tests.building import parsed
 from tests.golden.journals import SETS, Kept, compare, play, stored, stored_in, summary
 from tests.golden.make_golden import main as make
 
+# From how many rows on they are worked by columns.
+BY_COLUMNS_FROM = (
+    (cross_settle, "FEW_LEGS"),
+    (isolated_admit, "FEW_ROWS"),
+    (isolated_settle, "FEW_ROWS"),
+    (order_admission, "FEW_ORDERS"),
+    (order_cancels, "FEW_CANCELS"),
+    (pool_work, "FEW_ROWS"),
+    (ratio_settle, "FEW_LEGS"),
+)
 ROOT = Path(__file__).resolve().parents[2]
 SIZE_BOUND_BYTES = 320_000
 
@@ -51,6 +68,14 @@ def test_the_order_of_python_s_sets_and_dicts_does_not_show(seed: str, shards: i
     assert found.returncode == 0, found.stderr
     expected = [[row[1] for row in journal.expected["blocks"] if row[1]][-1] for journal in stored()]
     assert found.stdout.split() == expected
+
+
+def test_kernels_that_are_given_every_row_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journals' blocks are small: row by row otherwise."""
+    for module, fewest in BY_COLUMNS_FROM:
+        assert isinstance(getattr(module, fewest), int)
+        monkeypatch.setattr(module, fewest, 1)
+    compare(2)
 
 
 def test_the_scalar_rulebook_of_a_validator_gives_the_same() -> None:
