@@ -47,6 +47,19 @@ class Listener(Protocol):
         """The way to the node broke; it is tried again."""
 
 
+class NobodyListens:
+    """A listener for whoever reads the node's own figures."""
+
+    def listed(self, height: int, accounts: int) -> None:
+        pass
+
+    def answered(self, intent: Intent, outcome: answers_pb2.CommandOutcome, latency_ms: float) -> None:
+        pass
+
+    def broken(self, reason: str) -> None:
+        pass
+
+
 class BotSession:
     """One account on one venue. `run` once."""
 

@@ -18,10 +18,8 @@ import grpc
 import numpy as np
 import orjson
 
-from breakwater.v1 import answers_pb2
-from node.bots.intents import Intent
 from node.bots.making import BotSettings
-from node.bots.session import BotSession
+from node.bots.session import BotSession, NobodyListens
 from node.client import AsyncClient, RefusedError
 from node.client.errors import refusal_name
 from node.client.requests import TickRow
@@ -139,22 +137,9 @@ class Scenery:
     async def _liquidate(self, end_s: float) -> None:
         scene, stop = self._scene, asyncio.Event()
         venue = scene.settings.venue
-        self._session = BotSession(self._client, venue, scene.bot, BotSettings(), _PARALLEL, _Quiet())
+        self._session = BotSession(self._client, venue, scene.bot, BotSettings(), _PARALLEL, NobodyListens())
         asyncio.get_running_loop().call_later(max(0.0, end_s - time.monotonic()), stop.set)
         await self._session.run(stop)
-
-
-class _Quiet:
-    """A listener with nothing to say: the tally has it."""
-
-    def listed(self, height: int, accounts: int) -> None:
-        pass
-
-    def answered(self, intent: Intent, outcome: answers_pb2.CommandOutcome, latency_ms: float) -> None:
-        pass
-
-    def broken(self, reason: str) -> None:
-        pass
 
 
 async def _main() -> None:

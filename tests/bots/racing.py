@@ -5,27 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from breakwater.v1 import answers_pb2
-from node.bots.intents import Intent
 from node.bots.making import BotSettings
-from node.bots.session import BotSession
+from node.bots.session import BotSession, NobodyListens
 from node.client import AsyncClient
 from node.server import NodeServer
 
 PATIENCE_S = 30.0
-
-
-class _Quiet:
-    """A listener with nothing to say."""
-
-    def listed(self, height: int, accounts: int) -> None:
-        pass
-
-    def answered(self, intent: Intent, outcome: answers_pb2.CommandOutcome, latency_ms: float) -> None:
-        pass
-
-    def broken(self, reason: str) -> None:
-        pass
 
 
 class Racers:
@@ -43,7 +28,7 @@ class Racers:
 
     async def _run(self, account: int) -> None:
         async with AsyncClient(self._node.address, self._node.dev_keys["dev"]) as client:
-            session = BotSession(client, self._venue, account, self._settings, 8, _Quiet())
+            session = BotSession(client, self._venue, account, self._settings, 8, NobodyListens())
             self.sessions.append(session)
             await session.run(self._stop)
 

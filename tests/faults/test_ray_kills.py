@@ -11,7 +11,7 @@ from threading import Timer
 import pytest
 
 from cluster.host import Host
-from tests.cluster.story import PATIENCE_S, config, play, seal, story
+from tests.cluster.story import PATIENCE_S, config, play, seal, step, story
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -38,12 +38,6 @@ def kill(host: Host, actor: str) -> None:
     pids = dict(zip(status.actors, status.actor_pids, strict=True))
     assert pids[actor] != os.getpid()
     os.kill(pids[actor], signal.SIGKILL)
-
-
-def step(host: Host) -> None:
-    """The next block of the story."""
-    height = host.height() + 1
-    assert play(host, height, height) == [story().roots[height - 1]]
 
 
 def test_every_actor_may_be_killed_between_two_blocks(node: tuple[Host, list[str], Path]) -> None:

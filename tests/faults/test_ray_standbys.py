@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.host import Host
-from tests.cluster.story import PATIENCE_S, config, seal, story
+from tests.cluster.story import PATIENCE_S, config, step, story
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -33,13 +33,6 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     )
     with closing(Host.open(settings)) as host:
         yield host, noticed
-
-
-def step(host: Host) -> None:
-    """The next block of the story, with its roots."""
-    block = story().blocks[host.height()]
-    response = seal(host, block)
-    assert (response.header.events_root, response.header.state_root) == story().roots[block.height - 1]
 
 
 def wait(until: Callable[[], bool], say: Callable[[], object]) -> None:
