@@ -53,6 +53,13 @@ class Accounts:
         self.table.insert(account, account, *([0] * (1 + len(_MONEY))))
         self._touched(account)
 
+    def open_many(self, accounts: np.ndarray) -> None:
+        """`open` of a column of new accounts."""
+        cells = np.zeros((len(self.table.columns), accounts.size), dtype=np.int64)
+        cells[0] = accounts
+        self.table.insert_bulk(accounts, cells)
+        self._touched_many(accounts)
+
     def free(self, account: int) -> int:
         """Atoms that may be used."""
         return self.table.get(account, "free")
@@ -89,6 +96,20 @@ class Accounts:
         self._add_to_sum("free", -sum(amounts_atoms.tolist()))
         self._touched_many(self.table.column("account")[slots])
         return after
+
+    def deposit_many(self, accounts: np.ndarray, amounts_atoms: np.ndarray) -> None:
+        """`post` of deposits, each above 0; an account may have several. Never while staging."""
+        assert not self._log.is_open, "deposits are never staged"
+        slots = self.table.slots_of(accounts)
+        assert bool((slots >= 0).all()), "an account is not of this shard"
+        together = sum(amounts_atoms.tolist())
+        assert 0 < together < BALANCE_BOUND, f"deposits of {together} atoms in one block"
+        for name in ("free", "deposited"):
+            cells = self.table.column(name)
+            np.add.at(cells, slots, amounts_atoms)
+            assert bool((cells[slots] < BALANCE_BOUND).all()), "a balance out of bounds"
+            self._add_to_sum(name, together)
+        self._touched_many(accounts)
 
     def slots_of(self, accounts: np.ndarray) -> np.ndarray:
         """Where the rows of these accounts are, -1 where there is none."""

@@ -1,9 +1,12 @@
 """A Spin venue as readers see it between blocks: accounts, and the standings bots decide on."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
-from actors.columns import RowGatherer
-from actors.ledger.account_views import balances_view
+from actors.columns import RowGatherer, array, from_matrix, sorted_columns
+from actors.ledger.account_marks import Int64Array
+from actors.ledger.account_views import balances_view, cash_columns
 from actors.ledger.position_rows import LOTS, MARKET_BITS
 from actors.ledger.ratio_positions import RatioPosition
 from actors.orders.views import order_view
@@ -101,31 +104,32 @@ def _position_view(
 
 def standings(book: RatioBook) -> batches.StandingRows:
     """Every account with a position or lots reserved: its cash, then its positions, by (account, market)."""
-    listed = RowGatherer(batches.StandingRows)
     table = book.positions.table
     standing = (table.column("lots") != 0) | (table.column("reserved") != 0)
     slots = np.flatnonzero(standing[: table.slots_made]).tolist()
-    for account in sorted({table.key_at(slot) >> MARKET_BITS for slot in slots}):
-        _tell_account(book, account, [key for key in _keys_of(book, account) if table.cells(key)[LOTS]], listed)
-    return listed.message()
+    accounts = sorted({table.key_at(slot) >> MARKET_BITS for slot in slots})
+    held = [key for account in accounts for key in _keys_of(book, account) if table.cells(key)[LOTS]]
+    return from_matrix(batches.StandingRows, _told(book, accounts, held))
 
 
 def changed_standings(book: RatioBook, listed: RowGatherer[batches.StandingRows]) -> None:
     """Accounts whose cash or positions changed since the block began; a position that is gone has no lots."""
-    moved: dict[int, list[int]] = {}
-    for key in book.positions.moved:
-        moved.setdefault(key >> MARKET_BITS, []).append(key)
-    for account in sorted(book.changed):
-        if account in book.accounts:  # opened while staging, and dropped
-            _tell_account(book, account, sorted(moved.get(account, ())), listed)
+    if book.changed:
+        moved = [key for key in book.positions.moved if key >> MARKET_BITS in book.changed]
+        listed.add_columns(_told(book, sorted(book.changed), moved))
 
 
 def _keys_of(book: RatioBook, account: int) -> list[int]:
     return [book.positions.key(account, market) for market in book.positions.of_account(account)]
 
 
-def _tell_account(book: RatioBook, account: int, keys: list[int], listed: RowGatherer[batches.StandingRows]) -> None:
-    listed.add(book.venue, account, 0, 0, 0, book.accounts.free(account), 0)
+def _told(book: RatioBook, accounts: Sequence[int], keys: Iterable[int]) -> Int64Array:
+    """Columns of `StandingRows`: cash of these accounts and their positions under these keys, by (account, market)."""
+    told = RowGatherer(batches.StandingRows)
+    told.add_columns(cash_columns(book, array(accounts)))
     for key in keys:
-        row = book.positions.read(account, key & _MARKET_MASK)
-        listed.add(book.venue, account, row.market, 0, row.lots, row.cost, row.paid_e9)
+        account = key >> MARKET_BITS
+        if account in book.accounts:
+            row = book.positions.read(account, key & _MARKET_MASK)
+            told.add(book.venue, account, row.market, 0, row.lots, row.cost, row.paid_e9)
+    return sorted_columns(batches.StandingRows, told.matrix(), "account", "market")

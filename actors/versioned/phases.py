@@ -10,7 +10,7 @@ from actors.venue_rows import VenueCommands, rows_of_venues
 from actors.versioned.admit import admit
 from actors.versioned.book import VersionedBook
 from actors.versioned.settle import settle_version_legs
-from actors.versioned.views import changed_rows
+from actors.versioned.views import changed_standings
 from breakwater.v1 import batches_pb2 as batches
 
 
@@ -63,6 +63,5 @@ class VersionedPhases:
             book = self._books[venue]
             for holding in book.holdings():
                 add_row(self._reply.version_holdings, *holding)
-            for row in changed_rows(book):
-                standings.add(*row)
+            changed_standings(book, standings)
         standings.put(self._reply.standings)

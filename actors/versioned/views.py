@@ -1,10 +1,13 @@
 """A Perennial book as readers and bots see it: accounts, and rows as they stand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
-from actors.columns import RowGatherer
-from actors.ledger.account_views import balances_view
+import numpy as np
+
+from actors.columns import RowGatherer, array, from_matrix, sorted_columns
+from actors.ledger.account_marks import Int64Array
+from actors.ledger.account_views import balances_view, cash_columns
 from actors.ledger.versioned_positions import MARKET_BITS, VersionedPosition
 from actors.rulebooks.perennial import requirement_floor_atoms
 from actors.versioned.book import VersionedBook
@@ -49,26 +52,30 @@ def _position_view(book: VersionedBook, row: VersionedPosition) -> batches.Versi
 
 def standings(book: VersionedBook) -> batches.StandingRows:
     """Every row of the accounts that have a position, and their balances."""
-    gathered = RowGatherer(batches.StandingRows)
-    for account in book.positions.accounts_with_lots():
-        for market in (CASH, *book.positions.of_account(account)):
-            gathered.add(*_standing_row(book, account, market))
-    return gathered.message()
+    accounts = book.positions.accounts_with_lots()
+    held = [(account, market) for account in accounts for market in book.positions.of_account(account)]
+    return from_matrix(batches.StandingRows, _told(book, accounts, held))
 
 
-def changed_rows(book: VersionedBook) -> Iterable[tuple[int, ...]]:
+def changed_standings(book: VersionedBook, listed: RowGatherer[batches.StandingRows]) -> None:
     """The rows the block changed so far as they stand, by (account, market); lots and collateral 0 where one is gone.
 
     What a call changed and a later one undid is among them, as it was before.
     """
-    for key in sorted(book.changed):
-        account, market = key >> MARKET_BITS, key & _MARKET_MASK
-        if account in book.accounts:
-            yield _standing_row(book, account, market)
+    if book.changed:
+        keys = np.sort(np.fromiter(book.changed, dtype=np.int64, count=len(book.changed)))
+        accounts, markets = keys >> MARKET_BITS, keys & _MARKET_MASK
+        held = markets != CASH
+        rows = zip(accounts[held].tolist(), markets[held].tolist(), strict=True)
+        listed.add_columns(_told(book, accounts[~held], rows))
 
 
-def _standing_row(book: VersionedBook, account: int, market: int) -> tuple[int, ...]:
-    if market == CASH:
-        return (book.venue, account, CASH, 0, 0, book.accounts.free(account), 0)
-    row = book.positions.read(account, market)
-    return (book.venue, account, market, row.kind, row.lots, row.collateral, row.basis)
+def _told(book: VersionedBook, accounts: Sequence[int] | Int64Array, held: Iterable[tuple[int, int]]) -> Int64Array:
+    """Columns of `StandingRows`: cash of these accounts and these rows (account, market), by (account, market)."""
+    told = RowGatherer(batches.StandingRows)
+    told.add_columns(cash_columns(book, array(accounts)))
+    for account, market in held:
+        if account in book.accounts:  # opened while staging, and dropped
+            row = book.positions.read(account, market)
+            told.add(book.venue, account, market, row.kind, row.lots, row.collateral, row.basis)
+    return sorted_columns(batches.StandingRows, told.matrix(), "account", "market")

@@ -106,6 +106,11 @@ def test_many_rows_at_once_are_what_each_would_be(
 
 def test_balances_posted_together_keep_their_range() -> None:
     ledger = Ledger(bulk=True)
+    with pytest.raises(AssertionError, match="deposits of 1152921504606846976 atoms in one block"):
+        ledger.accounts.deposit_many(np.array([5, 5]), np.full(2, 1 << 59))
+    ledger.accounts.deposit_many(np.array([5, 5]), np.full(2, 1 << 58))
+    with pytest.raises(AssertionError, match="out of bounds"):
+        ledger.accounts.deposit_many(np.array([5]), np.array([1 << 59]))
     with pytest.raises(AssertionError, match="out of bounds"):
         ledger.accounts.post_bulk(np.array([1, 2]), np.array([5, 1 << 60]))
 
