@@ -183,6 +183,8 @@ def pick(message: M, indices: Sequence[int] | np.ndarray) -> M:
 
 def split_by(message: M, *keys: str) -> dict[tuple[int, ...], M]:
     """A message for every combination of the named columns that occurs, each with its rows in their order."""
+    if not row_count(message):
+        return {}
     kind = type(message)
     return {key: from_matrix(kind, part) for key, part in split_columns(kind, matrix(message), *keys).items()}
 

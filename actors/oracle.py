@@ -1,7 +1,6 @@
 """The oracle: ticks and books in, marks out: index or median, freshness, breaker, funding (TW-20, MT-08 to MT-10)."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from actors.columns import rows
@@ -54,7 +53,7 @@ class Oracle(Actor):
         return reply
 
     def _mark(self, key: tuple[int, int], now_ms: int, top: BookTop, sink: EventSink) -> common.Mark:
-        """Moves one feed to the block's time and tells what changed."""
+        """Moves one feed to the block's time and tells what changed. The mark is the feed's own."""
         venue, market = key
         feed = self._feeds[key]
         before = feed.mark.state
@@ -91,7 +90,7 @@ class Oracle(Actor):
             event = events.Event(venue=venue, market=market, funding_index_moved=told)
             sink.emit((MARK, venue, market, _SKIPPED + len(unfunded)), event)
         feed.sample_funding(now_ms, top)
-        return deepcopy(mark)
+        return mark
 
     def save(self) -> bytes:
         """Every feed in the order (venue, market)."""

@@ -72,7 +72,8 @@ class PositionBook(Actor):
         phases = list(call.phases)
         if batches.SHARD_PHASE_SETTLE in phases:
             self._log.keep()
-        self._change_parameters(call.changes)
+        if call.HasField("changes"):
+            self._change_parameters(call.changes)
         commands = VenueCommands(call.commands, self._venues())
         parts = self._phases(call, commands, reply)
         for phase in phases:

@@ -1,6 +1,6 @@
 """What one run of a block keeps between its calls, and how what actors said is gathered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -10,7 +10,6 @@ from actors.columns import (
     RowGatherer,
     columns_by_shard,
     from_matrix,
-    join,
     matrix,
     row_count,
     rows,
@@ -20,6 +19,32 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from cluster.chain_state import ChainState, Key
+
+# Fields of a shard's reply: what of the run takes them, and how. Most replies have few, so only those are looked at.
+_CERTAIN = {
+    "events": ("events", "append"),
+    "outcomes": ("outcomes", "take"),
+    "funding": ("funding", "MergeFrom"),
+    "seizures": ("seizures", "MergeFrom"),
+    "order_ops": ("order_ops", "take"),
+    "caps": ("caps", "take"),
+    "dues": ("dues", "MergeFrom"),
+    "insurance_claims": ("claims", "MergeFrom"),
+    "version_debts": ("debts", "MergeFrom"),
+    "sums": ("sums", "MergeFrom"),
+    "open_interest": ("open_interest", "MergeFrom"),
+    "version_holdings": ("holdings", "MergeFrom"),
+    "standings": ("standings", "MergeFrom"),
+    "digests": ("state", "take_buckets"),
+}
+_STAGED = {
+    "staged_events": ("events", "append"),
+    "staged_outcomes": ("outcomes", "take"),
+    "staged_order_ops": ("order_ops", "take"),
+    "staged_caps": ("caps", "take"),
+    "staged_insurance_claims": ("claims", "MergeFrom"),
+    "staged_cross_legs": ("shard_legs", "append"),
+}
 
 
 class BlockRun:
@@ -72,10 +97,12 @@ class BlockRun:
             root=self.root and may_be_last,
         )
 
-    def take(self, events: batches.PendingEvents, outcomes: batches.Outcomes) -> None:
-        """Gathers what an actor said."""
-        self.events.append(events)
-        self.outcomes.take(outcomes)
+    def take(self, reply: Any) -> None:
+        """Gathers what an actor said, in its reply's `events` and `outcomes`."""
+        if reply.HasField("events"):
+            self.events.append(reply.events)
+        if reply.HasField("outcomes"):
+            self.outcomes.take(reply.outcomes)
 
     def note_offered(self, offers: Iterable[batches.Offers]) -> None:
         """Accounts the backstop decided on: whoever of them is below zero after it, nobody can carry (MT-16).
@@ -94,31 +121,22 @@ class BlockRun:
         """What the shards said for certain. After a scan their caps replace those of the scan before."""
         if scanned:
             self.caps = RowGatherer(batches.PositionCaps)
-            for reply in replies:
-                self.caps.take(reply.caps)
+        self.sums, self.open_interest = batches.VenueSums(), batches.OpenInterest()
+        self.holdings, self.standings = batches.VersionHoldings(), batches.StandingRows()
         for reply in replies:
-            self.take(reply.events, reply.outcomes)
-            self.funding.MergeFrom(reply.funding)
-            self.seizures.MergeFrom(reply.seizures)
-            self.order_ops.take(reply.order_ops)
-            self.dues.MergeFrom(reply.dues)
-            self.claims.MergeFrom(reply.insurance_claims)
-            self.debts.MergeFrom(reply.version_debts)
+            self._take_fields(reply, _CERTAIN)
             self.vaults.update({vault.venue: vault for vault in reply.vaults})
-            self.state.take_buckets(reply.digests)
-        self.sums = join(batches.VenueSums(), (reply.sums for reply in replies))
-        self.open_interest = join(batches.OpenInterest(), (reply.open_interest for reply in replies))
-        self.holdings = join(batches.VersionHoldings(), (reply.version_holdings for reply in replies))
-        self.standings = join(batches.StandingRows(), (reply.standings for reply in replies))
+
+    def _take_fields(self, reply: batches.ShardReply, takers: Mapping[str, tuple[str, str]]) -> None:
+        for field, said in reply.ListFields():
+            if field.name in takers:
+                attribute, method = takers[field.name]
+                getattr(getattr(self, attribute), method)(said)
 
     def take_staged(self, replies: Iterable[batches.ShardReply]) -> None:
         """What admission staged and no later call of the block drops."""
         for reply in replies:
-            self.take(reply.staged_events, reply.staged_outcomes)
-            self.order_ops.take(reply.staged_order_ops)
-            self.caps.take(reply.staged_caps)
-            self.claims.MergeFrom(reply.staged_insurance_claims)
-            self.shard_legs.append(reply.staged_cross_legs)
+            self._take_fields(reply, _STAGED)
 
     def has_takeovers(self) -> bool:
         """Liquidators of a Spin venue ask for something: owners are asked in a call of their own (SP-07)."""
@@ -128,7 +146,7 @@ class BlockRun:
         """What only the first call of a block brings to a shard: parameters, marks, totals; and each shard's legs."""
         state = self.state
         shared = {
-            "changes": self.sealed.changes,
+            "changes": self.sealed.changes if self.sealed.HasField("changes") else None,
             "marks": self.marked.marks,
             "totals": state.all_totals(),
             "versions": state.all_versions(),
@@ -164,5 +182,7 @@ def in_leg_order(parts: Iterable[batches.CrossLegs]) -> batches.CrossLegs:
     legs = RowGatherer(batches.CrossLegs)
     for part in parts:
         legs.take(part)
+    if not len(legs):
+        return batches.CrossLegs()
     ordered = sorted_columns(batches.CrossLegs, legs.matrix(), "venue", "class", "command", "market", "leg")
     return from_matrix(batches.CrossLegs, ordered)

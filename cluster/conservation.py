@@ -1,6 +1,7 @@
 """The conservation equations of the pages in docs/: every venue, every block, to the atom."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,11 +9,8 @@ from actors.columns import array, field_names, matrix, row_count, rows, split_co
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
-_MONEY = ("free_atoms", "held_atoms", "margin_atoms", "pending_atoms")
 _MICRO = 10**6
 _LOTS = field_names(batches.CrossLegs).index("lots")
-# From so many rows on columns are compared whole.
-_MANY = 64
 _HALF_BITS = 32
 _HALF_MASK = (1 << _HALF_BITS) - 1
 
@@ -21,13 +19,33 @@ class InvariantBroken(Exception):
     """A block left the books in a state that must not be; it is not acknowledged and the node stops."""
 
 
+class _Sums(NamedTuple):
+    """A venue's columns of `VenueSums`, in their order, over all shards; Python ints, for they may leave 64 bits."""
+
+    free: int
+    held: int
+    margin: int
+    pending: int
+    deposited: int
+    withdrawn: int
+
+    @property
+    def money(self) -> int:
+        """What accounts have, in whatever form."""
+        return self.free + self.held + self.margin + self.pending
+
+
+_NOTHING = _Sums(0, 0, 0, 0, 0, 0)
+
+
 def check_pool(sums: batches.VenueSums, outbox: batches.Legs, pool: batches.PoolSums) -> None:
     """Twilight: accounts, outbox and NAV against what came in and went out. Raises InvariantBroken."""
-    held = pool.nav_realised_atoms - pool.shortfall_atoms
-    held += sum(_of_venue(sums, pool.venue, name) for name in _MONEY)
-    held += sum(_of_venue(outbox, pool.venue, name) for name in ("free_atoms", "held_atoms", "margin_atoms"))
-    _compare(pool.venue, held, _of_venue(sums, pool.venue, "deposited_atoms"), sums)
-    margin = _of_venue(sums, pool.venue, "margin_atoms") + _of_venue(outbox, pool.venue, "margin_atoms")
+    mine = _sums_of(sums, pool.venue)
+    held = pool.nav_realised_atoms - pool.shortfall_atoms + mine.money
+    margin_owed = _of_venue(outbox, pool.venue, "margin_atoms")
+    held += sum(_of_venue(outbox, pool.venue, name) for name in ("free_atoms", "held_atoms")) + margin_owed
+    _compare(pool.venue, held, mine.deposited, mine.withdrawn)
+    margin = mine.margin + margin_owed
     if margin != pool.trader_margin_atoms:
         raise InvariantBroken(
             f"venue {pool.venue}: traders hold {margin} atoms of margin, the pool counts {pool.trader_margin_atoms}"
@@ -37,17 +55,19 @@ def check_pool(sums: batches.VenueSums, outbox: batches.Legs, pool: batches.Pool
 def check_backstop(sums: batches.VenueSums, outbox: batches.CrossLegs, backstop: batches.BackstopSums) -> None:
     """Margin Trade: cash less cost of accounts and vault, outbox, funds, shortfall. Raises InvariantBroken."""
     venue = backstop.venue
+    mine = _sums_of(sums, venue)
     held = backstop.fees_atoms + backstop.fund_atoms - backstop.shortfall_atoms
-    held += sum(_of_venue(sums, venue, name) for name in _MONEY) + _owed_by_legs(outbox, venue)
-    _compare(venue, held, _of_venue(sums, venue, "deposited_atoms") + backstop.deposited_atoms, sums)
+    held += mine.money + _owed_by_legs(outbox, venue)
+    _compare(venue, held, mine.deposited + backstop.deposited_atoms, mine.withdrawn)
 
 
 def check_insurance(sums: batches.VenueSums, outbox: batches.CrossLegs, desk: batches.InsuranceSums) -> None:
     """Spin: cash less cost, outbox, fees, fund, funding on its way, shortfall. Raises InvariantBroken."""
     venue = desk.venue
+    mine = _sums_of(sums, venue)
     held = desk.fees_atoms + desk.fund_atoms + desk.funding_atoms - desk.shortfall_atoms
-    held += sum(_of_venue(sums, venue, name) for name in _MONEY) + _owed_by_legs(outbox, venue)
-    _compare(venue, held, _of_venue(sums, venue, "deposited_atoms") + desk.deposited_atoms, sums)
+    held += mine.money + _owed_by_legs(outbox, venue)
+    _compare(venue, held, mine.deposited + desk.deposited_atoms, mine.withdrawn)
 
 
 # What the amount of a leg adds to an account's cash; every leg's quote is cost it takes on.
@@ -80,8 +100,8 @@ def check_versioned_venues(
     for venue, free, held in zip(outbox.venue, outbox.free_atoms, outbox.held_atoms, strict=True):
         balances[venue] += free + held
     for venue, balance in sorted(balances.items()):
-        whole = balance + sum(_of_venue(sums, venue, name) for name in _MONEY)
-        _compare(venue, whole, _of_venue(sums, venue, "deposited_atoms"), sums)
+        mine = _sums_of(sums, venue)
+        _compare(venue, balance + mine.money, mine.deposited, mine.withdrawn)
 
 
 def check_markets(desks: Mapping[tuple[int, int], batches.VersionSums], holdings: batches.VersionHoldings) -> None:
@@ -114,7 +134,7 @@ def check_longs_equal_shorts(open_interest: batches.OpenInterest, outbox: batche
     net: dict[tuple[int, int], int] = {}
     for venue, market, long_lots, short_lots in rows(open_interest):
         net[venue, market] = net.get((venue, market), 0) + long_lots - short_lots
-    by_market = split_columns(batches.CrossLegs, matrix(outbox), "venue", "market")
+    by_market = split_columns(batches.CrossLegs, matrix(outbox), "venue", "market") if row_count(outbox) else {}
     for (venue, market), legs in by_market.items():
         net[venue, market] = net.get((venue, market), 0) + _exact_sum(legs[_LOTS])
     for (venue, market), lots in sorted(net.items()):
@@ -136,12 +156,17 @@ def check_conservation(
         check_backstop(sums, cross_outbox, backstop)
 
 
-def _of_venue(message: batches.VenueSums | batches.Legs, venue: int, column: str) -> int:
-    """Sum of a column over a venue's rows; Python ints, because sums of sums may leave 64 bits."""
-    venues, values = message.venue, getattr(message, column)
-    if len(venues) < _MANY:
-        return sum(value for one, value in zip(venues, values, strict=True) if one == venue)
-    return _exact_sum(array(values)[array(venues) == venue])
+def _sums_of(sums: batches.VenueSums, venue: int) -> _Sums:
+    """What all shards say of a venue, a row each."""
+    mine = [row[1:-1] for row in rows(sums) if row[0] == venue]
+    return _Sums(*map(sum, zip(*mine, strict=True))) if mine else _NOTHING
+
+
+def _of_venue(legs: batches.Legs, venue: int, column: str) -> int:
+    """Sum of a column over a venue's legs; a Python int, because a sum may leave 64 bits."""
+    if not row_count(legs):
+        return 0
+    return _exact_sum(array(getattr(legs, column))[array(legs.venue) == venue])
 
 
 def _exact_sum(values: np.ndarray) -> int:
@@ -149,7 +174,6 @@ def _exact_sum(values: np.ndarray) -> int:
     return (int((values >> _HALF_BITS).sum()) << _HALF_BITS) + int((values & _HALF_MASK).sum())
 
 
-def _compare(venue: int, held: int, deposited: int, sums: batches.VenueSums) -> None:
-    withdrawn = _of_venue(sums, venue, "withdrawn_atoms")
+def _compare(venue: int, held: int, deposited: int, withdrawn: int) -> None:
     if held != deposited - withdrawn:
         raise InvariantBroken(f"venue {venue}: {held} atoms held against {deposited} deposited - {withdrawn} withdrawn")

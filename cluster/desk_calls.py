@@ -74,7 +74,7 @@ class _Fan:
         answers = yield self._calls
         for call, kind, answer in zip(self._calls, self._kinds, answers, strict=True):
             reply = kind.FromString(answer)
-            run.take(reply.events, reply.outcomes)
+            run.take(reply)
             if run.root:
                 run.state.digests[call.actor] = reply.digest
             replies[_PLACES[kind]].append(reply)

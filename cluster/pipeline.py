@@ -97,8 +97,9 @@ def _seal(run: BlockRun, voided: Iterable[int]) -> Generator[list[Call], list[by
     call = batches.RegistryCall(header=run.header(REGISTRY), voided=sorted(voided))
     (reply,) = yield [Call(REGISTRY, call.SerializeToString() + field_bytes(call, "input", run.payload))]
     run.sealed = batches.RegistryReply.FromString(reply)
-    run.state.change_parameters(run.sealed.changes)
-    run.take(run.sealed.events, run.sealed.outcomes)
+    if run.sealed.HasField("changes"):
+        run.state.change_parameters(run.sealed.changes)
+    run.take(run.sealed)
     if run.root:
         run.state.digests[REGISTRY] = run.sealed.digest
 
@@ -110,7 +111,7 @@ def _mark(run: BlockRun) -> Generator[list[Call], list[bytes], None]:
     (reply,) = yield [Call(ORACLE, call.SerializeToString())]
     run.marked = batches.OracleReply.FromString(reply)
     run.marks = {(mark.venue, mark.market): mark for mark in run.marked.marks}
-    run.take(run.marked.events, run.marked.outcomes)
+    run.take(run.marked)
     if run.root:
         run.state.digests[ORACLE] = run.marked.digest
 
@@ -123,17 +124,12 @@ def _shards(
     `columns` are fields of each shard's call, serialised; `shared` are fields of all of them.
     """
     calls, may_be_last = [], phases not in (_ACT, _RANK)
+    alike = batches.ShardCall(phases=phases, speculative=True, round=ladder_round, **shared).SerializeToString()
     for shard, (rows, fields) in enumerate(zip(run.shard_commands(), columns, strict=True)):
         name = shard_name(shard)
-        call = batches.ShardCall(
-            header=run.header(name, may_be_last),
-            phases=phases,
-            speculative=True,
-            round=ladder_round,
-            **shared,
-        )
-        parts = [field_bytes(call, field, data) for field, data in {"commands": rows, **fields}.items() if data]
-        calls.append(Call(name, b"".join([call.SerializeToString(), *parts])))
+        own = {"header": run.header(name, may_be_last).SerializeToString(), "commands": rows, **fields}
+        parts = [field_bytes(batches.ShardCall, field, data) for field, data in own.items() if data]
+        calls.append(Call(name, b"".join([alike, *parts])))
     replies = [batches.ShardReply.FromString(reply) for reply in (yield calls)]
     run.take_shards(replies, scanned=batches.SHARD_PHASE_SCAN in phases)
     return replies
@@ -188,6 +184,6 @@ def _coordinate(
     )
     (reply,) = yield [Call(COORDINATOR, call.SerializeToString())]
     decided = batches.CoordinatorReply.FromString(reply)
-    run.take(decided.events, batches.Outcomes())
+    run.events.append(decided.events)
     run.state.digests[COORDINATOR] = decided.digest
     return decided.orders

@@ -8,7 +8,7 @@ import numpy as np
 from actors.byte_words import WORD_BYTES, copy_bytes, put_varint
 from actors.chain.numbered_events import NumberedEvents
 from actors.compiling import inlined, kernel
-from actors.pending_events import COLUMNS, KEYS, pending_columns
+from actors.pending_events import KEYS, pending_columns
 from actors.row_order import order_of
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
@@ -23,8 +23,9 @@ def number_events(pending: Iterable[batches.PendingEvents], height: int, block_t
     The numbers are prepended as bytes of their own: fields 1 to 3 come first in the canonical order anyway.
     """
     said = [part for part in pending if part.phase]
-    none = np.empty((COLUMNS, 0), dtype=np.int64)
-    columns = np.concatenate([none, *(pending_columns(part) for part in said)], axis=1)
+    if not said:
+        return NumberedEvents(b"", np.empty((0, 2), dtype=np.int64))
+    columns = np.concatenate([pending_columns(part) for part in said], axis=1)
     bodies = np.frombuffer(bytearray().join(piece for part in said for piece in part.bodies), dtype=np.uint8)
     order = order_of(columns[:KEYS])
     before = _bytes_of(events.Event(height=height).SerializeToString())

@@ -46,11 +46,14 @@ class Admission:
         self.opens = RowGatherer(batches.OpenOps)
         self.liquidity = RowGatherer(batches.LiquidityOps)
 
-    def run(self, commands: batches.ShardCommands) -> None:
-        """TW-13: exits, resting opens, then opens, closes and LP moves by command."""
+    def trigger(self) -> None:
+        """TW-13: exits and resting opens whose level the mark meets, before any command."""
         for venue in sorted(self._books):
             trigger_exits(self._books[venue], self.closes, self._sink)
             trigger_opens(self._books[venue], self.opens, self._sink)
+
+    def run(self, commands: batches.ShardCommands) -> None:
+        """TW-13: opens, closes and LP moves by command."""
         opens: Iterable[Sequence[Any]]
         closes: Iterable[Sequence[Any]]
         if row_count(commands.opens) + row_count(commands.closes) >= FEW_ROWS:

@@ -28,17 +28,21 @@ class IsolatedPhases:
         self._call = call
         self._commands = commands
         self._reply = reply
+        # Most calls of a quiet market bring neither rows nor legs.
+        self._has_commands = call.HasField("commands")
 
     def run(self, phase: int, sink: EventSink, answers: AnswerSink) -> None:
         """A phase that is never speculative."""
         if phase == batches.SHARD_PHASE_SETTLE:
-            settle_legs(self._books, self._call.legs, sink)
+            if self._call.HasField("legs"):
+                settle_legs(self._books, self._call.legs, sink)
         elif phase == batches.SHARD_PHASE_MARK:
             for venue in sorted(self._books):
                 take_marks(self._books[venue], self._call.marks)
                 fund(self._books[venue], self._call.totals, self._reply.funding, sink)
         elif phase == batches.SHARD_PHASE_TAKE:
-            take_commands(self._books, self._commands.of(self._books), sink, answers)
+            if self._has_commands:
+                take_commands(self._books, self._commands.of(self._books), sink, answers)
         elif phase == batches.SHARD_PHASE_LADDER:
             seizures = RowGatherer(batches.Seizures)
             carry_out(self._books, rows_of_venues(self._call.ladder, self._books), seizures, sink)
@@ -51,10 +55,13 @@ class IsolatedPhases:
 
     def stage(self, phases: Collection[int], sink: EventSink, answers: AnswerSink) -> None:
         """PAY_OUT and ADMIT."""
-        commands, height = self._commands.of(self._books), self._call.header.height
-        pay_out_free(self._books, height, commands.withdrawals, sink, answers)
+        height = self._call.header.height
         admission = Admission(self._books, height, sink, answers)
-        admission.run(commands)
+        if self._has_commands:
+            pay_out_free(self._books, height, self._commands.of(self._books).withdrawals, sink, answers)
+        admission.trigger()
+        if self._has_commands:
+            admission.run(self._commands.of(self._books))
         admission.closes.put(self._reply.closes)
         admission.opens.put(self._reply.opens)
         admission.liquidity.put(self._reply.liquidity)

@@ -85,15 +85,16 @@ def fund(
     book: IsolatedBook, totals: Iterable[batches.MarketTotals], nets: batches.FundingNets, sink: EventSink
 ) -> None:
     """TW-08 at every boundary the block passed: payments, maintenance and thresholds; the net goes to the pool."""
+    due = [market for market in sorted(book.marks) if book.marks[market].funding_boundary_ms]
+    if not due:
+        return
     sizes = {total.market: (total.long_size, total.short_size) for total in totals if total.venue == book.venue}
-    for market in sorted(book.marks):
-        boundary = book.marks[market].funding_boundary_ms
-        if boundary:
-            long_size, short_size = sizes.get(market, (0, 0))
-            rate = twilight.funding_rate_e9(long_size, short_size, book.rules.psi)
-            book.rates_e9[market] = rate
-            net = _fund_market(book, market, rate, sink)
-            add_row(nets, book.venue, market, net, rate, boundary)
+    for market in due:
+        long_size, short_size = sizes.get(market, (0, 0))
+        rate = twilight.funding_rate_e9(long_size, short_size, book.rules.psi)
+        book.rates_e9[market] = rate
+        net = _fund_market(book, market, rate, sink)
+        add_row(nets, book.venue, market, net, rate, book.marks[market].funding_boundary_ms)
 
 
 def _fund_market(book: IsolatedBook, market: int, rate_e9: int, sink: EventSink) -> int:

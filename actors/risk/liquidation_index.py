@@ -5,7 +5,9 @@ empty slot is 0 among the longs and EMPTY_SHORT among the shorts and no price re
 ZONE_SLOTS slots remembers its extreme; a scan opens only the zones whose extreme the mark has passed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import ge, le
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ _NO_SLOTS: Int64Array = np.empty(0, dtype=np.int64)
 class _Side:
     """One side's thresholds. `outermost` is the threshold that triggers first: the highest long, the lowest short."""
 
-    def __init__(self, empty: int, outermost: np.ufunc, triggers: np.ufunc) -> None:
+    def __init__(self, empty: int, outermost: np.ufunc, triggers: Callable[[Any, int], Any]) -> None:
         self.empty = empty
         self.thresholds: Int64Array = np.empty(0, dtype=np.int64)
         self._outermost = outermost
@@ -32,6 +34,7 @@ class _Side:
         self._extremes: Int64Array = np.empty(0, dtype=np.int64)
         self._dirty: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
         self._is_any_dirty = False
+        self._first = empty  # the extreme of all zones
 
     def grow(self, zones: int) -> None:
         added = zones - self._extremes.size
@@ -46,9 +49,9 @@ class _Side:
 
     def scan(self, mark_ticks: int) -> Int64Array:
         self._rebuild_dirty_zones()
+        if not self._triggers(self._first, mark_ticks):
+            return _NO_SLOTS
         zones = np.flatnonzero(self._triggers(self._extremes, mark_ticks))
-        if zones.size == 0:
-            return zones
         if 2 * zones.size > self._extremes.size:  # copying most zones costs more than reading them all
             return np.flatnonzero(self._triggers(self.thresholds, mark_ticks))
         rows, columns = np.nonzero(self._triggers(self._by_zone()[zones], mark_ticks))
@@ -59,6 +62,7 @@ class _Side:
             dirty = np.flatnonzero(self._dirty)
             self._extremes[dirty] = self._outermost.reduce(self._by_zone()[dirty], axis=1)
             self._dirty[dirty] = False
+            self._first = int(self._outermost.reduce(self._extremes))
             self._is_any_dirty = False
 
     def _by_zone(self) -> Int64Array:
@@ -69,8 +73,8 @@ class LiquidationIndex:
     """Thresholds by slot, at most one side a slot. Grows by itself to any slot that is set."""
 
     def __init__(self, slots: int = 0) -> None:
-        self._long = _Side(EMPTY_LONG, np.maximum, np.greater_equal)
-        self._short = _Side(EMPTY_SHORT, np.minimum, np.less_equal)
+        self._long = _Side(EMPTY_LONG, np.maximum, ge)
+        self._short = _Side(EMPTY_SHORT, np.minimum, le)
         self.grow(slots)
 
     @property
@@ -130,7 +134,10 @@ class LiquidationIndex:
         assert 0 < mark_ticks < PRICE_BOUND, f"mark out of bounds: {mark_ticks}"
         if not self.capacity:
             return _NO_SLOTS
-        return np.sort(np.concatenate([self._long.scan(mark_ticks), self._short.scan(mark_ticks)]))
+        longs, shorts = self._long.scan(mark_ticks), self._short.scan(mark_ticks)
+        if not longs.size and not shorts.size:
+            return _NO_SLOTS
+        return np.sort(np.concatenate([longs, shorts]))
 
 
 def _column(values: Iterable[int] | Int64Array) -> Int64Array:

@@ -324,13 +324,16 @@ class Router:
 
     def _ticks(self, batch: commands.CommandBatch, body: commands.Ticks, first: int) -> None:
         venue = self._directory.venues[batch.venue]
-        if self._voided or not are_sound_ticks(body, venue):
-            rows = self._stand(check_ticks(body, venue, 0), batch.venue, first, None).tolist()
-        else:
-            rows = list(range(len(body.market)))
-        for row in rows:
+        ticks, count = self._reply.ticks, len(body.market)
+        if not self._voided and are_sound_ticks(body, venue):
+            ticks.command.extend(range(first, first + count))
+            ticks.venue.extend([batch.venue] * count)
+            for name in ("market", "publisher", "price_ticks", "published_ms"):
+                getattr(ticks, name).extend(getattr(body, name))
+            return
+        for row in self._stand(check_ticks(body, venue, 0), batch.venue, first, None).tolist():
             tick = (body.market[row], body.publisher[row], body.price_ticks[row], body.published_ms[row])
-            add_row(self._reply.ticks, first + row, batch.venue, *tick)
+            add_row(ticks, first + row, batch.venue, *tick)
 
     def _create_venue(self, batch: commands.CommandBatch, body: commands.CreateVenue, first: int) -> None:
         self._single(batch, first, lambda: self._changes.create_venue(first, body))
