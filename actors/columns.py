@@ -199,7 +199,7 @@ def split_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> dict[
         return {tuple(named[:, 0].tolist()): columns}
     order = order_of(named)
     if order is not None:
-        columns = columns[:, order]
+        columns = columns.take(order, axis=1)
         named = columns[places]
     changes = (named[:, 1:] != named[:, :-1]).any(axis=0)
     bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), columns.shape[1]]
@@ -224,7 +224,7 @@ def sort_rows(message: M, *keys: str) -> M:
 def sorted_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> np.ndarray:
     """`sort_rows` of the matrix of a message; the matrix itself where it is in order."""
     order = order_of(columns[_places(kind.DESCRIPTOR, keys)])
-    return columns if order is None else columns[:, order]
+    return columns if order is None else columns.take(order, axis=1)
 
 
 def split_by_shard(message: M, owners: np.ndarray, shards: int) -> list[M]:
@@ -240,4 +240,4 @@ def columns_by_shard(kind: type[Message], columns: np.ndarray, owners: np.ndarra
     if shards == 1:
         return [columns]
     owner = owners[columns[_names(kind.DESCRIPTOR).index("account")] % BUCKETS]
-    return [columns[:, owner == shard] for shard in range(shards)]
+    return [columns.compress(owner == shard, axis=1) for shard in range(shards)]
