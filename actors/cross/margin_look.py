@@ -7,6 +7,9 @@ import numpy as np
 from actors.compiling import kernel
 from actors.cross.margin_kernel import BUYS, LOTS, MARKET, REDUCING, RESTING, SELLS, UNKNOWN, free_margin_atoms
 from actors.cross.margin_zones import FAILS, NO_ORDERS, PASSES, UNSURE, Looked
+from actors.fetching import fetch
+from actors.ledger.position_rows import fetch_position
+from actors.ledger.slot_map import ROWS_AHEAD, WORDS_AHEAD
 from actors.orders.check_kernel import MARK, MOST_LOTS, K
 from actors.units import PPM
 
@@ -49,6 +52,12 @@ def _look(
     margin falls by at most 2 * d * gross beside roundings, gross being the sum of (2 * |lots| + orders) * m * k.
     """
     for place in range(slots.size):
+        if place + WORDS_AHEAD < slots.size:
+            fetch(first, slots[place + WORDS_AHEAD] * first.itemsize)
+        if place + ROWS_AHEAD < slots.size:
+            ahead = slots[place + ROWS_AHEAD]
+            fetch_position(positions, np.int64(first[ahead]) - 1)
+            fetch(cash, ahead * cash.strides[0])
         begin = np.int64(first[slots[place]])
         resting, gross, count = np.int64(0), np.int64(0), np.int64(0)
         link = begin

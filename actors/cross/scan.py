@@ -9,7 +9,7 @@ from actors.columns import RowGatherer
 from actors.cross.book import VAULT, CrossBook
 from actors.cross.ladder_rows import LadderRow, read_rows, refreshed, write_rows
 from actors.cross.settle import PARTIAL_FILLED
-from actors.cross.standings import columns_of_markets, position_columns, position_rows_of, standings
+from actors.cross.standings import columns_of_markets, position_columns, standings
 from actors.risk.cross_scan import standing_of
 from actors.rulebooks import margin_trade
 from actors.rulebooks.margin_trade import Rung
@@ -60,7 +60,7 @@ def accounts_below(book: CrossBook) -> list[tuple[int, int, int]]:
         accounts.column("free")[: accounts.slots_made],
         position_columns(book),
         columns_of_markets(book),
-        lambda slots: position_rows_of(book, slots),
+        book.positions.chains(),
     )
     found[:, 0] = accounts.index.keys_at(found[:, 0])
     return [(account, equity, maintenance) for account, equity, maintenance in sorted(found.tolist())]

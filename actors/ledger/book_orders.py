@@ -13,6 +13,7 @@ from actors.ledger import order_columns as columns
 from actors.ledger.account_marks import Marks
 from actors.ledger.table import Owned, StagingLog, dumped_rows
 from actors.ledger.trigger_index import TriggerIndex
+from actors.pages import zeros
 from breakwater.v1 import common_pb2 as common
 
 POST_ONLY, REDUCE_ONLY, MARKET_ORDER, LADDER_ORDER, UNWINDING = 1, 2, 4, 8, 16
@@ -62,9 +63,9 @@ class BookOrders:
         self._triggers: dict[int, TriggerIndex] = {}
 
     def _make(self, capacity: int) -> None:
-        self._rows = np.zeros((capacity, columns.WIDTH), dtype=np.int64)
-        self._heads = np.zeros((capacity, columns.HEAD_WIDTH), dtype=np.int64)
-        self._maps = np.zeros((columns.MAPS, 2 * capacity), dtype=np.int64)
+        self._rows = zeros((capacity, columns.WIDTH))
+        self._heads = zeros((capacity, columns.HEAD_WIDTH))
+        self._maps = zeros((columns.MAPS, 2 * capacity))
 
     def __contains__(self, order: int) -> bool:
         return columns.find_order(self._rows, self._maps, order) >= 0

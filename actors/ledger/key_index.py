@@ -10,7 +10,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from actors.ledger.slot_map import LOWER, home, is_tagged, put, tag_of, take_out
+from actors.fetching import fetch
+from actors.ledger.slot_map import (
+    LOWER,
+    ROWS_AHEAD,
+    WORDS_AHEAD,
+    fetch_home,
+    first_tagged,
+    home,
+    is_tagged,
+    put,
+    tag_of,
+    take_out,
+)
 from actors.pages import zeros
 
 Int64Array = NDArray[np.int64]
@@ -42,8 +54,13 @@ def find_key(words: np.ndarray, keys: np.ndarray, key: np.int64) -> np.int64:
 @njit(cache=True)
 def _find_keys(words: np.ndarray, keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     slots = np.empty(wanted.shape[0], np.int64)
-    for place in range(wanted.shape[0]):
-        slots[place] = find_key(words, keys, wanted[place])
+    for place in range(-WORDS_AHEAD, wanted.shape[0]):
+        if place + WORDS_AHEAD < wanted.shape[0]:
+            fetch_home(words, tag_of(wanted[place + WORDS_AHEAD]))
+        if 0 <= place + ROWS_AHEAD < wanted.shape[0]:
+            fetch(keys, first_tagged(words, tag_of(wanted[place + ROWS_AHEAD])) * keys.itemsize)
+        if place >= 0:
+            slots[place] = find_key(words, keys, wanted[place])
     return slots
 
 

@@ -12,7 +12,20 @@ import numpy as np
 from numba import njit
 
 from actors.compiling import inlined, kernel
-from actors.ledger.slot_map import LOWER, home, is_tagged, put, tag_of, tag_of_two, take_out
+from actors.fetching import LINE_BYTES, fetch
+from actors.ledger.slot_map import (
+    LOWER,
+    ROWS_AHEAD,
+    WORDS_AHEAD,
+    fetch_home,
+    first_tagged,
+    home,
+    is_tagged,
+    put,
+    tag_of,
+    tag_of_two,
+    take_out,
+)
 
 # Columns of a row: what an order is, then the links of its account's list and its place among the market's triggers.
 NUMBER, ACCOUNT, MARKET, SIDE, LIMIT, SIZE, REMAINING, TIME_IN_FORCE, FLAGS, SELF_TRADE, CLIENT, TRIGGER = range(12)
@@ -27,6 +40,27 @@ MAPS: Final = 3
 # Cells of the state: first free row and head, rows and heads ever in use, live orders.
 FREE_ROW, FREE_HEAD, ROWS_MADE, HEADS_MADE, LIVE = range(5)
 STATE: Final = 5
+
+
+@inlined
+def fetch_row(rows: np.ndarray, slot: np.int64) -> None:
+    """Asks for the memory of an order; without one (-1) for what lies before the first."""
+    fetch(rows, slot * rows.strides[0])
+    fetch(rows, slot * rows.strides[0] + LINE_BYTES)
+
+
+@inlined
+def fetch_owner(heads: np.ndarray, maps: np.ndarray, account: np.int64) -> None:
+    """Asks for the head of an account's list; where it is known is in the memory already, or waited for."""
+    fetch(heads, first_tagged(maps[BY_OWNER], tag_of(account)) * heads.strides[0])
+
+
+@inlined
+def fetch_newest(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, account: np.int64) -> None:
+    """Asks for the links of an account's newest order, to which the next is tied."""
+    head = first_tagged(maps[BY_OWNER], tag_of(account))
+    if head >= 0:
+        fetch(rows, (heads[head, NEWEST] - 1) * rows.strides[0] + LINE_BYTES)
 
 
 @inlined
@@ -99,8 +133,13 @@ def numbers_of(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, account: n
 def slots_of(rows: np.ndarray, maps: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """The slot of each order, -1 where there is none."""
     slots = np.empty(numbers.shape[0], np.int64)
-    for place in range(numbers.shape[0]):
-        slots[place] = find_order(rows, maps, numbers[place])
+    for place in range(-WORDS_AHEAD, numbers.shape[0]):
+        if place + WORDS_AHEAD < numbers.shape[0]:
+            fetch_home(maps[BY_NUMBER], tag_of(numbers[place + WORDS_AHEAD]))
+        if 0 <= place + ROWS_AHEAD < numbers.shape[0]:
+            fetch_row(rows, first_tagged(maps[BY_NUMBER], tag_of(numbers[place + ROWS_AHEAD])))
+        if place >= 0:
+            slots[place] = find_order(rows, maps, numbers[place])
     return slots
 
 
@@ -236,9 +275,20 @@ def insert_rows(
 @kernel
 def drop_rows(rows: np.ndarray, heads: np.ndarray, maps: np.ndarray, state: np.ndarray, slots: np.ndarray) -> None:
     """These orders leave, each of them once."""
-    for slot in slots:
-        assert rows[slot, NUMBER] != 0, "an order is named twice"
-        drop_row(rows, heads, maps, state, slot)
+    for place in range(-WORDS_AHEAD, slots.shape[0]):
+        if place + WORDS_AHEAD < slots.shape[0]:
+            slot = slots[place + WORDS_AHEAD]
+            fetch_home(maps[BY_OWNER], tag_of(rows[slot, ACCOUNT]))
+            fetch_home(maps[BY_NUMBER], tag_of(rows[slot, NUMBER]))
+            # The links lie on the second line of a row, lots and owner on the first.
+            fetch(rows, (rows[slot, OLDER] - 1) * rows.strides[0] + LINE_BYTES)
+            fetch(rows, (rows[slot, NEWER] - 1) * rows.strides[0] + LINE_BYTES)
+        if 0 <= place + ROWS_AHEAD < slots.shape[0]:
+            fetch_owner(heads, maps, rows[slots[place + ROWS_AHEAD], ACCOUNT])
+        if place >= 0:
+            slot = slots[place]
+            assert rows[slot, NUMBER] != 0, "an order is named twice"
+            drop_row(rows, heads, maps, state, slot)
 
 
 @kernel

@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from actors.compiling import inlined
+from actors.fetching import LINE_BYTES, fetch
 from actors.ledger.account_marks import Marks, ascending
 from actors.ledger.hot_table import HotTable
 from actors.ledger.row_chains import Chains, RowChains
@@ -24,6 +26,15 @@ LOTS, COST = 2, 3
 # The kind of row: a NamedTuple that begins account, market, lots, cost, has `resting` and `reduce_only`, and ends with
 # `owner_slot`.
 R = TypeVar("R", bound=tuple[int, ...])
+
+
+@inlined
+def fetch_position(positions: np.ndarray, slot: np.int64) -> None:
+    """Asks for the memory of a row, of all columns over all slots; without one (-1) for what lies before the first."""
+    begin = slot * positions.strides[1]
+    fetch(positions, begin)
+    fetch(positions, begin + LINE_BYTES)
+    fetch(positions, begin + positions.strides[1] - 1)
 
 
 @dataclass(slots=True)

@@ -9,12 +9,19 @@ from typing import Final
 import numpy as np
 
 from actors.compiling import inlined
+from actors.fetching import fetch
 
 # The odd number nearest to 2**64 / golden ratio, as a signed word: consecutive keys spread evenly.
 _SPREAD: Final = -7046029254386353131
 _HALF: Final = 32
 _UPPER: Final = -(1 << _HALF)
 LOWER: Final = (1 << _HALF) - 1
+_WORD_BYTES: Final = 8
+# A search over many keys asks for the word of a key so many keys ahead, and for its row when half of them are done.
+WORDS_AHEAD: Final = 16
+ROWS_AHEAD: Final = 8
+# Where work on a key is long, and its row leads to another.
+NEAR_AHEAD: Final = 4
 
 
 @inlined
@@ -40,6 +47,23 @@ def home(words: np.ndarray, tag: np.int64) -> np.int64:
 def is_tagged(word: np.int64, tag: np.int64) -> np.bool_:
     """The word, which is not empty, may be that of a key with this hash."""
     return (word ^ tag) & _UPPER == 0
+
+
+@inlined
+def fetch_home(words: np.ndarray, tag: np.int64) -> None:
+    """Asks for the memory where the search for a hash begins."""
+    fetch(words, home(words, tag) * _WORD_BYTES)
+
+
+@inlined
+def first_tagged(words: np.ndarray, tag: np.int64) -> np.int64:
+    """The slot of the first key with this hash, most often the one looked for, or -1: what to fetch."""
+    place = home(words, tag)
+    while words[place] != 0:
+        if is_tagged(words[place], tag):
+            return (words[place] & LOWER) - 1
+        place = (place + 1) & (words.shape[0] - 1)
+    return np.int64(-1)
 
 
 @inlined

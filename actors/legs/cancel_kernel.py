@@ -20,8 +20,9 @@ from actors.ledger.order_columns import (
     TIME_IN_FORCE,
     TRIGGER,
 )
-from actors.ledger.position_rows import MARKET_BITS
+from actors.ledger.position_rows import MARKET_BITS, fetch_position
 from actors.ledger.row_layout import Layout
+from actors.ledger.slot_map import ROWS_AHEAD, WORDS_AHEAD, fetch_home, first_tagged, tag_of
 from actors.legs.kernel import add_to_sums, is_kept
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -90,6 +91,10 @@ def cancel(
     met, outcomes, told, ops, emptied = said
     done, sent, empty = np.int64(0), np.int64(0), np.int64(0)
     for place in range(order_slots.size):
+        if place + WORDS_AHEAD < order_slots.size:
+            fetch_home(words, _tag_at(orders, order_slots[place + WORDS_AHEAD]))
+        if place + ROWS_AHEAD < order_slots.size:
+            fetch_position(positions, first_tagged(words, _tag_at(orders, order_slots[place + ROWS_AHEAD])))
         order = order_slots[place]
         is_own = order >= 0 and orders[order, ACCOUNT] == cancels[CANCEL_ACCOUNT, place]
         if not is_own or orders[order, REMAINING] == 0:
@@ -101,7 +106,7 @@ def cancel(
         if orders[order, TRIGGER] == 0:
             _send(ops, sent, command, venue, orders, order)
             sent += 1
-            key = orders[order, ACCOUNT] << MARKET_BITS | orders[order, MARKET]
+            key = _key_at(orders, order)
             slot = find_key(words, keys, key)
             assert slot >= 0, "an order rested without a row of its position"
             add_to_sums(positions, slot, orders, order, -orders[order, REMAINING], -1, markets, layout)
@@ -110,6 +115,17 @@ def cancel(
                 empty += 1
         orders[order, REMAINING] = 0
     return done, sent, empty
+
+
+@inlined
+def _key_at(orders: np.ndarray, order: np.int64) -> np.int64:
+    return orders[order, ACCOUNT] << MARKET_BITS | orders[order, MARKET]
+
+
+@inlined
+def _tag_at(orders: np.ndarray, order: np.int64) -> np.int64:
+    """The hash of the key of an order's position, of none (-1) any."""
+    return tag_of(_key_at(orders, max(order, np.int64(0))))
 
 
 @inlined

@@ -12,8 +12,9 @@ from numba import njit
 from actors.compiling import inlined, kernel
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
 from actors.ledger.order_columns import ACCOUNT, FLAGS, LIMIT, MARKET, REMAINING, SIDE, TRIGGER
-from actors.ledger.position_rows import COST, LOTS, MARKET_BITS
+from actors.ledger.position_rows import COST, LOTS, MARKET_BITS, fetch_position
 from actors.ledger.row_layout import NO_CELL, Layout
+from actors.ledger.slot_map import ROWS_AHEAD
 from actors.legs.position import position_after
 from actors.units import E9
 from actors.units_kernels import mul_div_ceil
@@ -107,6 +108,8 @@ def run_legs(
     order_slots: -1 where the order has no row. `tried_height` is 0 outside the ladder.
     """
     for leg in range(places.size):
+        if leg + ROWS_AHEAD < places.size:
+            fetch_position(positions, slots[places[leg + ROWS_AHEAD]])
         kind, place, order = legs[LEG_KIND, leg], places[leg], order_slots[leg]
         slot, market = slots[place], legs[LEG_MARKET, leg]
         has_row = order >= 0 and orders[order, REMAINING] > 0

@@ -22,6 +22,7 @@ from actors.orders.check_kernel import (
     TAKEN,
     UNCAPPED,
     K,
+    fetch_ahead,
     reduces,
     refuse,
     why_not_new,
@@ -77,6 +78,7 @@ def admit_rows(
     of an order that was drawn in is changed in `orders`.
     """
     for at in range(first, orders.shape[0]):
+        fetch_ahead(orders, at, places, cash, positions, chains, rows, heads, maps, words)
         slot, owner = places[at, POSITION], places[at, OWNER]
         found = why_not_new(orders, at, places, rules, max_orders, rows, heads, maps, why)
         if found == CLEAR:

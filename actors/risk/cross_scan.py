@@ -6,14 +6,14 @@ notional times a rate numerator (at most RATE_NUMERATOR_MAX) then stays below 2*
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
 
+from actors.compiling import inlined
+from actors.fetching import fetch
 from actors.risk.reciprocals import floor_by_reciprocal, reciprocals
 from actors.risk.tiers import RATE_NUMERATOR_MAX, Tiers
 from actors.units import PPM, TOTAL_BOUND
@@ -149,21 +149,6 @@ def _is_scattered(owner: Int64Array) -> bool:
     return 2 * int(np.count_nonzero(far)) > far.size
 
 
-@intrinsic
-def _fetch_ahead(context: Any, address: Any) -> Any:
-    """Tells the processor that the word at this address will be written soon; changes nothing."""
-
-    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
-        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
-        write_kept_data = [ir.Constant(number, value) for value in (1, 3, 1)]
-        builder.call(fetch, [builder.inttoptr(arguments[0], pointer), *write_kept_data])
-        return ir.Constant(ir.IntType(64), 0)
-
-    return types.int64(types.intp), generate
-
-
 @njit(cache=True, error_model="numpy")
 def _add_positions(
     owner: Int64Array,
@@ -182,25 +167,38 @@ def _add_positions(
     zone_bits, ahead, row_bytes = np.uint64(ZONE_BITS), _ROWS_AHEAD, sums.strides[0]
     for row in range(lots.size):
         if is_scattered and row + ahead < lots.size:
-            _fetch_ahead(sums.ctypes.data + owner[row + ahead] * row_bytes)
+            fetch(sums, owner[row + ahead] * row_bytes)
         slot = np.uint64(owner[row])
         held = lots[row]
         if held == 0 or not wanted[slot >> zone_bits]:
             continue
-        number = np.uint64(market[row])
-        value = held * terms[number, _LOT_VALUE]
-        upnl = value - cost[row]
-        if upnl > 0:
-            upnl *= terms[number, _USABLE]
-        notional = abs(value)
-        numerator = notional * terms[number, _FIRST_RATE]
-        for place in range(_FIRST_RATE + 2, terms.shape[1], 2):
-            numerator = max(numerator, notional * terms[number, place] - terms[number, place + 1])
-        rounded_up = np.uint64(numerator + terms[number, _LESS_THAN_DIVISOR])
+        upnl, maintenance, notional = _worth(np.uint64(market[row]), held, cost[row], terms, factors, shifts)
         sums[slot, _UPNL] += upnl
-        sums[slot, _MAINTENANCE] += np.int64(floor_by_reciprocal(rounded_up, factors[number], shifts[number]))
+        sums[slot, _MAINTENANCE] += maintenance
         sums[slot, _GROSS] += notional
         sums[slot, _COUNT] += 1
+
+
+@inlined
+def _worth(
+    number: np.uint64,
+    held: np.int64,
+    cost: np.int64,
+    terms: Int64Array,
+    factors: NDArray[np.uint64],
+    shifts: NDArray[np.uint64],
+) -> tuple[np.int64, np.int64, np.int64]:
+    """Upnl, maintenance and notional of a position in the market of this number."""
+    value = held * terms[number, _LOT_VALUE]
+    upnl = value - cost
+    if upnl > 0:
+        upnl *= terms[number, _USABLE]
+    notional = abs(value)
+    numerator = notional * terms[number, _FIRST_RATE]
+    for place in range(_FIRST_RATE + 2, terms.shape[1], 2):
+        numerator = max(numerator, notional * terms[number, place] - terms[number, place + 1])
+    rounded_up = np.uint64(numerator + terms[number, _LESS_THAN_DIVISOR])
+    return upnl, np.int64(floor_by_reciprocal(rounded_up, factors[number], shifts[number])), notional
 
 
 @njit(cache=True, error_model="numpy")
@@ -255,6 +253,45 @@ def judge_zones(
                 bound = survivable_move_ppm(equity, maintenance, gross, count, rate_shift, bound)
             sums[slot, _UPNL] = sums[slot, _MAINTENANCE] = sums[slot, _GROSS] = sums[slot, _COUNT] = 0
         moves_ppm[place] = bound
+    return found
+
+
+@njit(cache=True, error_model="numpy")
+def judge_singles(
+    slots: Int64Array,
+    links: tuple[NDArray[np.int32], NDArray[np.int32]],
+    cash: Int64Array,
+    positions: PositionColumns,
+    markets: MarketColumns,
+    moves_ppm: Int64Array,
+    below: Int64Array,
+) -> int:
+    """The same of accounts in these slots, each alone, by the rows their links lead to: a move each, -1 below."""
+    first, following = links
+    found = 0
+    for place in range(slots.size):
+        if place + 2 * _ROWS_AHEAD < slots.size:
+            fetch(first, slots[place + 2 * _ROWS_AHEAD] * first.itemsize)
+        if place + _ROWS_AHEAD < slots.size:
+            fetch(positions.lots, (np.int64(first[slots[place + _ROWS_AHEAD]]) - 1) * positions.lots.strides[0])
+            fetch(cash, slots[place + _ROWS_AHEAD] * cash.strides[0])
+        equity, maintenance, gross, count = cash[slots[place]], np.int64(0), np.int64(0), np.int64(0)
+        link = np.int64(first[slots[place]])
+        while link != 0:
+            row = link - 1
+            held, number = positions.lots[row], np.uint64(positions.market[row])
+            if held != 0:
+                cost = positions.cost_atoms[row]
+                upnl, required, notional = _worth(number, held, cost, markets.terms, markets.factors, markets.shifts)
+                equity, maintenance, gross, count = equity + upnl, maintenance + required, gross + notional, count + 1
+            link = np.int64(following[row])
+        moves_ppm[place] = -1
+        if equity < maintenance:
+            below[found, 0], below[found, 1], below[found, 2] = slots[place], equity, maintenance
+            found += 1
+        else:
+            move = survivable_move_ppm(equity, maintenance, gross, count, markets.rate_shift, MOVE_CAP_PPM)
+            moves_ppm[place] = move
     return found
 
 

@@ -7,14 +7,12 @@ An account that changed is looked at alone and narrows its zone's ranges to what
 answers does not depend on any of this: every account below is in it, with exact numbers.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from actors.pages import zeros
 from actors.risk.cross_scan import (
-    MOVE_CAP_PPM,
     SUMS,
     ZONE_BITS,
     ZONE_SLOTS,
@@ -24,20 +22,19 @@ from actors.risk.cross_scan import (
     MarketColumns,
     PositionColumns,
     add_positions,
+    judge_singles,
     judge_zones,
     market_columns,
-    standing_of,
-    survivable_move_ppm,
 )
 from actors.units import PPM
 
 # Beyond one account in so many positions, reading whole columns is cheaper than looking accounts up.
-POSITIONS_PER_SINGLE = 32
+POSITIONS_PER_SINGLE = 4
 
 # Slot of the account, equity, maintenance margin: an account a row.
 Below = Int64Array
-# Of accounts in these slots: how many rows of positions each has, and which, account by account.
-RowsOf = Callable[[Int64Array], tuple[Int64Array, Int64Array]]
+# The link to an account's first position by its slot, and of each to the next: one more than a row, 0 ends the list.
+Links = tuple[NDArray[np.int32], NDArray[np.int32]]
 _NOBODY: Int64Array = np.empty(0, dtype=np.int64)
 
 
@@ -65,10 +62,8 @@ class SlackZones:
             self._listed, self._columns = listed, market_columns(listed)
         return self._columns
 
-    def scan(
-        self, cash_atoms: Int64Array, positions: PositionColumns, markets: MarketColumns, rows_of: RowsOf
-    ) -> Below:
-        """Every account with equity < MM, by slot; `rows_of` gives the rows of `positions` of accounts.
+    def scan(self, cash_atoms: Int64Array, positions: PositionColumns, markets: MarketColumns, links: Links) -> Below:
+        """Every account with equity < MM, by slot; `links` lead to the rows of `positions` of accounts.
 
         `zones_read` is how many zones were looked at as a whole. Nothing may be staged that is undone without a touch.
         """
@@ -82,7 +77,7 @@ class SlackZones:
             stale[single >> ZONE_BITS] = True
             single = _NOBODY
         in_zones = self._read_zones(stale, cash_atoms, positions, markets)
-        by_themselves = self._read_singles(single, cash_atoms, positions, markets, rows_of)
+        by_themselves = self._read_singles(single, cash_atoms, positions, markets, links)
         found = np.concatenate([in_zones, by_themselves])
         found = found[np.argsort(found[:, 0])]
         self._below = found[:, 0].copy()
@@ -122,17 +117,16 @@ class SlackZones:
         cash_atoms: Int64Array,
         positions: PositionColumns,
         markets: MarketColumns,
-        rows_of: RowsOf,
+        links: Links,
     ) -> Below:
         """Looks at each of these accounts alone, and narrows its zone's ranges to what it survives."""
         if not slots.size:
             return np.empty((0, 3), dtype=np.int64)
-        counts, rows = rows_of(slots)
-        owner = np.repeat(np.arange(slots.size, dtype=np.int64), counts)
-        standing = standing_of(cash_atoms[slots], positions.rows(rows)._replace(owner=owner), markets)
-        _narrow_zones(slots, *standing, markets.rate_shift, markets.marks, self._lowest, self._highest)
-        below = standing.equity_atoms < standing.maintenance_atoms
-        return np.stack([column[below] for column in (slots, standing.equity_atoms, standing.maintenance_atoms)], 1)
+        below = np.empty((slots.size, 3), dtype=np.int64)
+        moves_ppm = np.empty(slots.size, dtype=np.int64)
+        found = judge_singles(slots, links, cash_atoms, positions, markets, moves_ppm, below)
+        _narrow_zones(slots, moves_ppm, markets.marks, self._lowest, self._highest)
+        return below[:found]
 
 
 def _ranges(moves_ppm: Int64Array, marks: Int64Array) -> tuple[Int64Array, Int64Array]:
@@ -144,24 +138,17 @@ def _ranges(moves_ppm: Int64Array, marks: Int64Array) -> tuple[Int64Array, Int64
 @njit(cache=True)
 def _narrow_zones(
     slots: Int64Array,
-    equity: Int64Array,
-    maintenance: Int64Array,
-    gross: Int64Array,
-    positions: Int64Array,
-    rate_shift: int,
+    moves_ppm: Int64Array,
     marks: Int64Array,
     lowest: Int64Array,
     highest: Int64Array,
 ) -> None:
-    """The zones of these accounts reach as far as each of them survives that is not below; see `_ranges`."""
+    """The zones of these accounts reach as far as each of them survives that is not below (-1); see `_ranges`."""
     for place in range(slots.size):
-        if equity[place] < maintenance[place]:
+        if moves_ppm[place] < 0:
             continue
-        move = survivable_move_ppm(
-            equity[place], maintenance[place], gross[place], positions[place], rate_shift, MOVE_CAP_PPM
-        )
         zone = slots[place] >> ZONE_BITS
         for market in range(marks.size):
-            width = move * marks[market] // PPM
+            width = moves_ppm[place] * marks[market] // PPM
             lowest[zone, market] = max(lowest[zone, market], marks[market] - width)
             highest[zone, market] = min(highest[zone, market], marks[market] + width)

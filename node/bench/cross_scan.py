@@ -89,13 +89,10 @@ def _markets(move_ticks: int, extra: int = 0) -> MarketColumns:
 
 
 def _scan(zones: SlackZones, book: _Accounts, after_each_other: Iterable[MarketColumns]) -> None:
+    nobody = (np.zeros(book.cash.size, dtype=np.int32), np.zeros(0, dtype=np.int32))
     for markets in after_each_other:
-        found = zones.scan(book.cash, book.positions, markets, _nobody)
+        found = zones.scan(book.cash, book.positions, markets, nobody)
         assert len(found) == 0, f"{len(found)} accounts are below, the book was made so that none is"
-
-
-def _nobody(slots: Int64Array) -> tuple[Int64Array, Int64Array]:
-    return slots, slots
 
 
 def _peer(book: _Accounts, markets: MarketColumns, begins: Int64Array) -> Int64Array:

@@ -6,6 +6,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from actors.ledger.row_chains import Chains
 from actors.risk import cross_scan, tiers
 from actors.risk.cross_scan import MarketAtMark, PositionColumns
 from actors.risk.reciprocals import floor_by_reciprocal, reciprocals
@@ -191,11 +192,10 @@ class Venue:
     def scan(self, listed: dict[int, MarketAtMark]) -> list[tuple[int, int, int]]:
         cash, positions = columns(self.accounts)
 
-        def rows_of(slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            held = [np.flatnonzero((positions.owner == slot) & (positions.lots != 0)) for slot in slots.tolist()]
-            return np.array([rows.size for rows in held]), np.concatenate(held)
-
-        scanned = self.zones.scan(cash, positions, cross_scan.market_columns(listed), rows_of)
+        first, following = np.zeros(cash.size, dtype=np.int32), np.zeros(positions.owner.size, dtype=np.int32)
+        for row, owner in enumerate(positions.owner.tolist()):
+            first[owner], following[row] = row + 1, first[owner]
+        scanned = self.zones.scan(cash, positions, cross_scan.market_columns(listed), Chains(first, following))
         found = [tuple(row) for row in scanned.tolist()]
         health = [scalar(account, listed) for account in self.accounts]
         assert found == [
