@@ -4,6 +4,7 @@ The bytes are those the library writes; tests hold them against it. Reading and 
 nothing of the kind: the library takes packed columns as they lie.
 """
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from google.protobuf.message import Message
 
 _CELL_BYTES = 8
-_LENGTH_DELIMITED = 2
-_TAG_BITS = 3
+_VARINT, _LENGTH_DELIMITED = 0, 2
+_FIXED_BYTES = {1: 8, 5: 4}
+_TAG_BITS, _TYPE_MASK = 3, 7
 _VARINT_BITS = 7
 _VARINT_MORE = 128
 _VARINT_MASK = 127
@@ -23,20 +25,93 @@ def columns_bytes(kind: type[Message], columns: np.ndarray, rest: bytes = b"") -
 
     These must be sfixed64; `rest` is what follows them, serialised.
     """
+    return b"".join([*columns_parts(kind, columns), rest])
+
+
+def columns_parts(kind: type[Message], columns: np.ndarray) -> list[Any]:
+    """The same in pieces to be strung together; they show the matrix, which must not change until they are."""
     count = columns.shape[1]
     if not count:
-        return rest
+        return []
     length = varint(_CELL_BYTES * count)
-    data, step = np.ascontiguousarray(columns, dtype="<i8").data.cast("B"), _CELL_BYTES * count
     tags = _tags(kind.DESCRIPTOR)[: len(columns)]
-    parts = [part for at, tag in enumerate(tags) for part in (tag, length, data[at * step : (at + 1) * step])]
-    return b"".join([*parts, rest])
+    rows = columns if columns.strides[1] == _CELL_BYTES else np.ascontiguousarray(columns)
+    return [part for tag, row in zip(tags, rows, strict=True) for part in (tag, length, row.data)]
+
+
+def read_columns(kind: type[Message], data: Any, columns: int | None = None) -> np.ndarray | None:
+    """The columns of a serialised message of numbers as the rows of an int64 matrix, in field order, copied.
+
+    `columns`: so many of them, the first, where not all of the message's fields are columns of numbers. None where the
+    bytes are not as `columns_bytes` writes them: then the library reads them.
+    """
+    tags = _tags(kind.DESCRIPTOR)[:columns]
+    if not len(data):
+        return np.empty((len(tags), 0), dtype=np.int64)
+    step, place = number_at(data, len(tags[0]))
+    length = bytes(data[len(tags[0]) : place])
+    count, rest = divmod(step, _CELL_BYTES)
+    if rest or len(data) != sum(map(len, tags)) + (len(length) + step) * len(tags):
+        return None
+    read, place, cells = np.empty((len(tags), step), dtype=np.uint8), 0, np.frombuffer(data, dtype=np.uint8)
+    for row, tag in enumerate(tags):
+        begin = place + len(tag) + len(length)
+        if data[place:begin] != tag + length:
+            return None
+        place = begin + step
+        read[row] = cells[begin:place]
+    return read.view("<i8").reshape(len(tags), count)
 
 
 def field_bytes(message: Any, field: str, data: bytes) -> bytes:
     """A field that holds a message or bytes, serialised; `data` is what it holds. Fields may be strung together."""
-    number = message.DESCRIPTOR.fields_by_name[field].number
-    return b"".join((_tag(number), varint(len(data)), data))
+    return b"".join(field_parts(message, field, [data]))
+
+
+def field_parts(message: Any, field: str, parts: list[Any]) -> list[Any]:
+    """The same in pieces."""
+    size = sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
+    return [_tag(message.DESCRIPTOR.fields_by_name[field].number), varint(size), *parts]
+
+
+def cut_fields(data: Any, wanted: Collection[int]) -> tuple[list[Any], list[tuple[int, Any]]]:
+    """A serialised message taken apart: (pieces of all other fields, number and contents of the fields wanted).
+
+    Wanted fields must be messages or bytes. Raises ValueError for bytes that are no message.
+    """
+    whole, rest, found, place, kept_from = memoryview(data), [], [], 0, 0
+    while place < len(whole):
+        begin = place
+        tag, place = number_at(whole, place)
+        kind = tag & _TYPE_MASK
+        if kind == _LENGTH_DELIMITED:
+            length, place = number_at(whole, place)
+            contents, place = place, place + length
+            if tag >> _TAG_BITS in wanted:
+                found.append((tag >> _TAG_BITS, whole[contents:place]))
+                rest.append(whole[kept_from:begin])
+                kept_from = place
+        elif kind == _VARINT:
+            _, place = number_at(whole, place)
+        elif kind in _FIXED_BYTES:
+            place += _FIXED_BYTES[kind]
+        else:
+            raise ValueError(f"field {tag >> _TAG_BITS} is of a type there is no more: {kind}")
+    if place > len(whole):
+        raise ValueError(f"a message of {len(whole)} bytes is cut off: its last field ends at {place}")
+    return [piece for piece in (*rest, whole[kept_from:]) if piece], found
+
+
+def number_at(data: Any, place: int) -> tuple[int, int]:
+    """A varint, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & _VARINT_MASK) << shift
+        if byte < _VARINT_MORE:
+            return value, place
+        shift += _VARINT_BITS
 
 
 def varint(number: int) -> bytes:

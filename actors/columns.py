@@ -1,6 +1,7 @@
 """Column messages: repeated fields of equal length, one index a row. How they are joined, sorted, picked and split.
 
 Numbers are `repeated sfixed64` and become int64 matrices with a row a column; bytes columns (digests) stay lists.
+Functions that take a message of numbers take its rows (`RowGatherer`) as well, and give back what they were given.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from google.protobuf.message import Message
 
-from actors.column_bytes import columns_bytes
+from actors.column_bytes import columns_bytes, columns_parts, read_columns
 from actors.row_order import order_of
 
 BUCKETS = 1024
@@ -33,13 +34,22 @@ def _names(descriptor: Any) -> list[str]:
     return [field.name for field in descriptor.fields]
 
 
+@cache
+def _numbered(descriptor: Any) -> dict[str, int]:
+    return {name: place for place, name in enumerate(_names(descriptor))}
+
+
 def row_count(message: Any) -> int:
     """How many rows; the columns must be of equal length (`ragged_column` tells)."""
+    if isinstance(message, RowGatherer):
+        return len(message)
     return len(getattr(message, _names(message.DESCRIPTOR)[0]))
 
 
 def ragged_column(message: Any) -> tuple[int, int] | None:
     """(length of the first column, length of the first other that differs), or None when all are equal."""
+    if isinstance(message, RowGatherer):
+        return None
     lengths = [len(getattr(message, name)) for name in field_names(message)]
     return next(((lengths[0], length) for length in lengths if length != lengths[0]), None)
 
@@ -61,12 +71,17 @@ def among(values: np.ndarray, allowed: Collection[int]) -> np.ndarray:
 
 def add_row(message: Any, *values: int | bytes) -> None:
     """Appends one row; a value for every column, in field order."""
+    if isinstance(message, RowGatherer):
+        message.add(*values)  # type: ignore[arg-type]  # of numbers only
+        return
     for name, value in zip(_names(message.DESCRIPTOR), values, strict=True):
         getattr(message, name).append(value)
 
 
 def matrix(message: Any) -> np.ndarray:
     """The columns of a message of numbers as the rows of an int64 matrix, in field order."""
+    if isinstance(message, RowGatherer):
+        return message.matrix()
     columns = [getattr(message, name) for name in _names(message.DESCRIPTOR)]
     read = np.empty((len(columns), len(columns[0])), dtype=np.int64)
     if read.shape[1]:
@@ -82,6 +97,10 @@ def from_matrix(kind: type[M], columns: np.ndarray) -> M:
 
 def extend(message: M, columns: np.ndarray) -> M:
     """Appends the columns of an int64 matrix to a message of numbers, as rows; returns the message."""
+    gatherer: Any = message
+    if isinstance(gatherer, RowGatherer):
+        gatherer.add_columns(columns)
+        return message
     kind = type(message)
     assert len(columns) == len(_names(kind.DESCRIPTOR)), f"{kind.DESCRIPTOR.name} of {len(columns)} columns"
     message.MergeFromString(columns_bytes(kind, columns))
@@ -131,16 +150,51 @@ class Rows:
 
 
 class RowGatherer(Rows, Generic[M]):
-    """Rows of a message of numbers, a value or a row of the matrix for every column, in field order."""
+    """Rows of a message of numbers, a value or a row of the matrix for every column, in field order.
 
-    def __init__(self, kind: type[M]) -> None:
+    It can stand where the message does: columns are read by their names, as sequences of numbers.
+    """
+
+    def __init__(self, kind: type[M], columns: np.ndarray | None = None) -> None:
         super().__init__(len(_names(kind.DESCRIPTOR)))
         self._kind = kind
+        if columns is not None:
+            self.add_columns(columns)
+
+    @property
+    def kind(self) -> type[M]:
+        """The message."""
+        return self._kind
+
+    @property
+    def DESCRIPTOR(self) -> Any:
+        """The message's."""
+        return self._kind.DESCRIPTOR
+
+    def __getattr__(self, name: str) -> memoryview:
+        """A column: it is read as a list is, and `array` does not copy it."""
+        if name.startswith("_") or name not in _numbered(self._kind.DESCRIPTOR):
+            raise AttributeError(f"{type(self).__name__} has no {name}")
+        return self.matrix()[_numbered(self._kind.DESCRIPTOR)[name]].data
 
     def take(self, message: M) -> None:
         """Appends the rows of a message."""
         if row_count(message):
             self.add_columns(matrix(message))
+
+    MergeFrom = take
+
+    def MergeFromString(self, data: Any) -> None:
+        """Appends the rows of a serialised message."""
+        columns = read_columns(self._kind, data)
+        if columns is None:
+            self.take(self._kind.FromString(bytes(data)))
+        else:
+            self.add_columns(columns)
+
+    def parts(self) -> list[Any]:
+        """The message serialised, in pieces to be strung together."""
+        return columns_parts(self._kind, self.matrix()) if len(self) else []
 
     def put(self, target: M) -> None:
         """Appends the rows to a message; nothing is touched where there are none."""
@@ -157,6 +211,8 @@ def rows(message: Any) -> Iterable[tuple[Any, ...]]:
     count = row_count(message)
     if not count:
         return ()
+    if isinstance(message, RowGatherer):
+        return zip(*message.matrix().tolist(), strict=True)
     columns = [getattr(message, name) for name in field_names(message)]
     if count >= _MANY and not _has_bytes(message.DESCRIPTOR):
         columns = matrix(message).tolist()
@@ -168,25 +224,39 @@ def _has_bytes(descriptor: Any) -> bool:
     return any(field.type == field.TYPE_BYTES for field in descriptor.fields)
 
 
-def join(target: M, parts: Iterable[M]) -> M:
+def join(target: M, parts: Iterable[Any]) -> M:
     """Appends the rows of the parts to the target and returns it."""
     for part in parts:
-        if row_count(part):
+        if isinstance(part, RowGatherer):
+            part.put(target)
+        elif row_count(part):
             target.MergeFrom(part)
     return target
 
 
 def pick(message: M, indices: Sequence[int] | np.ndarray) -> M:
     """A new message of numbers with the rows of these indices, in their order."""
-    return from_matrix(type(message), matrix(message)[:, array(indices)])
+    return _alike(message, matrix(message)[:, array(indices)])
+
+
+def _alike(message: Any, columns: np.ndarray) -> Any:
+    """Other rows in the same form."""
+    if isinstance(message, RowGatherer):
+        return RowGatherer(message.kind, columns)
+    return from_matrix(type(message), columns)
+
+
+def kind_of(message: Any) -> type[Message]:
+    """The message whose rows these are."""
+    return message.kind if isinstance(message, RowGatherer) else type(message)
 
 
 def split_by(message: M, *keys: str) -> dict[tuple[int, ...], M]:
     """A message for every combination of the named columns that occurs, each with its rows in their order."""
     if not row_count(message):
         return {}
-    kind = type(message)
-    return {key: from_matrix(kind, part) for key, part in split_columns(kind, matrix(message), *keys).items()}
+    parts = split_columns(kind_of(message), matrix(message), *keys)
+    return {key: _alike(message, part) for key, part in parts.items()}
 
 
 def split_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> dict[tuple[int, ...], np.ndarray]:
@@ -217,8 +287,8 @@ def sort_rows(message: M, *keys: str) -> M:
     if row_count(message) < 2:
         return message
     columns = matrix(message)
-    ordered = sorted_columns(type(message), columns, *keys)
-    return message if ordered is columns else from_matrix(type(message), ordered)
+    ordered = sorted_columns(kind_of(message), columns, *keys)
+    return message if ordered is columns else _alike(message, ordered)
 
 
 def sorted_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from blake3 import blake3
 from google.protobuf.message import Message
 
+from actors.wide_messages import read_message
+
 NO_HEIGHT = 0
 NO_HASH = bytes(32)
 _HEAD_BYTES = 8 + 32
@@ -38,7 +40,7 @@ class Actor(ABC):
 
     def apply(self, call: bytes) -> bytes:
         """Decides one call. The same (height, step) again answers the same bytes. Raises ChainBroken."""
-        message: Any = self.call_type.FromString(call)
+        message: Any = read_message(self.call_type, call)
         header = message.header
         if header.height == self._height:
             if header.frame_hash != self._frame_hash:

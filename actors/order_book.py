@@ -18,6 +18,7 @@ from actors.contract import Actor
 from actors.matching.book import MatchingBook
 from actors.matching.words import BUY, DUMP_COLUMNS, SELL
 from actors.units import div_ceil
+from actors.wide_messages import wide
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import snapshots_pb2 as snapshots
@@ -43,7 +44,7 @@ class OrderBook(Actor):
         if call.market.market == self._market.market:
             self._market.CopyFrom(call.market)
             self._terms = book_terms(self._market)
-        reply = batches.BookReply(height=call.header.height)
+        reply = wide(batches.BookReply, height=call.header.height)
         if row_count(call.ops):
             self._match(call, reply)
         if row_count(call.demands):

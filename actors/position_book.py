@@ -40,6 +40,7 @@ from actors.venue_rows import VenueCommands
 from actors.versioned import views as versioned_views
 from actors.versioned.book import VersionedBook
 from actors.versioned.phases import VersionedPhases
+from actors.wide_messages import wide
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import snapshots_pb2 as snapshots
@@ -66,7 +67,7 @@ class PositionBook(Actor):
 
     def decide(self, call: Any) -> batches.ShardReply:
         """Runs the phases the call names; fills the reply with what they did."""
-        reply = batches.ShardReply(height=call.header.height)
+        reply = wide(batches.ShardReply, height=call.header.height)
         sink, staged = EventSink(), EventSink()
         answers, staged_answers = AnswerSink(sink), AnswerSink(staged)
         phases = list(call.phases)

@@ -19,6 +19,7 @@ from actors.sealing.directory import Directory, Venue
 from actors.sealing.routing import Router
 from actors.sealing.rulebooks import WITH_BOOKS
 from actors.sinks import NO_COMMAND, REGISTRY, AnswerSink, EventSink
+from actors.wide_messages import wide
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import snapshots_pb2 as snapshots
 
@@ -40,7 +41,7 @@ class Registry(Actor):
         block, directory = call.input, self.directory
         sink = EventSink()
         answers = AnswerSink(sink)
-        reply = batches.RegistryReply(height=block.height)
+        reply = wide(batches.RegistryReply, height=block.height)
         directory.block_time_ms = block.block_time_ms
         self._forget_expired_keys(block.block_time_ms)
         changes = Changes(directory, reply.changes, sink)

@@ -10,7 +10,7 @@ import numpy as np
 from actors.columns import RowGatherer, Rows
 from actors.event_rows import ACCOUNT as EVENT_ACCOUNT
 from actors.event_rows import BODY, FIRST_FIELD, MARKET, NO_PIECE, VENUE, Piece, body_number, event_bytes
-from actors.pending_events import KEYS, EventPart, pending_bytes, strung_together
+from actors.pending_events import KEYS, EventPart, EventPile, pending_bytes, strung_together
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -83,16 +83,22 @@ class EventSink:
         self._blocks.append((len(self._keys), rows, piece))
         self._keys.add_columns(keys)
 
-    def put(self, target: batches.PendingEvents) -> None:
+    def put(self, target: batches.PendingEvents | EventPile) -> None:
         """Appends what was collected to a message; without events it is left as it is."""
-        if len(self._keys):
-            target.MergeFromString(self._serialised())
+        if not len(self._keys):
+            return
+        if isinstance(target, EventPile):
+            target.add(self._keys.matrix(), *self._together())
+        else:
+            target.MergeFromString(pending_bytes(self._keys.matrix(), *self._together()))
 
     def message(self) -> batches.PendingEvents:
         """What was collected."""
-        return batches.PendingEvents.FromString(self._serialised())
+        pending = batches.PendingEvents()
+        self.put(pending)
+        return pending
 
-    def _serialised(self) -> bytes:
+    def _together(self) -> tuple[np.ndarray, np.ndarray]:
         parts = [
             EventPart(np.arange(first, first + len(rows)), *event_bytes(rows, piece))
             for first, rows, piece in self._blocks
@@ -103,7 +109,7 @@ class EventSink:
         if self._bodies:
             places, bodies = zip(*self._bodies, strict=True)
             parts.append(EventPart.of(places, bodies))
-        return pending_bytes(self._keys.matrix(), *strung_together(parts))
+        return strung_together(parts)
 
 
 class AnswerSink:

@@ -7,6 +7,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from actors.columns import among, array, pick, row_count
+from actors.wide_messages import wide
 from breakwater.v1 import batches_pb2 as batches
 
 M = TypeVar("M", bound=Message)
@@ -34,6 +35,7 @@ class VenueCommands:
             return self._commands
         key = frozenset(venues)
         if key not in self._parts:
-            mine = {field.name: rows_of_venues(rows, key) for field, rows in self._commands.ListFields()}
-            self._parts[key] = batches.ShardCommands(**mine)
+            mine = self._parts[key] = wide(batches.ShardCommands)
+            for field, rows in self._commands.ListFields():
+                getattr(mine, field.name).take(rows_of_venues(rows, key))
         return self._parts[key]

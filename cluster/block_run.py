@@ -10,11 +10,13 @@ from actors.columns import (
     RowGatherer,
     columns_by_shard,
     from_matrix,
+    kind_of,
     matrix,
     row_count,
     rows,
     sorted_columns,
 )
+from actors.pending_events import EventPile
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
@@ -64,7 +66,7 @@ class BlockRun:
         self.sealed = batches.RegistryReply()
         self.marked = batches.OracleReply()
         self.marks: dict[Key, common.Mark] = {}
-        self.events: list[batches.PendingEvents] = []
+        self.events: list[batches.PendingEvents | EventPile] = []
         self.outcomes = RowGatherer(batches.Outcomes)
         self.funding = batches.FundingNets()
         self.seizures = batches.Seizures()
@@ -156,7 +158,7 @@ class BlockRun:
 
     def cut(self, message: Message) -> list[bytes]:
         """The rows of every shard, by their accounts, serialised."""
-        shards, kind = self.state.shards, type(message)
+        shards, kind = self.state.shards, kind_of(message)
         if not row_count(message):
             return [b""] * shards
         parts = columns_by_shard(kind, matrix(message), self.state.owners.array, shards)

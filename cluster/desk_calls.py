@@ -21,6 +21,7 @@ from actors.columns import (
     split_by,
     split_columns,
 )
+from actors.wide_messages import read_message
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
@@ -73,7 +74,7 @@ class _Fan:
             return replies
         answers = yield self._calls
         for call, kind, answer in zip(self._calls, self._kinds, answers, strict=True):
-            reply = kind.FromString(answer)
+            reply = read_message(kind, answer)
             run.take(reply)
             if run.root:
                 run.state.digests[call.actor] = reply.digest

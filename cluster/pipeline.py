@@ -20,6 +20,7 @@ from typing import Any
 from actors.column_bytes import field_bytes
 from actors.columns import join, row_count, sort_rows
 from actors.risk.ladder import Action
+from actors.wide_messages import read_message
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from cluster.block_run import BlockRun, in_leg_order
@@ -96,7 +97,7 @@ def _take_over(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
 def _seal(run: BlockRun, voided: Iterable[int]) -> Generator[list[Call], list[bytes], None]:
     call = batches.RegistryCall(header=run.header(REGISTRY), voided=sorted(voided))
     (reply,) = yield [Call(REGISTRY, call.SerializeToString() + field_bytes(call, "input", run.payload))]
-    run.sealed = batches.RegistryReply.FromString(reply)
+    run.sealed = read_message(batches.RegistryReply, reply)
     if run.sealed.HasField("changes"):
         run.state.change_parameters(run.sealed.changes)
     run.take(run.sealed)
@@ -130,7 +131,7 @@ def _shards(
         own = {"header": run.header(name, may_be_last).SerializeToString(), "commands": rows, **fields}
         parts = [field_bytes(batches.ShardCall, field, data) for field, data in own.items() if data]
         calls.append(Call(name, b"".join([alike, *parts])))
-    replies = [batches.ShardReply.FromString(reply) for reply in (yield calls)]
+    replies = [read_message(batches.ShardReply, reply) for reply in (yield calls)]
     run.take_shards(replies, scanned=batches.SHARD_PHASE_SCAN in phases)
     return replies
 

@@ -8,7 +8,7 @@ import numpy as np
 from actors.byte_words import WORD_BYTES, copy_bytes, put_varint
 from actors.chain.numbered_events import NumberedEvents
 from actors.compiling import inlined, kernel
-from actors.pending_events import KEYS, pending_columns
+from actors.pending_events import KEYS, EventPile, pending_columns
 from actors.row_order import order_of
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
@@ -17,12 +17,14 @@ _INDEX_TAG: Final = events.Event.DESCRIPTOR.fields_by_name["index"].number << 3
 _INDEX_BYTES_MAX: Final = 6
 
 
-def number_events(pending: Iterable[batches.PendingEvents], height: int, block_time_ms: int) -> NumberedEvents:
+def number_events(
+    pending: Iterable[batches.PendingEvents | EventPile], height: int, block_time_ms: int
+) -> NumberedEvents:
     """The block's events in their order, serialised with height, index and time.
 
     The numbers are prepended as bytes of their own: fields 1 to 3 come first in the canonical order anyway.
     """
-    said = [part for part in pending if part.phase]
+    said = [part for part in pending if part.bodies]
     if not said:
         return NumberedEvents(b"", np.empty((0, 2), dtype=np.int64))
     columns = np.concatenate([pending_columns(part) for part in said], axis=1)
