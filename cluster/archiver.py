@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from actors.column_bytes import field_bytes
-from actors.columns import field_names, matrix
 from actors.sealing.batches import key_digest
 from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import refusals_pb2 as refusals
+from cluster.answer import Answer, split_answers
 from cluster.archive import Archive
 from cluster.commit import BlockResult
 from cluster.crash_points import reached
@@ -25,7 +24,7 @@ from cluster.key_filter import KeyFilter
 from cluster.lanes import Lane
 from cluster.sequencer import body_hash
 
-Answered = tuple[bytes, bytes, answers.BatchOutcome]  # request key digest, body hash, answer
+Answered = tuple[bytes, bytes, Answer]  # request key digest, body hash, answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +42,22 @@ class CommittedBlock:
 
 
 def split_outcomes(result: BlockResult) -> list[answers.BatchOutcome]:
-    """The block's answers, batch by batch. The columns are cut as bytes and read where they lie."""
-    told, names = matrix(result.outcomes), field_names(result.outcomes)
-    head = answers.BatchOutcome(height=result.height).SerializeToString()
-    outcomes, start = [], 0
-    for count in result.batch_rows:
-        end = start + count
-        cells = (column[start:end].tobytes() for column in told)
-        fields = [field_bytes(answers.BatchOutcome, name, data) for name, data in zip(names, cells, strict=True)]
-        outcomes.append(answers.BatchOutcome.FromString(b"".join((head, *fields))))
-        start = end
-    assert start == told.shape[1], f"{told.shape[1]} answers for {start} commands"
-    return outcomes
+    """The block's answers, batch by batch, as messages."""
+    return [answer.outcome() for answer in answers_of(result)]
+
+
+def answers_of(result: BlockResult) -> list[Answer]:
+    """The block's answers, batch by batch."""
+    return split_answers(result.height, result.told, result.batch_rows)
 
 
 def write_block(archive: Archive, result: BlockResult, answered: Sequence[Answered]) -> bool:
     """Puts one block into the archive; False where it was there already."""
     kept = [
-        (key, body, outcome.SerializeToString())
-        for key, body, outcome in answered
+        (key, body, answer.serialised)
+        for key, body, answer in answered
         # The key's answer is the first one's. A batch that is refused whole says so in every row.
-        if not outcome.refusal or outcome.refusal[0] != refusals.REFUSAL_REQUEST_KEY_REUSED
+        if not answer.rows or answer.refusal[0] != refusals.REFUSAL_REQUEST_KEY_REUSED
     ]
     return archive.append_block(result.height, result.block_time_ms, result.header_bytes, result.events, kept)
 
@@ -71,8 +65,8 @@ def write_block(archive: Archive, result: BlockResult, answered: Sequence[Answer
 def archive_replayed(archive: Archive, block: commands.BlockInput, result: BlockResult) -> None:
     """Puts a block that recovery executed again into the archive, with the answers its batches had."""
     answered = [
-        (key_digest(batch.principal, batch.request_key), body_hash(batch), outcome)
-        for batch, outcome in zip(block.batches, split_outcomes(result), strict=True)
+        (key_digest(batch.principal, batch.request_key), body_hash(batch), answer)
+        for batch, answer in zip(block.batches, answers_of(result), strict=True)
     ]
     if write_block(archive, result, answered):
         archive.tend(len(result.events))
@@ -90,7 +84,7 @@ class Archiver:
         self.failure = ""
         self._lane = lane
         self._notice = notice
-        self._pending: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+        self._pending: dict[bytes, tuple[bytes, Answer]] = {}
         self._waiting: deque[tuple[BlockResult, Sequence[Answered]]] = deque()
         self._signatures: dict[int, bytes] = {}  # of blocks that wait
         self._answered_keys = KeyFilter(archive.request_keys())
@@ -101,8 +95,8 @@ class Archiver:
     def submit(self, result: BlockResult, answered: Sequence[Answered]) -> None:
         """A block was acknowledged."""
         with self._guard:
-            for key, body, outcome in answered:
-                self._pending.setdefault(key, (body, outcome))
+            for key, body, answer in answered:
+                self._pending.setdefault(key, (body, answer))
                 self._answered_keys.add(key)
         self._waiting.append((result, answered))
         self.run_in_order(self._write)
@@ -125,7 +119,7 @@ class Archiver:
         """Does something in the lane, after everything submitted so far."""
         self._lane.submit(lambda: self._try(work))
 
-    def outcome(self, key: bytes) -> tuple[bytes, answers.BatchOutcome] | None:
+    def outcome(self, key: bytes) -> tuple[bytes, Answer] | None:
         """(body hash, answer) of a request key, archived or not yet."""
         with self._guard:
             pending = self._pending.get(key)
@@ -134,7 +128,7 @@ class Archiver:
         if not self._answered_keys.may_have(key):
             return None
         found = self.archive.outcome(key)
-        return (found.body_hash, answers.BatchOutcome.FromString(found.outcome)) if found else None
+        return (found.body_hash, Answer.read(found.outcome)) if found else None
 
     def subscribe(self, listener: Callable[[CommittedBlock], None]) -> Callable[[], None]:
         """Adds a listener; call the result to take it off."""

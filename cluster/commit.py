@@ -27,12 +27,12 @@ from cluster.desk_calls import DeskReplies
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """What one block came to. `events` are serialised and numbered, `outcomes` by command."""
+    """What one block came to. `events` are serialised and numbered; `told` is the matrix of `Outcomes`, by command."""
 
     height: int
     block_time_ms: int
     events: NumberedEvents
-    outcomes: batches.Outcomes
+    told: np.ndarray
     batch_rows: list[int]
     header: blocks.BlockHeader
     header_bytes: bytes
@@ -43,6 +43,11 @@ class BlockResult:
     # Accounts of bot-run venues that the block changed, and versions it settled.
     standings: batches.StandingRows
     versions: list[batches.VersionRecord]
+
+    @property
+    def outcomes(self) -> batches.Outcomes:
+        """What became of every command, by command."""
+        return from_matrix(batches.Outcomes, self.told)
 
     @property
     def events_root(self) -> bytes:
@@ -88,7 +93,7 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
         height=block.height,
         block_time_ms=block.block_time_ms,
         events=events,
-        outcomes=_in_command_order(run.outcomes.matrix()),
+        told=sorted_columns(batches.Outcomes, run.outcomes.matrix(), "command"),
         batch_rows=list(run.sealed.batch_rows),
         header=header,
         header_bytes=header_bytes,
@@ -99,10 +104,6 @@ def commit(run: BlockRun, desks: DeskReplies) -> BlockResult:
         standings=join(run.standings, (reply.standings for reply in desks.version_desks)),
         versions=new_versions,
     )
-
-
-def _in_command_order(outcomes: np.ndarray) -> batches.Outcomes:
-    return from_matrix(batches.Outcomes, sorted_columns(batches.Outcomes, outcomes, "command"))
 
 
 def _header(run: BlockRun, events: NumberedEvents) -> blocks.BlockHeader:

@@ -15,7 +15,7 @@ from actors.sealing.block_bytes import block_bytes
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
-from cluster.archiver import Answered, Archiver, split_outcomes
+from cluster.archiver import Answered, Archiver, answers_of
 from cluster.block_maker import BlockMaker, Made
 from cluster.chain_state import ChainState
 from cluster.crash_points import reached
@@ -332,7 +332,7 @@ class Engine:
         """The first block is the job's; a second one voids commands of it."""
         # Before anybody is answered: whoever knows of a block may ask for it.
         self.height, self.block_time_ms = made[-1].result.height, made[-1].result.block_time_ms
-        answered = job.answer(made[0].result, split_outcomes(made[0].result))
+        answered = job.answer(made[0].result, answers_of(made[0].result))
         reached("node:acknowledged")
         self._commit(made[0], answered)
         job.done(self.sequencer)

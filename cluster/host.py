@@ -10,11 +10,11 @@ from typing import Any
 
 from actors.sealing.batches import key_digest as outcome_key
 from breakwater.v1 import admin_pb2 as admin
-from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
+from cluster.answer import Answer
 from cluster.archive import Archive
 from cluster.archiver import CommittedBlock
 from cluster.backup import Backup, back_up
@@ -136,7 +136,7 @@ class Host:
         except BaseException as error:
             engine.stop(error)
 
-    def submit(self, batch: commands.CommandBatch) -> "Future[answers.BatchOutcome]":
+    def submit(self, batch: commands.CommandBatch) -> "Future[Answer]":
         """Queues a batch. The future gives its answer once executed and durable, or raises Refused."""
         return self._engine.sequencer.submit(batch)
 

@@ -5,15 +5,15 @@ from typing import Protocol
 
 from actors.sealing.batches import key_digest
 from breakwater.v1 import admin_pb2 as admin
-from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import refusals_pb2 as refusals
+from cluster.answer import Answer
 from cluster.archiver import Answered, Archiver
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult
 from cluster.refused import Refused
 from cluster.sequencer import SealOrder, Sequencer, Waiting, body_hash
 
-Outcomes = Sequence[answers.BatchOutcome]
+Answers = Sequence[Answer]
 
 
 class Job(Protocol):
@@ -22,7 +22,7 @@ class Job(Protocol):
     def batches(self) -> list[bytes]:
         """What is in the block, serialised."""
 
-    def answer(self, result: BlockResult, outcomes: Outcomes) -> list[Answered]:
+    def answer(self, result: BlockResult, answers: Answers) -> list[Answered]:
         """The block is durable and executed: everybody has an answer; what the archive keeps of them."""
 
     def refuse(self, refused: Refused, sequencer: Sequencer) -> None:
@@ -45,12 +45,12 @@ class LiveJob:
         """What is in the block, serialised."""
         return [entry.serialised for entry in self._entries]
 
-    def answer(self, result: BlockResult, outcomes: Outcomes) -> list[Answered]:
+    def answer(self, result: BlockResult, answers: Answers) -> list[Answered]:
         """See `Job`."""
-        mine = list(zip(self._entries, outcomes[: len(self._entries)], strict=True))
-        for entry, outcome in mine:
-            entry.answer.set_result(outcome)
-        return [(entry.key, entry.body_hash, outcome) for entry, outcome in mine]
+        mine = list(zip(self._entries, answers[: len(self._entries)], strict=True))
+        for entry, answer in mine:
+            entry.answer.set_result(answer)
+        return [(entry.key, entry.body_hash, answer) for entry, answer in mine]
 
     def refuse(self, refused: Refused, sequencer: Sequencer) -> None:
         """See `Job`."""
@@ -95,18 +95,19 @@ class SealJob:
             return True
         return False
 
-    def answer(self, result: BlockResult, outcomes: Outcomes) -> list[Answered]:
+    def answer(self, result: BlockResult, answers: Answers) -> list[Answered]:
         """See `Job`."""
         requested = list(self.request.batches)
-        mine = outcomes[: len(requested)]
+        mine = answers[: len(requested)]
+        outcomes = [answer.outcome() for answer in mine]
         self._order.answer.set_result(
             admin.SealBlockResponse(
-                height=result.height, outcomes=mine, header=result.header, outbox_pending=result.outbox_rows > 0
+                height=result.height, outcomes=outcomes, header=result.header, outbox_pending=result.outbox_rows > 0
             )
         )
         return [
-            (key_digest(batch.principal, batch.request_key), body_hash(batch), outcome)
-            for batch, outcome in zip(requested, mine, strict=True)
+            (key_digest(batch.principal, batch.request_key), body_hash(batch), answer)
+            for batch, answer in zip(requested, mine, strict=True)
         ]
 
     def refuse(self, refused: Refused, sequencer: Sequencer) -> None:
@@ -122,11 +123,13 @@ class SealJob:
         """See `Job`."""
 
 
-def _repeat(outcomes: Outcomes, archiver: Archiver, state: ChainState) -> admin.SealBlockResponse:
+def _repeat(answers: Answers, archiver: Archiver, state: ChainState) -> admin.SealBlockResponse:
     archiver.flush()
-    height = outcomes[0].height
+    height = answers[0].height
     stored = archiver.archive.header(height)
-    response = admin.SealBlockResponse(height=height, outcomes=outcomes, repeated_batches=True)
+    response = admin.SealBlockResponse(
+        height=height, outcomes=[answer.outcome() for answer in answers], repeated_batches=True
+    )
     if stored is not None:
         response.header.ParseFromString(stored.header)
     response.outbox_pending = height == state.height and state.has_legs()

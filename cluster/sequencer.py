@@ -16,9 +16,9 @@ from blake3 import blake3
 from actors.rulebooks.versions import newest
 from actors.sealing.batches import key_digest
 from breakwater.v1 import admin_pb2 as admin
-from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
+from cluster.answer import Answer
 from cluster.refused import Refused
 
 
@@ -30,9 +30,9 @@ class Waiting:
     serialised: bytes
     key: bytes
     body_hash: bytes
-    answer: "Future[answers.BatchOutcome]"
+    answer: "Future[Answer]"
 
-    def join(self, body: bytes) -> "Future[answers.BatchOutcome]":
+    def join(self, body: bytes) -> "Future[Answer]":
         """The answer for whoever sends the same again; another body under the key is refused."""
         if body == self.body_hash:
             return self.answer
@@ -95,18 +95,18 @@ def _failed(error: Exception) -> "Future[Any]":
     return future
 
 
-def _repeated(is_same_body: bool, outcome: answers.BatchOutcome) -> "Future[answers.BatchOutcome]":
+def _repeated(is_same_body: bool, answer: Answer) -> "Future[Answer]":
     if not is_same_body:
-        return _failed(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED, 0, outcome.height))
-    future: Future[answers.BatchOutcome] = Future()
-    future.set_result(outcome)
+        return _failed(Refused(refusals.REFUSAL_REQUEST_KEY_REUSED, 0, answer.height))
+    future: Future[Answer] = Future()
+    future.set_result(answer)
     return future
 
 
 class Sequencer:
     """The queue in front of the pipeline. `lookup` finds (body hash, answer) of a key answered before."""
 
-    def __init__(self, max_batches: int, lookup: Callable[[bytes], tuple[bytes, answers.BatchOutcome] | None]) -> None:
+    def __init__(self, max_batches: int, lookup: Callable[[bytes], tuple[bytes, Answer] | None]) -> None:
         self._max_batches = max_batches
         self._lookup = lookup
         self._waiting: deque[Waiting] = deque()
@@ -122,7 +122,7 @@ class Sequencer:
         """Batches that wait."""
         return len(self._waiting)
 
-    def submit(self, batch: commands.CommandBatch) -> "Future[answers.BatchOutcome]":
+    def submit(self, batch: commands.CommandBatch) -> "Future[Answer]":
         """Queues a batch; the future is done when its block is durable and executed."""
         key = key_digest(batch.principal, batch.request_key)
         serialised = batch.SerializeToString(deterministic=True)
@@ -138,9 +138,7 @@ class Sequencer:
                     continue  # somebody was answered since the look-up; it may have been this key
                 return waiting.join(body) if waiting else self._enqueue(batch, serialised, key, body)
 
-    def _enqueue(
-        self, batch: commands.CommandBatch, serialised: bytes, key: bytes, body: bytes
-    ) -> "Future[answers.BatchOutcome]":
+    def _enqueue(self, batch: commands.CommandBatch, serialised: bytes, key: bytes, body: bytes) -> "Future[Answer]":
         refused = self._closed or _unknown_logic(batch) or self.gate(batch)
         if refused is None and len(self._waiting) >= self._max_batches:
             refused = Refused(refusals.REFUSAL_RATE_LIMITED, self._max_batches, len(self._waiting))

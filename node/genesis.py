@@ -6,7 +6,8 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from actors.rulebooks.versions import name_newest
-from breakwater.v1 import answers_pb2, commands_pb2, common_pb2
+from breakwater.v1 import commands_pb2, common_pb2
+from cluster.answer import Answer
 from cluster.host import Host, Refused
 from node.client.errors import refusal_name
 from node.config import VenueWithMarkets
@@ -61,9 +62,9 @@ def create_venues(host: Host, venues: list[VenueWithMarkets], expires_ms: int) -
         _wait(subject, answer)
 
 
-def _wait(subject: str, answer: Future[answers_pb2.BatchOutcome]) -> None:
+def _wait(subject: str, answer: Future[Answer]) -> None:
     try:
-        outcome = answer.result(_ANSWER_TIMEOUT_S)
+        outcome = answer.result(_ANSWER_TIMEOUT_S).outcome()
     except Refused as refused:
         raise GenesisRefused(_complaint(subject, refused.refusal, refused.required, refused.actual)) from refused
     if outcome.status[0] == common_pb2.OUTCOME_STATUS_REFUSED:

@@ -251,8 +251,8 @@ class SimNode:
             if isinstance(error, Refused):
                 back(error)
             elif error is None:
-                self._witness.answered(self.name, batch, answer.result())
-                back(answer.result().SerializeToString())
+                self._witness.answered(self.name, batch, answer.result().outcome())
+                back(answer.result().serialised)
             else:
                 self._complain(f"{self.name} answered a request with {type(error).__name__}: {error}")
 

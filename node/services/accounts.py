@@ -46,7 +46,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             venue=request.venue,
             open_accounts=commands_pb2.OpenAccounts(count=request.count or 1),
         )
-        outcome = await self._door.submit(batch)
+        outcome = (await self._door.submit(batch)).outcome()
         if outcome.refusal[0]:
             raise Refused(outcome.refusal[0], outcome.required[0], outcome.actual[0])
         return accounts_pb2.OpenAccountResponse(outcome=first_row(outcome), accounts=outcome.reference)

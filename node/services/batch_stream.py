@@ -6,26 +6,27 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from breakwater.v1 import answers_pb2, commands_pb2
+from breakwater.v1 import commands_pb2
+from cluster.answer import Answer
 from cluster.host import Refused as HostRefused
 from node.guards.batches import rows_of
 from node.services.door import Door, unsequenced
 
 Request = TypeVar("Request")
-Answer = TypeVar("Answer")
+Told = TypeVar("Told")
 
 
-class BatchStream(Generic[Request, Answer]):
+class BatchStream(Generic[Request, Told]):
     """One stream. `work` begins with each request at once; the size of the queue holds back who is too fast."""
 
-    def __init__(self, door: Door, work: Callable[[Request], Coroutine[Any, Any, Answer]], most_in_flight: int) -> None:
+    def __init__(self, door: Door, work: Callable[[Request], Coroutine[Any, Any, Told]], most_in_flight: int) -> None:
         """Nothing is read before `answers`."""
         self._door = door
         self._work = work
-        self._queue: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(most_in_flight)
-        self._running: set[asyncio.Task[Answer]] = set()
+        self._queue: asyncio.Queue[asyncio.Task[Told] | None] = asyncio.Queue(most_in_flight)
+        self._running: set[asyncio.Task[Told]] = set()
 
-    async def answers(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Answer, None]:
+    async def answers(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Told, None]:
         """Answers in the order of the requests; raises what reading them raised."""
         reader = asyncio.create_task(self._read(requests))
         try:
@@ -54,7 +55,7 @@ class BatchStream(Generic[Request, Answer]):
         await self._queue.put(None)
 
 
-async def answer_of(door: Door, batch: commands_pb2.CommandBatch) -> answers_pb2.BatchOutcome:
+async def answer_of(door: Door, batch: commands_pb2.CommandBatch) -> Answer:
     """The answer to one batch of a stream; of one that reached no block every row says so at height 0."""
     try:
         return await door.submit(batch)

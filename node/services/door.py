@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 
 from breakwater.v1 import answers_pb2, batches_pb2, commands_pb2, common_pb2, parameters_pb2, refusals_pb2
+from cluster.answer import Answer
 from cluster.host import Host
 from cluster.host import Refused as HostRefused
 from node.config import NodeConfig
@@ -53,13 +54,13 @@ class Door:
     ) -> answers_pb2.CommandOutcome:
         """Sends one row (named by its body) and answers its outcome; raises the refusal that met it."""
         batch = commands_pb2.CommandBatch(request_key=key.key, expires_ms=key.expires_ms, venue=venue, **body)
-        outcome = await self.submit(batch, from_faucet)
+        outcome = (await self.submit(batch, from_faucet)).outcome()
         if outcome.status[0] == _REFUSED:
             raise Refused(outcome.refusal[0], outcome.required[0], outcome.actual[0])
         return first_row(outcome)
 
-    async def submit(self, batch: commands_pb2.CommandBatch, from_faucet: bool = False) -> answers_pb2.BatchOutcome:
-        """Sends a batch of the caller and answers its columns. The faucet's deposit needs no custodian.
+    async def submit(self, batch: commands_pb2.CommandBatch, from_faucet: bool = False) -> Answer:
+        """Sends a batch of the caller and answers for its rows. The faucet's deposit needs no custodian.
 
         Raises WRONG_MODE where a driver seals the blocks, what the caller may not send, what never reached a block, and
         the refusal of a batch as a whole.
@@ -75,11 +76,12 @@ class Door:
         if not batch.expires_ms:
             batch.expires_ms = time.time_ns() // 1_000_000 + self.config.limits.key_life_ms
         begun_s = time.perf_counter()
-        outcome = await asyncio.wrap_future(self.host.submit(batch))
-        self._count(outcome, time.perf_counter() - begun_s)
-        _raise_if_whole(outcome)
-        await self.bind_opened(batch, outcome)
-        return outcome
+        answer = await asyncio.wrap_future(self.host.submit(batch))
+        self._count(answer, time.perf_counter() - begun_s)
+        _raise_if_whole(answer)
+        if batch.WhichOneof("body") in OPENING:
+            await self.bind_opened(batch, answer.outcome())
+        return answer
 
     async def bind_opened(self, batch: commands_pb2.CommandBatch, outcome: answers_pb2.BatchOutcome) -> None:
         """Binds accounts that a batch opened to the key it came with, also when it is asked again after a crash."""
@@ -155,9 +157,9 @@ class Door:
         if self.unfinished:
             await asyncio.wait(self.unfinished, timeout=_FINISH_S)
 
-    def _count(self, outcome: answers_pb2.BatchOutcome, seconds: float) -> None:
-        refused = int(np.count_nonzero(np.asarray(outcome.status) == _REFUSED))
-        self.metrics.answered(len(outcome.status) - refused, refused, seconds)
+    def _count(self, answer: Answer, seconds: float) -> None:
+        refused = int(np.count_nonzero(answer.status == _REFUSED))
+        self.metrics.answered(answer.rows - refused, refused, seconds)
 
 
 def first_row(outcome: answers_pb2.BatchOutcome) -> answers_pb2.CommandOutcome:
@@ -178,10 +180,10 @@ def first_row(outcome: answers_pb2.BatchOutcome) -> answers_pb2.CommandOutcome:
     )
 
 
-def unsequenced(rows: int, refused: HostRefused) -> answers_pb2.BatchOutcome:
+def unsequenced(rows: int, refused: HostRefused) -> Answer:
     """The answer, in every row, to a batch of a stream that reached no block."""
     nothing = [0] * rows
-    return answers_pb2.BatchOutcome(
+    outcome = answers_pb2.BatchOutcome(
         height=0,
         command=nothing,
         status=[_REFUSED] * rows,
@@ -194,9 +196,11 @@ def unsequenced(rows: int, refused: HostRefused) -> answers_pb2.BatchOutcome:
         filled_lots=nothing,
         remaining_lots=nothing,
     )
+    return Answer.of(outcome)
 
 
-def _raise_if_whole(outcome: answers_pb2.BatchOutcome) -> None:
+def _raise_if_whole(answer: Answer) -> None:
     """A batch refused as a whole says so in every row: one error says it better."""
-    if outcome.status and outcome.status[0] == _REFUSED and outcome.refusal[0] in BATCH_REFUSALS:
+    if answer.rows and answer.status[0] == _REFUSED and int(answer.refusal[0]) in BATCH_REFUSALS:
+        outcome = answer.outcome()
         raise Refused(outcome.refusal[0], outcome.required[0], outcome.actual[0])

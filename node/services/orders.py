@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from actors.column_bytes import field_bytes
 from breakwater.v1 import (
-    answers_pb2,
     batches_pb2,
     commands_pb2,
     common_pb2,
@@ -18,6 +17,7 @@ from breakwater.v1 import (
     parameters_pb2,
     refusals_pb2,
 )
+from cluster.answer import Answer
 from node.guards import decimals, numbers
 from node.guards.auth import current_caller
 from node.guards.batches import body_of, rows_of
@@ -110,11 +110,11 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         left = _Left()
         sequence = 0
         try:
-            async with aclosing(stream.answers(self._batches(request_iterator, left))) as outcomes:
-                async for outcome in outcomes:
+            async with aclosing(stream.answers(self._batches(request_iterator, left))) as answers:
+                async for answer in answers:
                     sequence += 1
                     head = orders_pb2.StreamOrdersResponse(sequence=sequence).SerializeToString()
-                    yield head + field_bytes(orders_pb2.StreamOrdersResponse, "outcome", outcome.SerializeToString())
+                    yield head + field_bytes(orders_pb2.StreamOrdersResponse, "outcome", answer.serialised)
         finally:
             if left.accounts:
                 self._door.begin(self._cancel_all(left, stream))
@@ -188,7 +188,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
             current_caller().require_account(start.venue, account)
         left.venue, left.accounts = start.venue, accounts
 
-    async def _sequence(self, batch: commands_pb2.CommandBatch) -> answers_pb2.BatchOutcome:
+    async def _sequence(self, batch: commands_pb2.CommandBatch) -> Answer:
         if batch.WhichOneof("body") is not None and body_of(batch) not in STREAM_BODIES:
             return unsequenced(max(1, rows_of(batch)), Refused(refusals_pb2.REFUSAL_MALFORMED))
         return await answer_of(self._door, batch)

@@ -97,8 +97,8 @@ class TradingService(trading_pb2_grpc.TradingServiceServicer):
 
         The response is serialised: its columns may be long.
         """
-        outcome = await self._door.submit(request.batch)
-        return field_bytes(trading_pb2.SubmitBatchResponse, "outcome", outcome.SerializeToString())
+        answer = await self._door.submit(request.batch)
+        return field_bytes(trading_pb2.SubmitBatchResponse, "outcome", answer.serialised)
 
     def _limit_ticks(self, request: trading_pb2.OpenPositionRequest, kind: int) -> int:
         if kind == _MARKET:

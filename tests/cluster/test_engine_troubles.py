@@ -89,7 +89,7 @@ def test_an_append_without_an_answer_is_settled_by_the_journal(node: Turned, whe
     assert refusal(late) == READ_ONLY
     node.journal.silent = False
     node.turn(40)
-    outcome = answer.result(0)
+    outcome = answer.result(0).outcome()
     # In the journal: that block. Not in it: the same request is in the next one, under a later epoch.
     assert outcome.height == height + 1
     assert node.deposited(2) == 10**8 + 5

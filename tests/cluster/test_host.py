@@ -168,18 +168,18 @@ def test_a_live_node_answers_a_key_once_and_repeats_it_for_ever(tmp_path: Path) 
         live.start(host)
         opening = live.opens((2, LONG, 10**6, 1_000))
         answers = [host.submit(opening) for _ in range(3)]
-        outcome = answers[0].result(PATIENCE_S)
-        assert [answer.result(PATIENCE_S) for answer in answers] == [outcome] * 3
+        outcome = answers[0].result(PATIENCE_S).outcome()
+        assert [answer.result(PATIENCE_S).outcome() for answer in answers] == [outcome] * 3
         other = live.opens((2, LONG, 2 * 10**6, 1_000))
         other.request_key = opening.request_key
         assert why(host.submit(other))[0] == "REQUEST_KEY_REUSED"
         opening.expires_ms += 1  # the door may fill the expiry in anew
-        assert host.submit(opening).result(PATIENCE_S) == outcome
+        assert host.submit(opening).result(PATIENCE_S).outcome() == outcome
         until(lambda: not host.accounts(1, [2]).result(PATIENCE_S).accounts[0].held_atoms)
         (position,) = host.accounts(1, [2]).result(PATIENCE_S).accounts[0].positions
         assert position.position == outcome.reference[0]
     with opened(tmp_path, driver_mode=False, shards=1) as host:
-        assert host.submit(opening).result(PATIENCE_S) == outcome
+        assert host.submit(opening).result(PATIENCE_S).outcome() == outcome
         assert why(host.submit(other)) == ("REQUEST_KEY_REUSED", 0, outcome.height)
         assert len(host.accounts(1, [2]).result(PATIENCE_S).accounts[0].positions) == 1
 

@@ -12,23 +12,24 @@ from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
+from cluster.answer import Answer
 from cluster.sequencer import Chore, Refused, Sequencer, body_hash
 from tests.building import Maker
 
 THREADS = 8
 
 
-def queue(known: dict[bytes, tuple[bytes, answers.BatchOutcome]] | None = None) -> Sequencer:
+def queue(known: dict[bytes, tuple[bytes, Answer]] | None = None) -> Sequencer:
     return Sequencer(1_000, (known or {}).get)
 
 
-def answer_all(sequencer: Sequencer, known: dict[bytes, tuple[bytes, answers.BatchOutcome]], height: int) -> int:
+def answer_all(sequencer: Sequencer, known: dict[bytes, tuple[bytes, Answer]], height: int) -> int:
     """What the pipeline does with what waits: answers it, remembers it, lets it go."""
     taken = sequencer.take_batches(1_000, lambda batch: 1)
     for entry in taken:
-        outcome = answers.BatchOutcome(height=height)
-        entry.answer.set_result(outcome)
-        known[entry.key] = (entry.body_hash, outcome)
+        answer = Answer.of(answers.BatchOutcome(height=height))
+        entry.answer.set_result(answer)
+        known[entry.key] = (entry.body_hash, answer)
         sequencer.done(entry)
     return len(taken)
 
@@ -42,11 +43,11 @@ def refusal(answer: "Future[Any]") -> int:
 def test_the_same_key_at_the_same_moment_is_one_command() -> None:
     maker = Maker()
     batches = [maker.amounts("deposits", a1=number + 1) for number in range(50)]
-    known: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+    known: dict[bytes, tuple[bytes, Answer]] = {}
     sequencer = Sequencer(1_000, known.get)
     start = Barrier(THREADS)
 
-    def client() -> list["Future[answers.BatchOutcome]"]:
+    def client() -> list["Future[Answer]"]:
         start.wait()
         return [sequencer.submit(batch) for batch in batches]
 
@@ -62,11 +63,11 @@ def test_the_same_key_at_the_same_moment_is_one_command() -> None:
 
 
 def test_an_answer_that_arrives_between_the_look_up_and_the_queue_is_found() -> None:
-    known: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+    known: dict[bytes, tuple[bytes, Answer]] = {}
     batch = Maker().amounts("deposits", a1=1)
     looked: list[bytes] = []
 
-    def lookup(key: bytes) -> tuple[bytes, answers.BatchOutcome] | None:
+    def lookup(key: bytes) -> tuple[bytes, Answer] | None:
         looked.append(key)
         found = known.get(key)
         if len(looked) == 2:  # while the second asks, the first is answered
@@ -83,7 +84,7 @@ def test_another_body_under_a_key_is_refused_on_its_way_and_afterwards() -> None
     maker = Maker()
     batch, other = maker.amounts("deposits", a1=1), maker.amounts("deposits", a1=2)
     other.request_key = batch.request_key
-    known: dict[bytes, tuple[bytes, answers.BatchOutcome]] = {}
+    known: dict[bytes, tuple[bytes, Answer]] = {}
     sequencer = Sequencer(10, known.get)
     sequencer.submit(batch)
     assert refusal(sequencer.submit(other)) == refusals.REFUSAL_REQUEST_KEY_REUSED

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import commands_pb2 as commands
+from cluster.answer import Answer
 from cluster.engine import Engine
 from cluster.engine_settings import EngineSettings
 from cluster.journal import Frame, FrameNotAppended, Journal, OutcomeUnknown, StoreFailed, Tip
@@ -115,7 +116,7 @@ class Turned:
         """How the node says it is."""
         return self.engine.node_state()[0]
 
-    def send(self, *batches: commands.CommandBatch) -> "list[Future[answers.BatchOutcome]]":
+    def send(self, *batches: commands.CommandBatch) -> "list[Future[Answer]]":
         """Hands batches in; nothing happens before the next turn."""
         return [self.engine.sequencer.submit(batch) for batch in batches]
 
@@ -129,7 +130,7 @@ class Turned:
         """Hands in, turns until answered."""
         futures = self.send(*batches)
         self.turn()
-        return [future.result(0) for future in futures]
+        return [future.result(0).outcome() for future in futures]
 
     def start(self) -> None:
         """A venue with a price and somebody's money."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+from actors.columns import matrix
 from breakwater.v1.batches_pb2 import Outcomes
 from breakwater.v1.blocks_pb2 import BlockHeader
 from breakwater.v1.commands_pb2 import BlockInput
@@ -177,7 +178,7 @@ def _freezing(block: BlockInput, result: BlockResult, venue: int, account: int) 
     for column in outcomes.DESCRIPTOR.fields:
         getattr(outcomes, column.name).append(0)
     outcomes.command[-1], outcomes.status[-1] = len(outcomes.command) - 1, OUTCOME_STATUS_DONE
-    return other, replace(result, outcomes=outcomes, batch_rows=[*result.batch_rows, 1])
+    return other, replace(result, told=matrix(outcomes), batch_rows=[*result.batch_rows, 1])
 
 
 @dataclass
