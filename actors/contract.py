@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from blake3 import blake3
 from google.protobuf.message import Message
 
+from actors.ways import Way
 from actors.wide_messages import read_message
 
 NO_HEIGHT = 0
@@ -31,12 +32,17 @@ class Actor(ABC):
     """
 
     call_type: ClassVar[type[Message]]
+    way = Way.BY_COLUMNS
 
     def __init__(self) -> None:
         self._height = NO_HEIGHT
         self._frame_hash = NO_HASH
         self._step = -1
         self._reply = b""
+
+    def take_way(self, way: Way) -> None:
+        """How calls are worked from here on; it shows in nothing, and no snapshot has it."""
+        self.way = way
 
     def apply(self, call: bytes) -> bytes:
         """Decides one call. The same (height, step) again answers the same bytes. Raises ChainBroken."""

@@ -64,7 +64,7 @@ class OrderBook(Actor):
         reply.outcomes.MergeFromString(told.outcomes)
 
     def _deleverage(self, call: batches.BookCall, reply: batches.BookReply) -> None:
-        work = Deleveraging(self._book, self._terms, call.mark, self._trades)
+        work = Deleveraging(self._book, self._terms, call.mark, self._trades, self.way)
         policy = self._venue.margin_trade.deleverage_policy
         events, legs = work.run(call.demands, call.candidates, policy, call.round)
         reply.events.MergeFromString(events)

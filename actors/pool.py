@@ -18,13 +18,12 @@ from breakwater.v1 import snapshots_pb2 as snapshots
 
 
 class Pool(Actor):
-    """One venue's pool: shares, NAV, totals by market, claims. `scalar`: row by row, as a validator runs it."""
+    """One venue's pool: shares, NAV, totals by market, claims."""
 
     call_type = batches.DeskCall
 
-    def __init__(self, venue: int, scalar: bool = False) -> None:
+    def __init__(self, venue: int) -> None:
         super().__init__()
-        self._scalar = scalar
         self._book = PoolBook(venue)
 
     def decide(self, call: Any) -> batches.DeskReply:
@@ -40,7 +39,7 @@ class Pool(Actor):
         self._take_marks(call)
         sink = EventSink()
         answers = AnswerSink(sink)
-        desk = Desk(book, sink, answers, call.header.height, self._scalar)
+        desk = Desk(book, sink, answers, call.header.height, self.way)
         desk.fund(call.funding)
         desk.seize(sort_rows(call.seizures, "sequence"))
         desk.close(sort_rows(call.closes, "class", "level_ticks", "command", "position"))

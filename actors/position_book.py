@@ -40,6 +40,7 @@ from actors.venue_rows import VenueCommands
 from actors.versioned import views as versioned_views
 from actors.versioned.book import VersionedBook
 from actors.versioned.phases import VersionedPhases
+from actors.ways import Way
 from actors.wide_messages import wide
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
@@ -49,21 +50,28 @@ Phases = IsolatedPhases | CrossPhases | RatioPhases | VersionedPhases
 
 
 class PositionBook(Actor):
-    """The shard that owns these buckets. `scalar`: by the scalar rulebook throughout, as a validator runs it."""
+    """The shard that owns these buckets."""
 
     call_type = batches.ShardCall
 
-    def __init__(self, buckets: Iterable[int], scalar: bool = False) -> None:
+    def __init__(self, buckets: Iterable[int]) -> None:
         super().__init__()
         self._owned = np.zeros(BUCKETS, dtype=np.bool_)
         self._owned[list(buckets)] = True
-        self._scalar = scalar
         self._log = StagingLog()
         self._isolated: dict[int, IsolatedBook] = {}
         self._cross: dict[int, CrossBook] = {}
         self._ratio: dict[int, RatioBook] = {}
         self._versioned: dict[int, VersionedBook] = {}
         self._digests = BucketDigester()
+
+    def take_way(self, way: Way) -> None:
+        """The books go the same way; those of Perennial have one only, row by row."""
+        super().take_way(way)
+        books: list[IsolatedBook | CrossBook | RatioBook]
+        books = [*self._isolated.values(), *self._cross.values(), *self._ratio.values()]
+        for book in books:
+            book.way = way
 
     def decide(self, call: Any) -> batches.ShardReply:
         """Runs the phases the call names; fills the reply with what they did."""
@@ -152,16 +160,16 @@ class PositionBook(Actor):
             self._isolated[market.venue].halt_age_ms[market.market] = age_ms
 
     def _isolated_book(self, venue: int) -> IsolatedBook:
-        return self._isolated.setdefault(venue, IsolatedBook(venue, self._log, self._scalar))
+        return self._isolated.setdefault(venue, IsolatedBook(venue, self._log, self.way))
 
     def _cross_book(self, venue: int) -> CrossBook:
         if venue not in self._cross:
-            self._cross[venue] = CrossBook(venue, self._log, self._scalar, self._owns(VAULT))
+            self._cross[venue] = CrossBook(venue, self._log, self.way, self._owns(VAULT))
         return self._cross[venue]
 
     def _ratio_book(self, venue: int) -> RatioBook:
         if venue not in self._ratio:
-            self._ratio[venue] = RatioBook(venue, self._log, self._scalar)
+            self._ratio[venue] = RatioBook(venue, self._log, self.way)
         return self._ratio[venue]
 
     def _versioned_book(self, venue: int) -> VersionedBook:

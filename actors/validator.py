@@ -1,15 +1,16 @@
 """The validator's mind: what must be true of a block before it may be signed (TW-21).
 
-The host re-executes the block on a replica with its own shard count and the scalar rulebooks; this compares what came
-out with what the node says, and every liquidation with the rulebook once more. It is validity by re-execution, not
-zero-knowledge.
+The host re-executes the block on a replica with its own shard count, liquidations by the scalar rulebooks; this
+compares what came out with what the node says, and every liquidation with the rulebook once more. It is validity by
+re-execution, not zero-knowledge.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from actors.chain.bot_check import bot_liquidation_fault
+from actors.chain.bot_check import BOT_KINDS, bot_liquidation_fault
 from actors.chain.liquidation_check import liquidation_fault
-from actors.chain.margin_check import deleveraging_faults, header_marks, ladder_fault
+from actors.chain.margin_check import LADDER_KINDS, deleveraging_faults, header_marks, ladder_fault
+from actors.chain.numbered_events import NumberedEvents
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
@@ -26,12 +27,14 @@ _COMPARED = (
     "rulebooks",
     "epoch",
 )
+# What is held to the rulebook once more.
+_JUDGED = LADDER_KINDS | BOT_KINDS | {events.Event.POSITION_LIQUIDATED_FIELD_NUMBER}
 
 
 def judge(
     claimed: blocks.BlockHeader,
     found: blocks.BlockHeader,
-    numbered_events: Iterable[bytes],
+    numbered_events: NumberedEvents,
     venues: Mapping[int, parameters.VenueParameters],
     markets: Mapping[tuple[int, int], parameters.MarketParameters],
 ) -> list[str]:
@@ -43,7 +46,7 @@ def judge(
     ]
     if list(claimed.marks) != list(found.marks):
         faults.append("marks differ")
-    told, marks = [events.Event.FromString(serialised) for serialised in numbered_events], header_marks(found.marks)
+    told, marks = numbered_events.of_kinds(_JUDGED), header_marks(found.marks)
     for event in told:
         if event.HasField("position_liquidated"):
             fault = liquidation_fault(event, venues[event.venue])

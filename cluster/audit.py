@@ -13,6 +13,7 @@ from pathlib import Path
 
 from actors.chain.roots import header_hash
 from actors.validator import judge
+from actors.ways import Way
 from breakwater.v1 import blocks_pb2 as blocks
 from cluster.archive import Archive, Header
 from cluster.conservation import InvariantBroken
@@ -114,7 +115,7 @@ class _Audit:
         self._journal = journal
         self._archive = archive
         self._public_key = public_key
-        self._replica = Replica(AUDIT_SHARDS, scalar=True)
+        self._replica = Replica(AUDIT_SHARDS, Way.BY_ROW)
         self._report = AuditReport()
 
     def begin_at(self, snapshot: Snapshot) -> None:

@@ -26,12 +26,12 @@ from cluster.host_parts import (
     let_go,
     make_standbys,
     make_transport,
+    make_validator,
     recover_for,
     stores_of,
     trials,
 )
 from cluster.lanes import Lanes
-from cluster.machines import Places
 from cluster.placement import Owners, load, save
 from cluster.recovery import Recovered
 from cluster.refused import Refused
@@ -49,9 +49,8 @@ from cluster.resharding import Resharded, ShardSize, add_shards, move_buckets, s
 from cluster.sequencer import Chore
 from cluster.supervisor import Supervisor
 from cluster.topology import is_shard
-from cluster.transport import ON_RAY
 from cluster.transport.transport import Carrier
-from cluster.validation import LocalValidator, ValidatorHost, ValidatorRunner, load_or_make_key
+from cluster.validation import ValidatorRunner, load_or_make_key
 
 __all__ = ["CommittedBlock", "Following", "Host", "HostConfig", "Refused", "outcome_key"]
 
@@ -106,20 +105,12 @@ class Host:
 
     def _make_validator(self, recovered: Recovered) -> ValidatorRunner:
         config = self.config
-        arguments = (ValidatorHost, str(config.data_dir), config.validator_shards)
-
-        def make() -> Any:
-            if config.transport not in ON_RAY:
-                return LocalValidator(*arguments)
-            from cluster.transport.replicas import RayValidator
-
-            resources = Places(config.place).resources_of("validator")
-            validator = RayValidator(*arguments, stall_s=config.stall_s, resources=resources)
-            validator.ask("yield_cpu")
-            return validator
-
         runner = ValidatorRunner(
-            make, recovered.base_parts, recovered.base_height, self._engine.archiver.sign, config.notice
+            lambda: make_validator(config),
+            recovered.base_parts,
+            recovered.base_height,
+            self._engine.archiver.sign,
+            config.notice,
         )
         for claim in recovered.claims:
             runner.submit(claim)

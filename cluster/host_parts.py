@@ -21,6 +21,8 @@ from cluster.stores import DirectoryStores, Stores
 from cluster.transport import ON_RAY
 from cluster.transport.inline import InlineTransport
 from cluster.transport.transport import Carrier, Transport
+from cluster.validation import ROWS_EVERY, LocalValidator, Validator, ValidatorHost
+from cluster.validator_process import ProcessValidator
 from cluster.void import recover_past_poison
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ class HostConfig(EngineSettings):
     ray_address: str | None = None
     validator: bool = True
     validator_shards: int = 1
+    # Which blocks it re-executes wholly row by row, by their height; off Ray, whether in a process of its own.
+    validate_rows_every: int = ROWS_EVERY
+    validator_process: bool = False
     # Which actors have a standby (`cluster.standbys.KINDS`); when one that does nothing is given up, 0: 5 block times.
     actor_standbys: str = "none"
     stall_ms: int = 0
@@ -113,6 +118,23 @@ def make_standbys(config: HostConfig, transport: Carrier) -> Standbys | None:
     if config.actor_standbys == "none" or config.transport not in ON_RAY:
         return None
     return Standbys(config.actor_standbys, cast(Crew, transport), config.notice)
+
+
+def make_validator(config: HostConfig) -> Validator:
+    """A validator where this configuration wants it. Raises ActorLost."""
+    arguments = (str(config.data_dir), config.validator_shards, config.validate_rows_every)
+    validator: Validator
+    if config.transport in ON_RAY:
+        from cluster.transport.replicas import RayValidator
+
+        resources = Places(config.place).resources_of("validator")
+        validator = RayValidator(ValidatorHost, *arguments, stall_s=config.stall_s, resources=resources)
+    elif config.validator_process:
+        validator = ProcessValidator(*arguments)
+    else:
+        return LocalValidator(ValidatorHost, *arguments)
+    validator.ask("yield_cpu")
+    return validator
 
 
 def make_transport(config: HostConfig) -> Carrier:

@@ -1,12 +1,14 @@
 """Invariants of the design, section 9, that need a look at every position: for validators, audits and tests.
 
-Conservation is checked inside every block (`commit`). Here whole columns are compared, so a block costs microseconds.
+Conservation is checked inside every block (`commit`). Here whole columns are compared, and of the block's events only
+those read that say something about a liquidation, so a block costs what kernels take for all positions.
 """
 
 import numpy as np
 
 from actors.isolated.book import IsolatedBook
 from actors.units import LONG, SHORT
+from actors.ways import in_turn
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from cluster.commit import BlockResult
@@ -15,6 +17,18 @@ from cluster.ratio_invariants import ratio_faults
 from cluster.replica import Replica
 from cluster.versioned_invariants import versioned_faults
 
+_TOLD = frozenset(
+    events.Event.DESCRIPTOR.fields_by_name[kind].number
+    for kind in (
+        "ladder_queued",
+        "insurance_moved",
+        "shortfall_recorded",
+        "takeover_reserved",
+        "account_liquidated",
+        "position_pinned",
+    )
+)
+
 
 def check_after_block(replica: Replica, result: BlockResult) -> list[str]:
     """What does not hold after the block: pool inventory = -traders, nobody liquidatable left over (2, 7, 8).
@@ -22,13 +36,13 @@ def check_after_block(replica: Replica, result: BlockResult) -> list[str]:
     Where bots liquidate: reservations, takeovers, the fund, locks, versions, debts (7, 11).
     """
     faults = []
-    told = [events.Event.FromString(event) for event in result.events]
+    told = result.events.of_kinds(_TOLD)
     queued, waiting = _queued(told)
     for venue, rules in sorted(replica.state.venues.items()):
         if rules.rulebook == common.RULEBOOK_SPIN:
             faults += ratio_faults(replica, venue, told)
         elif rules.rulebook == common.RULEBOOK_PERENNIAL:
-            faults += versioned_faults(replica, venue, told)
+            faults += versioned_faults(replica, venue, told, result.events.facts())
         elif rules.rulebook == common.RULEBOOK_MARGIN_TRADE:
             for cross_book in replica.cross_books(venue):
                 faults += nobody_left(cross_book, waiting)
@@ -37,6 +51,7 @@ def check_after_block(replica: Replica, result: BlockResult) -> list[str]:
             faults += _pool_faces_traders(replica, venue, books)
             for book in books:
                 faults += _nobody_left(book, queued)
+                faults += _wrong_thresholds(book, result.height)
     return faults
 
 
@@ -80,6 +95,17 @@ def _owed(replica: Replica, venue: int, market: int, side: int) -> int:
             entry_value = legs.initial_margin_atoms[index] * legs.leverage_hundredths[index] // 100
             size += entry_value * legs.entry_ticks[index]
     return size
+
+
+def _wrong_thresholds(book: IsolatedBook, height: int) -> list[str]:
+    """Maintenance and threshold of the positions whose turn it is, by the scalar rulebook (TW-04, TW-06)."""
+    table, faults = book.positions.table, []
+    slots = table.slots()
+    for position in sorted(map(table.key_at, slots[in_turn(slots, height)].tolist())):
+        row = book.positions.read(position)
+        if row != book.with_maintenance(row):
+            faults.append(f"venue {book.venue} position {position} has a threshold that is not the rulebook's")
+    return faults
 
 
 def _nobody_left(book: IsolatedBook, queued: frozenset[int]) -> list[str]:

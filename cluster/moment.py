@@ -14,6 +14,7 @@ import numpy as np
 from actors.columns import BUCKETS, array, pick
 from actors.position_book import PositionBook
 from actors.version_desk import VersionDesk
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -121,7 +122,8 @@ class _Onlooker(InlineTransport):
         return {desk.market: desk.view(0, [self._account]) for desk in desks if desk.venue == self._venue}
 
     def _copy(self, call: Call) -> None:
-        self.copy = PositionBook(range(BUCKETS), scalar=True)
+        self.copy = PositionBook(range(BUCKETS))
+        self.copy.take_way(Way.BY_ROW)
         shard = self.actor(call.actor)
         if shard.height:
             self.copy.restore([shard.snapshot()])

@@ -12,6 +12,7 @@ from actors.ratio.book import RatioBook
 from actors.version_desk import VersionDesk
 from actors.versioned.book import VersionedBook
 from actors.versioning.state import VersionBook
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from cluster.chain_state import ChainState
@@ -81,13 +82,13 @@ def restore_cut(parts: Mapping[str, bytes], transport: Transport, owners: Owners
 
 
 class Replica:
-    """Runs blocks one after the other. `scalar`: by the scalar rulebooks, as a validator must.
+    """Runs blocks one after the other. `way`: how; a validator's liquidations go by row.
 
     `transport`: one that looks on, for the same number of shards.
     """
 
-    def __init__(self, shards: int = 1, scalar: bool = False, transport: InlineTransport | None = None) -> None:
-        self._transport = transport or InlineTransport(shards, scalar)
+    def __init__(self, shards: int = 1, way: Way = Way.BY_COLUMNS, transport: InlineTransport | None = None) -> None:
+        self._transport = transport or InlineTransport(shards, way)
         self.state = ChainState(even(shards))
         for actor in standing_actors(shards):
             self._transport.make(actor)
@@ -108,6 +109,10 @@ class Replica:
         if frame_hash is None:
             frame_hash = blake3(payload).digest()
         return drive(run_block(self.state, block, frame_hash, epoch, voided, payload), self._transport)
+
+    def take_way(self, way: Way) -> None:
+        """How blocks are run from here on; what they come to is the same."""
+        self._transport.take_way(way)
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Takes a cut."""

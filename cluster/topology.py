@@ -99,7 +99,7 @@ def standing_actors(shards: int) -> list[str]:
     return [REGISTRY, ORACLE, COORDINATOR, *(shard_name(shard) for shard in range(shards))]
 
 
-def build(name: str, owners: Owners, scalar: bool = False) -> Actor:
+def build(name: str, owners: Owners) -> Actor:
     """A new, empty actor; a shard owns its buckets from the start. Raises ValueError for a name that is none.
 
     Each mind is imported where it is built: in a process of its own an actor loads only itself, and Numba, half a
@@ -120,11 +120,11 @@ def build(name: str, owners: Owners, scalar: bool = False) -> Actor:
     if name.startswith(_SHARD):
         from actors.position_book import PositionBook
 
-        return PositionBook(owners.buckets(shard_number(name)), scalar)
+        return PositionBook(owners.buckets(shard_number(name)))
     if name.startswith(_POOL):
         from actors.pool import Pool
 
-        return Pool(int(name.removeprefix(_POOL)), scalar)
+        return Pool(int(name.removeprefix(_POOL)))
     if name.startswith(_BACKSTOP):
         from actors.backstop import Backstop
 

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from actors.chain.roots import header_hash
 from actors.validator import judge
+from actors.ways import Way
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import commands_pb2 as commands
 from cluster import crash_points
@@ -27,6 +28,8 @@ _BATCH_BLOCKS = 32
 _GATHER_S = 0.02
 _NICENESS = 10
 MAX_DEATHS_IN_A_ROW = 8
+# Each such block is re-executed wholly row by row.
+ROWS_EVERY = 64
 
 
 class Claim(NamedTuple):
@@ -51,11 +54,15 @@ def load_or_make_key(data_dir: Path) -> SigningKey:
 
 
 class ValidatorHost:
-    """Re-executes, judges, signs. Runs on Ray or in this process."""
+    """Re-executes, judges, signs. Runs on Ray or in this process.
 
-    def __init__(self, data_dir: str, shards: int) -> None:
+    Liquidations go by row in every block, and in every `rows_every`-th by its height everything does.
+    """
+
+    def __init__(self, data_dir: str, shards: int, rows_every: int = ROWS_EVERY) -> None:
         self._key = load_or_make_key(Path(data_dir))
-        self._replica = Replica(shards, scalar=True)
+        self._replica = Replica(shards)
+        self._rows_every = rows_every
 
     def yield_cpu(self) -> None:
         """In a process of its own: the block under way goes first where cores are few; validation may lag a little."""
@@ -73,6 +80,8 @@ class ValidatorHost:
     def _validate(self, claim: Claim) -> bytes:
         crash_points.reached("validator:before")
         block = commands.BlockInput.FromString(claim.payload)
+        by_row = claim.height % self._rows_every == 0
+        self._replica.take_way(Way.BY_ROW if by_row else Way.LIQUIDATIONS_BY_ROW)
         result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided, claim.payload)
         claimed = blocks.BlockHeader.FromString(claim.header)
         state = self._replica.state
@@ -85,8 +94,18 @@ class ValidatorHost:
         return signature
 
 
+class Validator(Protocol):
+    """A `ValidatorHost`, wherever it is."""
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Calls a method and waits. Raises ActorLost, and what the method raises."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
 class LocalValidator:
-    """A validator in this process, with the face of `RayValidator`."""
+    """A validator in this process."""
 
     def __init__(self, host: type, *arguments: Any) -> None:
         self._host = host(*arguments)
@@ -107,7 +126,7 @@ class ValidatorRunner:
 
     def __init__(
         self,
-        make: Callable[[], Any],
+        make: Callable[[], Validator],
         parts: Mapping[str, bytes] | None,
         height: int,
         signed: Callable[[int, bytes], None],
@@ -123,11 +142,13 @@ class ValidatorRunner:
         self._closing = False
         self.validated_height = height
         self.fault: str = ""
-        self._validator: Any = None  # made with the first claim: a node that starts has the processors to itself
+        self._validator: Validator | None = (
+            None  # made with the first claim: a node that starts has the processors to itself
+        )
         self._thread = Thread(target=self._run, name="validator", daemon=True)
         self._thread.start()
 
-    def _start(self) -> Any:
+    def _start(self) -> Validator:
         validator = self._make()
         if self._parts is not None:
             validator.ask("restore", dict(self._parts))

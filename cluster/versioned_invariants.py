@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from actors.chain.numbered_events import EventFacts
 from actors.columns import rows
 from actors.ledger.versioned_positions import COLLATERAL_BOUND, VersionedPosition
 from actors.rulebooks.perennial import NOTHING
@@ -32,15 +33,16 @@ class _Owed(NamedTuple):
     settled: set[int]
 
 
-def versioned_faults(replica: Replica, venue: int, told: Iterable[events.Event]) -> list[str]:
-    """What does not hold; `told` are the events of the block, of all venues."""
+def versioned_faults(replica: Replica, venue: int, told: Iterable[events.Event], facts: EventFacts) -> list[str]:
+    """What does not hold; `told` are events of the block, `facts` is what all of them name."""
     books, now_ms = replica.versioned_books(venue), replica.state.block_time_ms
     mine = [event for event in told if event.venue == venue]
+    named = set(facts.market[(facts.venue == venue) & (facts.account != 0)].tolist())
     faults = [fault for book in books for fault in _row_faults(book)]
     for desk in replica.version_books(venue):
-        about = [event for event in mine if event.market == desk.market]
         found = _waiting_faults(desk, now_ms)
-        if any(event.account for event in about):
+        if desk.market in named:
+            about = [event for event in mine if event.market == desk.market]
             found += _pending_faults(desk) + _pinned_faults(desk, about)
         found += _debt_faults(desk, books, _owed(replica.state.version_outbox, venue, desk.market))
         faults += [f"market {desk.market} {fault}" for fault in found]

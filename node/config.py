@@ -18,6 +18,8 @@ from node.spin_presets import SPIN_LISTED
 
 # As `cluster.standbys.KINDS`, which needs the engine.
 STANDBYS = ("none", "shards", "all")
+# As `cluster.validation.ROWS_EVERY`, likewise.
+VALIDATE_ROWS_EVERY = 64
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class NodeConfig:
     driver_mode: bool = False
     dev: bool = False
     validator: bool = True
+    # In a process of its own, also where all actors are in this one; every so many blocks it goes wholly row by row.
+    validator_process: bool = True
+    validate_rows_every: int = VALIDATE_ROWS_EVERY
     metrics_port: int | None = None
     snapshot_every: int = 1_000
     # Blocks of the journal that stay below the oldest snapshot; 0: all of them.
@@ -82,6 +87,10 @@ def load_config(path: Path | None, **overrides: Any) -> NodeConfig:
     for name, presets in (("rules", RULES), ("oracle", HALT_AGE_MS), ("actor_standbys", STANDBYS)):
         if getattr(config, name) not in presets:
             raise ConfigError(f"{name} is one of {', '.join(presets)}, not {getattr(config, name)!r}")
+    if config.validate_rows_every < 1:
+        raise ConfigError(
+            f"validate_rows_every is {config.validate_rows_every}: 1 validates every block row by row, N every N-th"
+        )
     _check_places(config)
     listed = [_assets(config, name) for name in ("margin_trade", "spin", "perennial")]
     return replace(config, venues=default_venues(config.rules, config.oracle, *listed))

@@ -229,6 +229,8 @@ def _host_config(config: NodeConfig) -> HostConfig:
         ray_address=config.ray_address,
         driver_mode=config.driver_mode,
         validator=config.validator,
+        validator_process=config.validator_process,
+        validate_rows_every=config.validate_rows_every,
         block_rows=config.block_rows,
         replayed=keeping_up(config.data_dir),
         notice=lambda text: _log.warning("engine", notice=text),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from actors.ways import Way
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
@@ -118,9 +119,9 @@ class Maker:
 class Chain(Maker):
     """A replica and the blocks sealed on it, kept so that they can be played elsewhere."""
 
-    def __init__(self, shards: int = 1, scalar: bool = False) -> None:
+    def __init__(self, shards: int = 1, way: Way = Way.BY_COLUMNS) -> None:
         super().__init__()
-        self.replica = Replica(shards, scalar)
+        self.replica = Replica(shards, way)
         self.blocks: list[commands.BlockInput] = []
 
     def seal(

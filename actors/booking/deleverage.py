@@ -16,8 +16,9 @@ from actors.event_rows import ACCOUNT, BODY, EVENT_COLUMNS, FIRST_FIELD, MARKET,
 from actors.matching.book import MatchingBook
 from actors.pending_events import KEYS, pending_bytes
 from actors.risk.adl import Policy
-from actors.risk.adl_kernels import Allocated, Columns, deleverage_columns
+from actors.risk.adl_kernels import Allocated, Columns, deleverage_columns, deleverage_judged
 from actors.sinks import LADDER, LADDER_DELEVERAGE
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -31,8 +32,9 @@ _CANDIDATE_COLUMNS = slice(2, 7)
 class Deleveraging:
     """One call's demands in one market."""
 
-    def __init__(self, book: MatchingBook, terms: BookTerms, mark: common.Mark, trades: int) -> None:
+    def __init__(self, book: MatchingBook, terms: BookTerms, mark: common.Mark, trades: int, way: Way) -> None:
         self._book = book
+        self._way = way
         self._terms = terms
         self._market = terms.market
         self._mark = mark
@@ -73,7 +75,8 @@ class Deleveraging:
         columns = Columns(*np.ascontiguousarray(told[_CANDIDATE_COLUMNS][:, here]))
         # What the account cannot pay itself is what the quote asks beyond the mark.
         asked = [(account, lots, quote, max(0, quote - lots * per_lot)) for _, _, _, account, lots, quote in listed]
-        return deleverage_columns(asked, columns, self._mark.mark_ticks, k, policy)
+        share = deleverage_judged if self._way.liquidates_by_row else deleverage_columns
+        return share(asked, columns, self._mark.mark_ticks, k, policy)
 
     def _tell(self, listed: list[tuple[int, ...]], answers: list[Allocated], policy: Policy, ladder_round: int) -> None:
         """Of each demand the run, then its counterparties by rank; the legs likewise, the liquidated account's last."""

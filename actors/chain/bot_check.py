@@ -18,13 +18,16 @@ Marks = Mapping[tuple[int, int], common.Mark]
 # States of a mark that may be acted on; spelled out, for who checks a receipt needs no actor.
 _USABLE = (common.MARK_STATE_FRESH, common.MARK_STATE_STALE)
 
+_KINDS = ("takeover_reserved", "account_liquidated", "position_locked")
+BOT_KINDS = frozenset(events.Event.DESCRIPTOR.fields_by_name[kind].number for kind in _KINDS)
+
 
 def bot_liquidation_fault(
     event: events.Event, venue: parameters.VenueParameters, market: parameters.MarketParameters, marks: Marks
 ) -> str | None:
     """What is wrong with the event, or None; None too for an event of another kind."""
     kind = event.WhichOneof("body")
-    if kind not in ("takeover_reserved", "account_liquidated", "position_locked"):
+    if kind not in _KINDS:
         return None
     if (venue.venue, market.venue, market.market) != (event.venue, event.venue, event.market):
         return "the parameters are not those of the event's market"

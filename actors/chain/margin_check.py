@@ -162,6 +162,9 @@ _CHECKS: dict[str, _Check] = {
 }
 
 
+LADDER_KINDS = frozenset(events.Event.DESCRIPTOR.fields_by_name[kind].number for kind in _CHECKS)
+
+
 def deleveraging_faults(block: Iterable[events.Event]) -> list[str]:
     """Runs of a block against their counterparties, who follow each: lots, quotes and losses add up (MT-15)."""
     faults: list[str] = []

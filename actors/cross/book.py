@@ -24,6 +24,7 @@ from actors.orders.book import OrderedBook
 from actors.risk.slack_zones import SlackZones
 from actors.risk.tiers import Tiers, tiers_of
 from actors.rulebooks import margin_trade
+from actors.ways import Way
 from breakwater.v1 import parameters_pb2 as parameters
 
 VAULT = 0
@@ -47,8 +48,8 @@ class CrossBook(OrderedBook):
 
     positions: CrossPositions
 
-    def __init__(self, venue: int, log: StagingLog, scalar: bool, owns_vault: bool) -> None:
-        super().__init__(venue, log, scalar)
+    def __init__(self, venue: int, log: StagingLog, way: Way, owns_vault: bool) -> None:
+        super().__init__(venue, log, way)
         self.owns_vault = owns_vault
         # Accounts whose cash or positions changed since the last scan, and what that scan found out about the others.
         self.unscanned = AccountMarks()
@@ -107,7 +108,7 @@ class CrossBook(OrderedBook):
         Never while staging.
         """
         assert not self.log.is_open, "marks are never staged"
-        if self.scalar:
+        if self.way.trades_by_row:
             self._retake_scalar(set(before))
             return
         self._add_adverse(before, -1)

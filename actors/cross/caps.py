@@ -20,6 +20,7 @@ from actors.ledger.row_chains import rows_of_owners
 from actors.orders import caps as caps_of
 from actors.orders.check_kernel import FEE_E9, MARK, MOST_LOTS, RULES, USABLE, K
 from actors.units import TOTAL_BOUND
+from actors.ways import in_turn
 from breakwater.v1 import batches_pb2 as batches
 
 Int64Array = NDArray[np.int64]
@@ -28,12 +29,15 @@ Int64Array = NDArray[np.int64]
 def scan_caps(book: CrossBook, caps: RowGatherer[batches.PositionCaps]) -> None:
     """Of who fails margin (free margin below 0) and of reduce-only orders."""
     changed = book.accounts.slots_of(book.touched.fresh())
-    if book.scalar:
+    if book.way.trades_by_row:
+        book.margin_zones.forget()
         caps_of.scan_caps(book, caps, lambda owners: _failing(book, owners))
         return
     # An account without a row was opened while staging, and dropped.
     found = _look_around(book, changed[changed >= 0])
     failing = np.concatenate([found.failing, _failing_of(book, found.unsure)])
+    if book.way.liquidates_by_row:
+        _judge(book, failing)
     told = ascending(np.concatenate([failing, found.reducing]))
     accounts = book.accounts.table.column("account")[told]
     told = told[np.argsort(accounts)]
@@ -54,6 +58,18 @@ def _failing(book: CrossBook, owners: Int64Array) -> NDArray[np.bool_]:
     for slot in owners.tolist():
         failing[slot] = book.health(accounts.key_at(slot)).free_margin < 0
     return failing
+
+
+def _judge(book: CrossBook, failing: Int64Array) -> None:
+    """The scalar rulebook on everybody who fails, and on a part of the others in every block; a difference stops it."""
+    accounts, positions = book.accounts.table, book.positions
+    in_this_block = np.flatnonzero(in_turn(accounts.column("account")[: accounts.slots_made], book.height))
+    told = set(failing.tolist())
+    for slot in sorted(told.union(in_this_block.tolist())):
+        account = accounts.key_at(slot)
+        rests = any(positions.get(account, market, "resting") for market in positions.of_account(account))
+        fails = rests and book.health(account).free_margin < 0
+        assert fails == (slot in told), f"account {account}: fails margin {fails} by row, {slot in told} by columns"
 
 
 def _failing_of(book: CrossBook, slots: Int64Array) -> Int64Array:

@@ -60,6 +60,10 @@ class MarginZones:
         self._marks: Int64Array = np.empty(0, dtype=np.int64)
         self.looked_at = 0
 
+    def forget(self) -> None:
+        """What changed was not told: the next scan looks at everybody."""
+        self._rules = np.empty((0, 0), dtype=np.int64)
+
     def scan(
         self,
         changed: Int64Array,

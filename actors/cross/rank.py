@@ -29,7 +29,8 @@ def rank(
     mine = array(demands.venue) == book.venue
     markets, lots = array(demands.market)[mine], array(demands.lots)[mine]
     wanted_long, wanted_short = set(markets[lots < 0].tolist()), set(markets[lots > 0].tolist())
-    found = _scalar(book, wanted_long, wanted_short) if book.scalar else _columns(book, wanted_long, wanted_short)
+    ranked = _scalar if book.way.liquidates_by_row else _columns
+    found = ranked(book, wanted_long, wanted_short)
     for row in found:
         candidates.add(book.venue, *row)
 
@@ -66,8 +67,8 @@ def _equity_atoms(book: CrossBook, owners: Int64Array) -> Int64Array:
 
 def _scalar(book: CrossBook, wanted_long: set[int], wanted_short: set[int]) -> list[_Candidate]:
     """The same, account by account, by the scalar rulebook."""
-    accounts = book.accounts.table.keys()
-    found = []
+    everybody, found = book.accounts.table.keys(), []
+    accounts = [account for account in everybody if book.positions.of_account(account)]
     for account, standing in zip(accounts, standings(book, accounts), strict=True):
         found += _of_account(book, account, standing, wanted_long, wanted_short)
     return sorted(found)

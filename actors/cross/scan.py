@@ -14,12 +14,11 @@ from actors.risk.cross_scan import standing_of
 from actors.rulebooks import margin_trade
 from actors.rulebooks.margin_trade import Rung
 from actors.sinks import LADDER, LADDER_QUEUED, LADDER_SETTLE, EventSink
+from actors.ways import in_turn
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
 VAULT_RUNG = 3
-# A validator's scalar rulebook has seen every account after so many blocks, those below in each of them.
-SCALAR_TURNS = 64
 
 
 def scan(book: CrossBook, candidates: RowGatherer[batches.Candidates], ladder_round: int, sink: EventSink) -> None:
@@ -52,7 +51,7 @@ def accounts_below(book: CrossBook) -> list[tuple[int, int, int]]:
     """(account, equity, maintenance margin) of everybody with equity < MM, by account; atoms (MT-11)."""
     accounts = book.accounts.table
     changed = accounts.slots_of(book.unscanned.take())
-    if book.scalar:
+    if book.way.liquidates_by_row:
         return _checked_below(book)
     # An account without a row was opened while staging, and dropped.
     book.zones.touch(changed[changed >= 0])
@@ -71,12 +70,13 @@ def _checked_below(book: CrossBook) -> list[tuple[int, int, int]]:
 
     It also goes through the others, a part of them in every block; where it disagrees with the columns the block stops.
     """
+    book.zones.forget()
     accounts = book.accounts.table
     made = accounts.slots_made
     columns = standing_of(accounts.column("free")[:made], position_columns(book), columns_of_markets(book))
     numbers = accounts.column("account")[:made]
     looked_at = columns.equity_atoms < columns.maintenance_atoms
-    looked_at |= numbers % SCALAR_TURNS == book.height % SCALAR_TURNS
+    looked_at |= in_turn(numbers, book.height)
     slots = np.flatnonzero(looked_at)
     slots = slots[np.argsort(numbers[slots])]
     looked = numbers[slots].tolist()

@@ -21,10 +21,10 @@ from breakwater.v1 import events_pb2 as events
 # Ladder orders have this bit in their number and no row here (docs/margin-trade.md).
 LADDER_NUMBER = 1 << 19
 _FUNDED_BODY = body_number("funding_paid")
-# Kinds of legs that columns can do.
+# Kinds of legs that columns can do; the first two also where liquidations go by row.
+_TRADED_KINDS = (events.CROSS_LEG_KIND_FILL, events.CROSS_LEG_KIND_GONE)
 _RUN_KINDS = (
-    events.CROSS_LEG_KIND_FILL,
-    events.CROSS_LEG_KIND_GONE,
+    *_TRADED_KINDS,
     events.CROSS_LEG_KIND_TAKEOVER,
     events.CROSS_LEG_KIND_DELEVERAGED,
 )
@@ -124,9 +124,10 @@ def settle_cross_legs(
     """Applies the venue's legs in their order (class, command, market, leg); fees become dues. It cannot refuse."""
     settling = _Settling(book, sink, ladder_round)
     fees, liquidation_fees = 0, 0
-    if not book.scalar and row_count(legs) >= FEW_LEGS:
+    by_row = book.way.trades_by_row or (ladder_round and book.way.liquidates_by_row)
+    if not by_row and row_count(legs) >= FEW_LEGS:
         columns = matrix(legs)
-        by_columns, by_rows = split_legs(columns, _RUN_KINDS)
+        by_columns, by_rows = split_legs(columns, _TRADED_KINDS if book.way.liquidates_by_row else _RUN_KINDS)
         done = settling.run(columns[:, by_columns])
         fees, liquidation_fees = done.total(kernel.FEE), done.total(kernel.LIQUIDATION_FEE)
         left = columns[:, by_rows].T.tolist()
@@ -201,7 +202,8 @@ def _fund_market(book: CrossBook, mark: common.Mark, sink: EventSink) -> int:
         return 0
     slots = slots[np.argsort(table.column("account")[slots])]
     lots = table.column("lots")[slots]
-    payments = funding_payments_ceil_atoms(lots, mark.index_ticks, book.k(market), mark.funding_rate_e9, book.scalar)
+    by_row = book.way.liquidates_by_row
+    payments = funding_payments_ceil_atoms(lots, mark.index_ticks, book.k(market), mark.funding_rate_e9, by_row)
     after = book.accounts.charge(table.column("owner_slot")[slots], payments)
     accounts = table.column("account")[slots]
     keys = np.zeros((4, slots.size), dtype=np.int64)

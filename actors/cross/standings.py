@@ -1,7 +1,8 @@
 """What accounts are worth and require, many at once: the ladder's second look, the scan and the deleveraging ranks.
 
-By the kernel over columns, or on a scalar book by the scalar rulebook; both give the same numbers. An account's own
-resting orders and holds have no part in it: the ladder is decided on equity and maintenance margin alone (MT-11).
+By the kernel over columns, or by the scalar rulebook where liquidations go by row; both give the same
+numbers. An account's own resting orders and holds have no part in it: the ladder is decided on equity and maintenance
+margin alone (MT-11).
 """
 
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ class Standing(NamedTuple):
 
 def standings(book: CrossBook, accounts: Sequence[int]) -> list[Standing]:
     """The standing of each of these accounts, in their order; an account is named once."""
-    if book.scalar:
+    if book.way.liquidates_by_row:
         return [_scalar_standing(book, account) for account in accounts]
     if not accounts:
         return []

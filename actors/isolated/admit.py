@@ -75,7 +75,7 @@ class Admission:
         opens, closes, moves = matrix(commands.opens), matrix(commands.closes), matrix(commands.liquidity)
         open_left, close_left = (np.ones(kind.shape[1], dtype=np.bool_) for kind in (opens, closes))
         for venue, book in sorted(self._books.items()):
-            if book.scalar or not has_narrow_rates(book):
+            if book.way.trades_by_row or not has_narrow_rates(book):
                 continue
             at = np.flatnonzero(opens[1] == venue)
             at = at[opens_by_columns(opens[:, at], moves[2, moves[1] == venue])]

@@ -10,6 +10,7 @@ from actors.risk.tradable import is_usable, why_not_tradable
 from actors.rulebooks import twilight
 from actors.sinks import Refused
 from actors.units import SHORT
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -17,11 +18,11 @@ from breakwater.v1 import parameters_pb2 as parameters
 
 
 class IsolatedBook:
-    """State of a venue on a shard. `scalar` makes funding run by the scalar rulebook instead of the kernel."""
+    """State of a venue on a shard. `way` says where kernels give way to the scalar rulebook."""
 
-    def __init__(self, venue: int, log: StagingLog, scalar: bool) -> None:
+    def __init__(self, venue: int, log: StagingLog, way: Way) -> None:
         self.venue = venue
-        self.scalar = scalar
+        self.way = way
         self.touched = AccountMarks()
         self.accounts = Accounts(log, self.touched)
         self.positions = IsolatedPositions(log, self.touched, self.accounts.table)

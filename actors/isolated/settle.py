@@ -24,7 +24,7 @@ def settle_legs(books: dict[int, IsolatedBook], legs: batches.Legs, sink: EventS
         columns = matrix(legs)
         by_rows = np.ones(columns.shape[1], dtype=np.bool_)
         for venue in np.unique(columns[3]).tolist():
-            if not books[venue].scalar and has_narrow_rates(books[venue]):
+            if not books[venue].way.trades_by_row and has_narrow_rates(books[venue]):
                 mine = columns[3] == venue
                 settle_run(books[venue], columns[:, mine], sink)
                 by_rows &= ~mine
@@ -108,7 +108,7 @@ def _fund_market(book: IsolatedBook, market: int, rate_e9: int, sink: EventSink)
     side, size, value, initial = (
         column(name)[slots] for name in ("side", "position_size", "entry_value_atoms", "initial_margin_atoms")
     )
-    step = _scalar_step if book.scalar else apply_funding_step
+    step = _scalar_step if book.way.liquidates_by_row else apply_funding_step
     payments, maintenance, thresholds = step(
         side,
         size,

@@ -41,7 +41,7 @@ class OrderAdmission(ABC):
     def run_commands(self, commands: batches.ShardCommands, runs: OrderRuns, *others: Work) -> None:
         """Orders, amends and other kinds of commands by their index; consecutive orders in runs."""
         others = ((self._amend, rows(commands.amends)), *others)
-        if self._checks.book.scalar or row_count(commands.orders) < FEW_ORDERS:
+        if self._checks.book.way.trades_by_row or row_count(commands.orders) < FEW_ORDERS:
             for work, row in _by_command(((self._place, rows(commands.orders)), *others)):
                 self._work(work, row)
             return

@@ -15,22 +15,23 @@ from actors.ledger.book_orders import BookOrder, BookOrders
 from actors.ledger.position_rows import PositionRows
 from actors.ledger.table import StagingLog
 from actors.risk.tradable import is_usable
+from actors.ways import Way
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import parameters_pb2 as parameters
 
 
 class OrderedBook(ABC):
-    """`scalar` makes kernels give way to the scalar rulebook, as a validator runs it.
+    """`way` says where kernels give way to the scalar rulebook.
 
     height and block_time_ms are those of the call being worked. A subclass makes `positions`.
     """
 
     positions: PositionRows[Any]
 
-    def __init__(self, venue: int, log: StagingLog, scalar: bool) -> None:
+    def __init__(self, venue: int, log: StagingLog, way: Way) -> None:
         self.venue = venue
-        self.scalar = scalar
+        self.way = way
         self.log = log
         self.touched = AccountMarks()
         # Marks accounts whose cash or positions changed.

@@ -30,7 +30,7 @@ def take_commands(
     """Everything of the venue's block that comes before the scan; what rests at a book is cancelled there by an op."""
     take_account_commands({book.venue: book}, commands, sink, answers)
     cancels = _cancels_of(commands)
-    if not book.scalar and cancels.shape[1] >= FEW_CANCELS:
+    if not book.way.trades_by_row and cancels.shape[1] >= FEW_CANCELS:
         # Whoever cancels all of an account's does it between the others of that account.
         for_all = (cancels[CANCEL_ORDER] == 0) & (cancels[CANCEL_CLIENT] == 0)
         by_rows = for_all

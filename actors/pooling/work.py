@@ -11,6 +11,7 @@ from actors.risk.tradable import why_not_tradable
 from actors.rulebooks import twilight
 from actors.sinks import ACCOUNT, DESK, FUND, NO_COMMAND, AnswerSink, EventSink, Refused
 from actors.units import INT64_MAX, TOTAL_BOUND
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -22,18 +23,18 @@ CLAIMS, LIQUIDITY = 2, 3
 class Desk:
     """Works through the columns of one call; `_count` numbers what it does within the block."""
 
-    def __init__(self, book: PoolBook, sink: EventSink, answers: AnswerSink, height: int, scalar: bool = False) -> None:
+    def __init__(self, book: PoolBook, sink: EventSink, answers: AnswerSink, height: int, way: Way) -> None:
         self._book = book
         self._sink = sink
         self._answers = answers
         self._height = height
         self._count = 0
-        self._scalar = scalar
+        self._way = way
         self.legs = RowGatherer(batches.Legs)
         self._says = Says(sink, answers, self.legs)
 
     def _goes_by_columns(self, count: int) -> bool:
-        return not self._scalar and count >= FEW_ROWS and runs_by_columns(self._book)
+        return not self._way.trades_by_row and count >= FEW_ROWS and runs_by_columns(self._book)
 
     def fund(self, nets: batches.FundingNets) -> None:
         """TW-08, TW-09: funding enters NAV when applied. Nets of all shards, summed a market."""

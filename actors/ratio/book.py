@@ -11,6 +11,7 @@ from actors.ledger.table import Owned, StagingLog
 from actors.orders.adverse import losing_orders
 from actors.orders.book import OrderedBook
 from actors.ratio.health import Health, Terms, health
+from actors.ways import Way
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 
@@ -20,8 +21,8 @@ class RatioBook(OrderedBook):
 
     positions: RatioPositions
 
-    def __init__(self, venue: int, log: StagingLog, scalar: bool) -> None:
-        super().__init__(venue, log, scalar)
+    def __init__(self, venue: int, log: StagingLog, way: Way) -> None:
+        super().__init__(venue, log, way)
         self.changed: set[int] = set()
         # `changed` and `moved` as they were before anything was staged.
         self._certain: tuple[set[int], set[int]] | None = None

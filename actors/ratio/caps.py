@@ -12,6 +12,7 @@ from actors.ratio.book import RatioBook
 from actors.ratio.health import Terms
 from actors.ratio.losses import is_failing
 from actors.units import E9, INT64_MAX
+from actors.ways import Way, in_turn
 from breakwater.v1 import batches_pb2 as batches
 
 
@@ -27,7 +28,7 @@ def failing_of(book: RatioBook, owners: np.ndarray) -> np.ndarray:
     accounts = book.accounts.table
     failing = np.zeros(accounts.slots_made, dtype=np.bool_)
     unsure = owners
-    if not book.scalar:
+    if not book.way.trades_by_row:
         equity, least, most = _bounds(book)
         # Who needs nothing has no ratio to fail, whatever it owes.
         failing[owners] = (equity[owners] < least[owners]) & (most[owners] > 0)
@@ -35,7 +36,19 @@ def failing_of(book: RatioBook, owners: np.ndarray) -> np.ndarray:
     terms = Terms(book)
     for slot in unsure.tolist():
         failing[slot] = is_failing(book, accounts.key_at(slot), terms)
+    if book.way is Way.LIQUIDATIONS_BY_ROW:
+        _judge(book, owners, failing, terms)
     return failing
+
+
+def _judge(book: RatioBook, owners: np.ndarray, failing: np.ndarray, terms: Terms) -> None:
+    """The scalar rulebook on everybody who fails, and on a part of the others in every block; a difference stops it."""
+    accounts = book.accounts.table
+    looked_at = owners[failing[owners] | in_turn(accounts.column("account")[owners], book.height)]
+    for slot in looked_at.tolist():
+        account, by_columns = accounts.key_at(slot), bool(failing[slot])
+        fails = is_failing(book, account, terms)
+        assert fails == by_columns, f"account {account}: fails margin {fails} by row, {by_columns} by columns"
 
 
 def _accrued_ceil_atoms(owed: np.ndarray, per_tick: np.ndarray) -> np.ndarray:

@@ -119,7 +119,7 @@ def counted_orders(book: "RatioBook", account: int, market: int, mark_ticks: int
 def orders_collateral_e9(book: "RatioBook", row: RatioPosition, terms: MarketTerms) -> int:
     """sum Co of one market, in 1e-9 atoms (SP-03): by the sums of the row where no order reduces in part."""
     _, k, collateral_e9, *_ = terms
-    if not book.scalar:
+    if not book.way.trades_by_row:
         buys = increasing_value_atoms(row, LONG, row.buy_lots, row.buy_value)
         sells = increasing_value_atoms(row, SHORT, row.sell_lots, row.sell_value)
         if buys is not None and sells is not None:

@@ -129,7 +129,7 @@ class OrderEntry(OrderChecks):
         """What the order adds to the collateral, in 1e-9 atoms: at its limit, a sale below the mark at the mark."""
         order, book = change.order, self.book
         price = order.limit if order.side > 0 else max(order.limit, terms.mark_ticks)
-        if not change.before and order.side * change.row.lots >= 0 and not book.scalar:
+        if not change.before and order.side * change.row.lots >= 0 and not book.way.trades_by_row:
             return spin.collateral_atoms_e9(order.remaining, price, terms.k, terms.collateral_e9)
         now = book.positions.read(order.account, order.market)
         others = counted_orders(book, order.account, order.market, terms.mark_ticks)

@@ -120,7 +120,7 @@ def settle_legs(
     """
     settling = _Settling(book, sink)
     fees, funding = 0, 0
-    if not book.scalar and row_count(legs) >= FEW_LEGS:
+    if not book.way.trades_by_row and row_count(legs) >= FEW_LEGS:
         columns = matrix(legs)
         by_columns, by_rows = split_legs(columns, _RUN_KINDS)
         done = settling.run(columns[:, by_columns])

@@ -7,11 +7,24 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from actors.risk.adl import PRO_RATA_PASSES, SCORE_ONE, SCORE_PART_CAP, Figures, Policy
+from actors.risk.adl import (
+    PRO_RATA_PASSES,
+    SCORE_ONE,
+    SCORE_PART_CAP,
+    Allocation,
+    Candidate,
+    Deleveraging,
+    Demand,
+    Figures,
+    Policy,
+    deleverage,
+)
 from actors.units import PPM, TOTAL_BOUND, div_ceil
 from actors.units_kernels import mul_div_ceil, mul_div_floor, mul_div_floor_capped
 
 Int64Array = NDArray[np.int64]
+# Demands times candidates that are also worked one by one: half a second.
+_JUDGED_ROWS = 1_000_000
 
 
 class Columns(NamedTuple):
@@ -71,6 +84,27 @@ def deleverage_columns(
         queues = {side: iter(_answers_by_rank(demands, side, sides[side], lot_value)) for side in (1, -1)}
         return [next(queues[1 if demand[1] > 0 else -1]) for demand in demands]
     return [_answer(demand, sides[1 if demand[1] > 0 else -1], lot_value, policy) for demand in demands]
+
+
+def deleverage_judged(
+    demands: list[tuple[int, int, int, int]],
+    candidates: Columns,
+    mark_ticks: int,
+    quote_atoms_per_tick_lot: int,
+    policy: Policy,
+) -> list[Allocated]:
+    """`deleverage_columns` held against `adl.deleverage`; where demands are very many, the first of them are."""
+    answers = deleverage_columns(demands, candidates, mark_ticks, quote_atoms_per_tick_lot, policy)
+    demanded = {account for account, *_ in demands}
+    rows = map(Candidate._make, zip(*(column.tolist() for column in candidates), strict=True))
+    others = [row for row in rows if row.account not in demanded]
+    judged = [Demand(*demand) for demand in demands[: _JUDGED_ROWS // max(1, len(others)) + 1]]
+    by_row = deleverage(judged, others, mark_ticks, quote_atoms_per_tick_lot, policy)
+    for demand, ours, theirs in zip(judged, answers, by_row, strict=False):
+        allocations = tuple(map(Allocation._make, zip(*(column.tolist() for column in ours[:5]), strict=True)))
+        found = Deleveraging(allocations, ours.total_quote_atoms, ours.figures)
+        assert found == theirs, f"account {demand.account}: deleveraged by {theirs}, by columns {found}"
+    return answers
 
 
 def _side(candidates: Columns, allowed: NDArray[np.bool_], side: int, lot_value: int) -> _Side:

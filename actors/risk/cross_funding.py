@@ -16,14 +16,14 @@ Int64Array = NDArray[np.int64]
 
 
 def funding_payments_ceil_atoms(
-    lots: Int64Array, oracle_ticks: int, quote_atoms_per_tick_lot: int, rate_e9: int, scalar: bool
+    lots: Int64Array, oracle_ticks: int, quote_atoms_per_tick_lot: int, rate_e9: int, by_row: bool
 ) -> Int64Array:
     """What each position pays, negative where it receives, on its oracle notional; the odd atom is the fund's (MT-10).
 
-    scalar: by the scalar rulebook throughout. OverflowError where a payment leaves int64.
+    by_row: by the scalar rulebook throughout. OverflowError where a payment leaves int64.
     """
     largest = int(np.abs(lots).max(initial=0))
-    if scalar or largest * oracle_ticks * quote_atoms_per_tick_lot > INT64_MAX:
+    if by_row or largest * oracle_ticks * quote_atoms_per_tick_lot > INT64_MAX:
         payments = [
             margin_trade.funding_payment_atoms(one, oracle_ticks, quote_atoms_per_tick_lot, rate_e9)
             for one in lots.tolist()

@@ -56,6 +56,11 @@ class SlackZones:
         """Cash or positions of the accounts in these slots changed."""
         self._changed.append(slots)
 
+    def forget(self) -> None:
+        """What changed was not told: the next scan looks at everybody."""
+        self._markets, self._below = None, _NOBODY
+        self._changed.clear()
+
     def columns_of(self, listed: dict[int, MarketAtMark]) -> MarketColumns:
         """`market_columns`, made anew only where something differs from the last time."""
         if listed != self._listed:

@@ -4,17 +4,18 @@ import os
 from collections.abc import Sequence
 
 from actors.contract import Actor
+from actors.ways import Way
 from cluster.placement import Owners, even
 from cluster.topology import build
 from cluster.transport.transport import Call
 
 
 class InlineTransport:
-    """See `Transport`. `scalar` as in `topology.build`."""
+    """See `Transport`. `way` is how its actors work; a replica may change it between two blocks."""
 
-    def __init__(self, shards: int, scalar: bool = False) -> None:
+    def __init__(self, shards: int, way: Way = Way.BY_COLUMNS) -> None:
         self._owners = even(shards)
-        self._scalar = scalar
+        self._way = way
         self._actors: dict[str, Actor] = {}
 
     def place(self, owners: Owners) -> None:
@@ -23,7 +24,14 @@ class InlineTransport:
 
     def make(self, actor: str) -> None:
         """A new object under the name."""
-        self._actors[actor] = build(actor, self._owners, self._scalar)
+        made = self._actors[actor] = build(actor, self._owners)
+        made.take_way(self._way)
+
+    def take_way(self, way: Way) -> None:
+        """How all actors work from here on."""
+        self._way = way
+        for actor in self._actors.values():
+            actor.take_way(way)
 
     def has(self, actor: str) -> bool:
         """Whether it was made."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from actors.ways import Way
 from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import common_pb2, parameters_pb2
 from cluster.commit import BlockResult
@@ -84,8 +85,8 @@ def crowd_market(market: int) -> parameters_pb2.MarketParameters:
 class Crowd:
     """A venue with accounts 1 to `accounts` and four more: a whale, a bidder, a provider, a debtor."""
 
-    def __init__(self, accounts: int, shards: int = 1, scalar: bool = False) -> None:
-        self.replica = Replica(shards, scalar)
+    def __init__(self, accounts: int, shards: int = 1, way: Way = Way.BY_COLUMNS) -> None:
+        self.replica = Replica(shards, way)
         self.accounts = accounts
         self.whale, self.bidder, self.provider, self.debtor = range(accounts + 1, accounts + 5)
         self._now_ms = START_MS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from actors.ways import Way
 from breakwater.v1 import commands_pb2 as cmd
 from cluster.journal import Frame
 from cluster.replica import Replica, take_cut
@@ -44,7 +45,7 @@ def margin_rows(steps: int, matching_batches: int, step_rows: int = STEP_ROWS) -
     name, kernel = "replay of Margin Trade, matched and settled", 1e9 / kernel_ns(matching_batches)
     yield Row(name, ours, "orders/s", MARGIN_REACH, "bare matching kernel", kernel)
     few = world.frames[first : first + _SCALAR_STEPS]
-    scalar = step_rows * _blocks_per_s(cut, few, None, scalar=True)
+    scalar = step_rows * _blocks_per_s(cut, few, None, Way.BY_ROW)
     yield Row(f"{name}, by the scalar rulebook (validator)", scalar, "orders/s", None, "by the kernels", ours)
     title = f"{NAUTILUS_TRADER.title}, its backtest engine"
     try:
@@ -63,14 +64,14 @@ def _twilight_per_s(blocks: int) -> tuple[float, float]:
         start = number * _ORDERS_A_BLOCK % _PEOPLE
         accepted(world.seal([world.ticks(), world.opens(people[start : start + _ORDERS_A_BLOCK])]))
     frames, root = world.frames[first:], world.state.events_root
-    return _blocks_per_s(cut, frames, root), _blocks_per_s(cut, frames, root, scalar=True)
+    return _blocks_per_s(cut, frames, root), _blocks_per_s(cut, frames, root, Way.BY_ROW)
 
 
 def _blocks_per_s(
-    cut: Mapping[str, bytes], frames: Sequence[Frame], events_root: bytes | None, scalar: bool = False
+    cut: Mapping[str, bytes], frames: Sequence[Frame], events_root: bytes | None, way: Way = Way.BY_COLUMNS
 ) -> float:
     """Re-executes the frames behind a cut, and asserts that it ends on these events."""
-    replica = Replica(1, scalar)
+    replica = Replica(1, way)
     replica.restore(cut)
     begun_s = time.perf_counter()
     for frame in frames:

@@ -34,6 +34,7 @@ def up(
     snapshots: options.Snapshots = None,
     journal_keep_blocks: options.JournalKeepBlocks = None,
     take_over: options.TakeOver = False,
+    validate_rows_every: options.ValidateRowsEvery = None,
     standby: options.Standby = False,
     config: options.Config = None,
     house_bot: options.HouseBot = True,
@@ -65,6 +66,7 @@ def up(
         snapshots=snapshots,
         journal_keep_blocks=journal_keep_blocks,
         take_over=take_over or None,
+        validate_rows_every=validate_rows_every,
     )
     accounts = _house_accounts(house_bot_account or [])
     forget_stale()

@@ -42,6 +42,14 @@ JournalKeepBlocks = Annotated[
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Take the journal from a node that holds it and lives; it is fenced.")
 ]
+ValidateRowsEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="The validator re-executes every N-th block wholly row by row, of the others only the liquidations; "
+        "default 64, 1: every block.",
+    ),
+]
 Standby = Annotated[
     bool, typer.Option("--standby", help="Follow the journal of another node; take over when that one is gone.")
 ]

@@ -6,6 +6,7 @@ from typing import Any
 from blake3 import blake3
 
 from actors.contract import NO_HASH, NO_HEIGHT, Actor
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 
 
@@ -31,6 +32,12 @@ def table(kind: Any, *rows: tuple[int, ...]) -> Any:
     """A column message of these rows."""
     names = [field.name for field in kind.DESCRIPTOR.fields]
     return kind(**{name: [row[place] for row in rows] for place, name in enumerate(names)})
+
+
+def worked(actor: Actor, way: Way) -> Actor:
+    """The actor, going this way."""
+    actor.take_way(way)
+    return actor
 
 
 class Caller:

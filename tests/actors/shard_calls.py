@@ -3,12 +3,13 @@
 from typing import Any
 
 from actors.position_book import PositionBook
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import snapshots_pb2 as snapshots
 from cluster.placement import even
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, table, worked
 from tests.building import LONG, MARKET, market, venue
 
 SETTLE, MARK, TAKE, SCAN = (
@@ -65,8 +66,8 @@ def rows_alone(part: bytes) -> bytes:
 class Shard(Caller):
     """A shard with accounts 1 to 4, a bitcoin each, and a market at a price."""
 
-    def __init__(self, shard: int = 0, shards: int = 1, scalar: bool = False, **rules: int) -> None:
-        super().__init__(PositionBook(even(shards).buckets(shard), scalar), batches.ShardReply)
+    def __init__(self, shard: int = 0, shards: int = 1, way: Way = Way.BY_COLUMNS, **rules: int) -> None:
+        super().__init__(worked(PositionBook(even(shards).buckets(shard)), way), batches.ShardReply)
         self.price = PRICE
         self.state = common.MARK_STATE_FRESH
         self.boundary_ms = 0

@@ -7,6 +7,7 @@ from actors.columns import BUCKETS
 from actors.isolated.book import IsolatedBook
 from actors.ledger.bucket_digests import LAYOUT, BucketDigester
 from actors.ledger.table import StagingLog
+from actors.ways import Way
 from breakwater.v1 import snapshots_pb2 as snapshots
 
 VENUE = 1
@@ -16,7 +17,7 @@ ACCOUNTS = (5, 5 + BUCKETS, 5 + 2 * BUCKETS, 6, 6 + BUCKETS)
 
 
 def opened() -> IsolatedBook:
-    book = IsolatedBook(VENUE, StagingLog(), scalar=False)
+    book = IsolatedBook(VENUE, StagingLog(), Way.BY_COLUMNS)
     for account in ACCOUNTS:
         book.accounts.open(account)
         book.accounts.post(account, free=account, deposited=account)
@@ -28,7 +29,7 @@ def copied(
 ) -> tuple[IsolatedBook, BucketDigester]:
     """Another book with the rows and the digests of the first."""
     (saved,) = digester.save({VENUE: book})
-    other, taken = IsolatedBook(VENUE, StagingLog(), scalar=False), BucketDigester()
+    other, taken = IsolatedBook(VENUE, StagingLog(), Way.BY_COLUMNS), BucketDigester()
     other.fill(book.dump(), owned)
     taken.load(other, snapshots.AccountDigests.FromString(saved.SerializeToString()), owned)
     return other, taken
@@ -69,7 +70,7 @@ def test_digests_of_another_layout_are_left() -> None:
     expected = digester.changed({VENUE: book})
     (saved,) = digester.save({VENUE: book})
     saved.layout = LAYOUT + 1
-    other, taken = IsolatedBook(VENUE, StagingLog(), scalar=False), BucketDigester()
+    other, taken = IsolatedBook(VENUE, StagingLog(), Way.BY_COLUMNS), BucketDigester()
     other.fill(book.dump(), ALL)
     taken.load(other, saved, ALL)
     assert taken.changed({VENUE: other}) == expected

@@ -7,9 +7,10 @@ import pytest
 
 from actors.columns import rows
 from actors.pool import Pool
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
-from tests.actors.calling import Caller, pending_list, table
+from tests.actors.calling import Caller, pending_list, table, worked
 from tests.building import LIMIT, MARKET, market, venue
 
 FILLED, LIQUIDATED = common.OUTCOME_STATUS_FILLED, common.OUTCOME_STATUS_LIQUIDATED
@@ -23,7 +24,7 @@ class Life:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
-        self.pools = [Caller(Pool(1, scalar), batches.DeskReply) for scalar in (False, True)]
+        self.pools = [Caller(worked(Pool(1), way), batches.DeskReply) for way in (Way.BY_COLUMNS, Way.BY_ROW)]
         self.prices = dict.fromkeys(MARKETS, PRICE)
         self.open: dict[int, tuple[int, ...]] = {}
         limits = {name: self.draw.choice(choice) for name, choice in LIMITS.items()}

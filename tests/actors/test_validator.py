@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from actors.chain.liquidation_check import liquidation_fault
+from actors.chain.numbered_events import NumberedEvents
 from actors.validator import judge
 from breakwater.v1 import blocks_pb2 as blocks
 from breakwater.v1 import common_pb2 as common
@@ -115,7 +116,8 @@ def test_tw_21_a_wrong_liquidation_is_found(altered: Callable[[events.PositionLi
     fault = liquidation_fault(event, chain.replica.state.venues[1])
     assert fault and rule in fault
     position = next(index for index, other in enumerate(parsed(result)) if other.HasField("position_liquidated"))
-    forged = [*result.events[:position], event.SerializeToString(), *result.events[position + 1 :]]
+    events_before, events_after = result.events[:position], result.events[position + 1 :]
+    forged = NumberedEvents.of([*events_before, event.SerializeToString(), *events_after])
     assert judge(result.header, result.header, forged, *_parameters(chain)) == [f"event {event.index}: {fault}"]
 
 

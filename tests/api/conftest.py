@@ -17,7 +17,10 @@ ClientOf = Callable[[str], Client]
 
 def config_of(data_dir: Path, **settings: object) -> NodeConfig:
     """Settings of a node that lives in the test's own process."""
-    return NodeConfig(data_dir=data_dir, **{"transport": "inline", "dev": True, "limits": LIMITS, **settings})
+    return NodeConfig(
+        data_dir=data_dir,
+        **{"transport": "inline", "validator_process": False, "dev": True, "limits": LIMITS, **settings},
+    )
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,14 @@ def listing() -> VenueWithMarkets:
 def config_of(data_dir: Path, **settings: object) -> NodeConfig:
     """A node that lists a Perennial venue beside those of every node."""
     others = [venue for venue in default_venues() if venue[0].venue != VENUE]
-    settings = {"transport": "inline", "dev": True, "limits": LIMITS, "heartbeat_ms": 100, **settings}
+    settings = {
+        "transport": "inline",
+        "validator_process": False,
+        "dev": True,
+        "limits": LIMITS,
+        "heartbeat_ms": 100,
+        **settings,
+    }
     return NodeConfig(data_dir=data_dir, venues=[*others, listing()], **settings)
 
 

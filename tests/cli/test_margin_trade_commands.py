@@ -20,7 +20,9 @@ FUNDS = 50_000 * USDC
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of a node in dev mode, its BTC market with a mark."""
-    server = NodeServer(NodeConfig(data_dir=tmp_path_factory.mktemp("node"), transport="inline", dev=True))
+    server = NodeServer(
+        NodeConfig(data_dir=tmp_path_factory.mktemp("node"), transport="inline", validator_process=False, dev=True)
+    )
     server.start()
     with Client(server.address, server.dev_keys["dev"], 10.0) as client:
         steady_marks(client, {BTC: PRICE_TICKS})

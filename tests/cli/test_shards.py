@@ -13,7 +13,7 @@ from tests.cli.running import breakwater, only_object
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
     """A node's directory."""
-    server = NodeServer(NodeConfig(data_dir=tmp_path, transport="inline", dev=True, shards=3))
+    server = NodeServer(NodeConfig(data_dir=tmp_path, transport="inline", validator_process=False, dev=True, shards=3))
     server.start()
     yield tmp_path
     server.stop()

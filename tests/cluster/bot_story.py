@@ -7,6 +7,7 @@ locks, an invalid version, a debt and its repayment. `at` names the blocks where
 from dataclasses import dataclass
 from functools import cache
 
+from actors.ways import Way
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
@@ -40,8 +41,8 @@ def listing() -> list[tuple[parameters.VenueParameters, list[parameters.MarketPa
 class FourVenues(Chain):
     """A chain on which every block carries a price of all four venues unless it is left out."""
 
-    def __init__(self, shards: int = 1, scalar: bool = False) -> None:
-        super().__init__(shards, scalar)
+    def __init__(self, shards: int = 1, way: Way = Way.BY_COLUMNS) -> None:
+        super().__init__(shards, way)
         self.listing = listing()
         self.results: list[BlockResult] = []
         self.cuts: list[dict[str, bytes]] = []
@@ -270,9 +271,9 @@ def _repay(chain: FourVenues, payer: int, debtor: int, atoms: int) -> commands.C
     )
 
 
-def replica_at(height: int, shards: int = 1, scalar: bool = False) -> Replica:
+def replica_at(height: int, shards: int = 1, way: Way = Way.BY_COLUMNS) -> Replica:
     """A replica of its own, restored from the cut at the end of a block."""
-    replica = Replica(shards, scalar)
+    replica = Replica(shards, way)
     replica.restore(bot_story().cuts[height - 1])
     return replica
 

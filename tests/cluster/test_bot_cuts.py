@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.columns import row_count
+from actors.ways import Way
 from breakwater.v1 import events_pb2 as events
 from cluster.audit import audit
 from cluster.host import Host
@@ -46,17 +47,17 @@ def test_every_moment_of_the_story_is_here() -> None:
 
 
 @pytest.mark.parametrize("name", MOMENTS)
-@pytest.mark.parametrize(("shards", "scalar"), [(2, False), (5, True)])
-def test_a_cut_goes_on_with_another_shard_count(name: str, shards: int, scalar: bool) -> None:
+@pytest.mark.parametrize(("shards", "way"), [(2, Way.LIQUIDATIONS_BY_ROW), (5, Way.BY_ROW)])
+def test_a_cut_goes_on_with_another_shard_count(name: str, shards: int, way: Way) -> None:
     height = bot_story().at[name]
-    assert goes_on(replica_at(height, shards, scalar), blocks=4) == bot_story().roots[height : height + 4]
+    assert goes_on(replica_at(height, shards, way), blocks=4) == bot_story().roots[height : height + 4]
 
 
 def test_a_cut_of_a_cut_of_a_cut() -> None:
     """Every block by another shard count, from the cut of the one before."""
     replica, roots = Replica(1), []
     for height, block in enumerate(bot_story().blocks):
-        moved = Replica(1 + height % 4, scalar=height % 3 == 0)
+        moved = Replica(1 + height % 4, list(Way)[height % 3])
         if height:
             moved.restore(replica.cut())
         result = moved.apply(block)

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from actors.validator import judge
+from actors.ways import Way
 from breakwater.v1 import admin_pb2 as admin
 from breakwater.v1 import commands_pb2 as commands
 from cluster.invariants import check_after_block
@@ -16,7 +17,7 @@ TRADERS, SHARDS = 30, 3
 
 def test_nothing_is_found_in_a_crash_of_four_venues() -> None:
     played = run_all(short_plans(TRADERS))
-    replica, told = Replica(SHARDS, scalar=True), Counter[str]()
+    replica, told = Replica(SHARDS, way=Way.BY_ROW), Counter[str]()
     for serialised in played.requests:
         request = admin.SealBlockRequest.FromString(serialised)
         block = commands.BlockInput(

@@ -3,6 +3,7 @@
 import pytest
 
 from actors.ratio.book import RatioBook
+from actors.ways import Way
 from breakwater.v1 import events_pb2 as events
 from cluster.commit import BlockResult
 from cluster.invariants import check_after_block
@@ -23,7 +24,7 @@ def book(replica: Replica) -> RatioBook:
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_they_hold_after_every_block_of_the_story(shards: int) -> None:
-    replica = Replica(shards, scalar=shards == 3)
+    replica = Replica(shards, Way.BY_ROW if shards == 3 else Way.LIQUIDATIONS_BY_ROW)
     for block in bot_story().blocks:
         assert check_after_block(replica, replica.apply(block)) == [], block.height
 

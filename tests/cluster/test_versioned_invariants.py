@@ -23,7 +23,7 @@ from tests.cluster.bot_story import (
 
 
 def faults(replica: Replica, result: BlockResult) -> list[str]:
-    return versioned_faults(replica, PERENNIAL, parsed(result))
+    return versioned_faults(replica, PERENNIAL, parsed(result), result.events.facts())
 
 
 def book(replica: Replica) -> VersionedBook:

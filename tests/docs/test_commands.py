@@ -45,7 +45,9 @@ def shown(page: Path) -> list[list[str]]:
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
     """A node of one's own, as `breakwater up --dev --transport inline` starts it."""
-    server = NodeServer(NodeConfig(data_dir=tmp_path_factory.mktemp("docs"), transport="inline", dev=True))
+    server = NodeServer(
+        NodeConfig(data_dir=tmp_path_factory.mktemp("docs"), transport="inline", validator_process=False, dev=True)
+    )
     server.start()
     yield server
     server.stop()

@@ -15,7 +15,9 @@ from tests.docs.test_commands import commands, fences
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
-    server = NodeServer(NodeConfig(data_dir=tmp_path_factory.mktemp("load"), transport="inline", dev=True))
+    server = NodeServer(
+        NodeConfig(data_dir=tmp_path_factory.mktemp("load"), transport="inline", validator_process=False, dev=True)
+    )
     server.start()
     yield server
     server.stop()

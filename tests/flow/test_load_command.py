@@ -18,7 +18,9 @@ from tests.cli.running import breakwater, only_object
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
-    server = NodeServer(NodeConfig(data_dir=tmp_path_factory.mktemp("loaded"), transport="inline", dev=True))
+    server = NodeServer(
+        NodeConfig(data_dir=tmp_path_factory.mktemp("loaded"), transport="inline", validator_process=False, dev=True)
+    )
     server.start()
     yield server
     server.stop()

@@ -1,6 +1,7 @@
 """The golden journals kept in the repository replay to the roots they were kept with: any shards, any hash seed."""
 
 import os
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ from actors.orders import admission as order_admission
 from actors.orders import cancels as order_cancels
 from actors.pooling import work as pool_work
 from actors.ratio import settle as ratio_settle
+from actors.ways import Way
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.replica import Replica
@@ -78,9 +80,24 @@ def test_kernels_that_are_given_every_row_give_the_same(monkeypatch: pytest.Monk
     compare(2)
 
 
-def test_the_scalar_rulebook_of_a_validator_gives_the_same() -> None:
+@pytest.mark.parametrize("way", [Way.LIQUIDATIONS_BY_ROW, Way.BY_ROW])
+def test_the_scalar_rulebook_of_a_validator_gives_the_same(way: Way) -> None:
     for journal in stored():
-        results = play(Replica(2, scalar=True), journal.blocks, journal.voided)
+        results = play(Replica(2, way), journal.blocks, journal.voided)
+        assert summary(results) == journal.expected["blocks"]
+
+
+@pytest.mark.parametrize("every_row", [False, True])
+def test_the_way_may_change_from_block_to_block(every_row: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever one way keeps for its next block, another way in between leaves nothing of it behind."""
+    for module, fewest in BY_COLUMNS_FROM if every_row else ():
+        monkeypatch.setattr(module, fewest, 1)
+    ways, draw = list(Way), random.Random(7)
+    for journal in stored():
+        replica, results = Replica(2), []
+        for block in journal.blocks:
+            replica.take_way(draw.choice(ways))
+            results += play(replica, [block], journal.voided)
         assert summary(results) == journal.expected["blocks"]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from actors.ways import Way
 from cluster.replica import Replica
 from tests.engine.naive import NaiveEngine
 from tests.properties.comparison import apply_and_compare
@@ -21,11 +22,15 @@ class PlayedStream(Protocol):
     def play(self, blocks: int, /) -> Iterable[Any]: ...
 
 
+# By seed: how the replicas work.
+WAYS = (Way.BY_COLUMNS, Way.LIQUIDATIONS_BY_ROW, Way.BY_COLUMNS, Way.BY_ROW)
+
+
 def agree(
-    stream: PlayedStream, blocks: int, shard_counts: tuple[int, ...], scalar: bool, compare_views: CompareViews
+    stream: PlayedStream, blocks: int, shard_counts: tuple[int, ...], way: Way, compare_views: CompareViews
 ) -> None:
     """Plays a stream on replicas of these shard counts beside the naive engine; `scalar`: as a validator runs it."""
-    replicas = [(shards, Replica(shards, scalar)) for shards in shard_counts]
+    replicas = [(shards, Replica(shards, way)) for shards in shard_counts]
     for play in stream.play(blocks):
         where = f"seed {stream.seed} height {play.block.height}"
         roots = set()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.properties.agreement import agree, go_on_after_a_cut
+from actors.ways import Way
+from tests.properties.agreement import WAYS, agree, go_on_after_a_cut
 from tests.properties.comparison import compare_versioned_views
 from tests.properties.perennial_streams import PerennialStream
 
@@ -17,9 +18,9 @@ SOAK_SEEDS = range(1_000, 1_200)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fixed_seeds_agree(seed: int) -> None:
-    scalar = seed % 4 == 3
-    shards = (SHARD_COUNTS[seed % 3],) if scalar else (SHARD_COUNTS[seed % 3], SHARD_COUNTS[seed % 3 - 1])
-    agree(PerennialStream(seed), BLOCKS, shards, scalar, compare_versioned_views)
+    way = WAYS[seed % 4]
+    shards = (SHARD_COUNTS[seed % 3],) if way is Way.BY_ROW else (SHARD_COUNTS[seed % 3], SHARD_COUNTS[seed % 3 - 1])
+    agree(PerennialStream(seed), BLOCKS, shards, way, compare_versioned_views)
 
 
 @pytest.mark.parametrize(("seed", "before", "after"), [(1, 1, 4), (2, 4, 2)])
@@ -34,6 +35,6 @@ def test_many_seeds_agree(seed: int) -> None:
         PerennialStream(seed),
         2 * BLOCKS,
         (SHARD_COUNTS[seed % 3],),
-        scalar=seed % 4 == 3,
+        way=WAYS[seed % 4],
         compare_views=compare_versioned_views,
     )

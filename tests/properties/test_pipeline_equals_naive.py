@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from actors.ways import Way
 from cluster.replica import Replica
+from tests.properties.agreement import WAYS
 from tests.properties.comparison import apply_and_compare
 from tests.properties.streams import Stream, streams
 
@@ -23,9 +25,9 @@ SEEDS = (
 )
 
 
-def run(seed: int, appetite: dict[str, float], blocks: int, shard_counts: tuple[int, ...], scalar: bool) -> None:
+def run(seed: int, appetite: dict[str, float], blocks: int, shard_counts: tuple[int, ...], way: Way) -> None:
     """Plays a stream on replicas of these shard counts beside the naive engine; `scalar`: as a validator runs it."""
-    replicas = [(shards, Replica(shards, scalar)) for shards in shard_counts]
+    replicas = [(shards, Replica(shards, way)) for shards in shard_counts]
     for play in Stream(seed, appetite).play(blocks):
         where = f"seed {seed} {appetite} height {play.block.height}"
         roots = {
@@ -39,14 +41,14 @@ def run(seed: int, appetite: dict[str, float], blocks: int, shard_counts: tuple[
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fixed_seeds_agree(seed: int) -> None:
     first = seed % len(SHARD_COUNTS)
-    run(seed, {}, BLOCKS, (SHARD_COUNTS[first], SHARD_COUNTS[first - 1]), scalar=seed % 4 == 3)
+    run(seed, {}, BLOCKS, (SHARD_COUNTS[first], SHARD_COUNTS[first - 1]), way=WAYS[seed % 4])
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(streams())
 def test_drawn_streams_agree(drawn: tuple[int, dict[str, float]]) -> None:
     seed, appetite = drawn
-    run(seed, appetite, DRAWN_BLOCKS, (SHARD_COUNTS[seed % len(SHARD_COUNTS)],), scalar=False)
+    run(seed, appetite, DRAWN_BLOCKS, (SHARD_COUNTS[seed % len(SHARD_COUNTS)],), way=Way.BY_COLUMNS)
 
 
 @pytest.mark.parametrize(("seed", "before", "after"), [(5, 1, 4), (11, 4, 2), (20, 2, 1)])

@@ -3,8 +3,9 @@ rulebooks in the same blocks."""
 
 import pytest
 
+from actors.ways import Way
 from cluster.replica import Replica
-from tests.properties.agreement import agree, go_on_after_a_cut
+from tests.properties.agreement import WAYS, agree, go_on_after_a_cut
 from tests.properties.comparison import (
     apply_and_compare,
     compare_cross_views,
@@ -25,9 +26,9 @@ SOAK_SEEDS = range(1_000, 1_200)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fixed_seeds_agree(seed: int) -> None:
-    scalar = seed % 4 == 3
-    shards = (SHARD_COUNTS[seed % 3],) if scalar else (SHARD_COUNTS[seed % 3], SHARD_COUNTS[seed % 3 - 1])
-    agree(SpinStream(seed), BLOCKS, shards, scalar, compare_ratio_views)
+    way = WAYS[seed % 4]
+    shards = (SHARD_COUNTS[seed % 3],) if way is Way.BY_ROW else (SHARD_COUNTS[seed % 3], SHARD_COUNTS[seed % 3 - 1])
+    agree(SpinStream(seed), BLOCKS, shards, way, compare_ratio_views)
 
 
 @pytest.mark.parametrize("seed", [1, 4])
@@ -51,4 +52,4 @@ def test_a_cut_taken_by_another_shard_count_goes_on_the_same(seed: int, before: 
 @pytest.mark.parametrize("seed", SOAK_SEEDS)
 def test_many_seeds_agree(seed: int) -> None:
     stream = FourStream(seed) if seed % 5 == 0 else SpinStream(seed)
-    agree(stream, 2 * BLOCKS, (SHARD_COUNTS[seed % 3],), scalar=seed % 4 == 3, compare_views=compare_ratio_views)
+    agree(stream, 2 * BLOCKS, (SHARD_COUNTS[seed % 3],), way=WAYS[seed % 4], compare_views=compare_ratio_views)

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from actors.ways import Way
 from cluster.replica import Replica
 from tests.engine.margin.invariants import cross_breaches
 from tests.properties.margin_streams import MarginStream, MixedStream
@@ -46,7 +47,7 @@ class Crashing:
     def _crash(self, where: str) -> None:
         """What was since the cut is played again from the journal."""
         self.crashes += 1
-        self.replica = Replica(self.random.choice(SHARD_COUNTS), scalar=self.random.random() < 0.2)
+        self.replica = Replica(self.random.choice(SHARD_COUNTS), self.random.choice((*Way, Way.BY_COLUMNS)))
         if self.cut:
             self.replica.restore(self.cut)
         for play in self.since:

@@ -14,6 +14,7 @@ from actors.cross.settle import settle_cross_legs
 from actors.insurance import Insurance
 from actors.ledger.table import StagingLog
 from actors.sinks import EventSink
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 from cluster.placement import even
@@ -72,7 +73,7 @@ def test_sp_10_a_spin_desk_books_what_fills_were_told_with(seed: int, maker_fee_
 def test_a_backstop_books_what_margin_trade_s_fills_were_told_with(seed: int) -> None:
     flow, book = Flow(seed, desks=False), Book()
     backstop, total = Caller(Backstop(VENUE), batches.BackstopReply), 0
-    shard = CrossBook(VENUE, StagingLog(), scalar=False, owns_vault=True)
+    shard = CrossBook(VENUE, StagingLog(), Way.BY_COLUMNS, owns_vault=True)
     shard.set_terms(book.venue)
     book.market.margin_trade.tiers.add(max_leverage=10)
     shard.set_market(book.market)

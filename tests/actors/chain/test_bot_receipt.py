@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from actors.chain import merkle
 from actors.chain.bot_check import bot_liquidation_fault
+from actors.chain.numbered_events import NumberedEvents
 from actors.chain.receipt import ReceiptVerdict, check_receipt, make_receipt
 from actors.chain.roots import serialise_header
 from actors.rulebooks import spin
@@ -176,7 +177,9 @@ def test_a_flipped_number_is_refused(name: str, change: Change, reason: str) -> 
 def test_the_validator_does_not_sign_it(name: str, change: Change, reason: str) -> None:
     header, numbered, _ = forged(name, BODIES[name], change)
     state = replica_at(bot_story().at[name]).state
-    assert any(reason in fault for fault in judge(header, header, numbered, state.venues, state.markets))
+    assert any(
+        reason in fault for fault in judge(header, header, NumberedEvents.of(numbered), state.venues, state.markets)
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from actors.chain import merkle
 from actors.chain.margin_check import deleveraging_faults
+from actors.chain.numbered_events import NumberedEvents
 from actors.chain.receipt import ReceiptVerdict, check_receipt, make_receipt
 from actors.chain.roots import header_hash, serialise_header
 from actors.validator import judge
@@ -139,7 +140,7 @@ def test_the_validator_does_not_sign_it(kind: str, change: Callable[[events.Even
     event = events.Event.FromString(numbered[the(kind)])
     change(event)
     numbered[event.index] = event.SerializeToString(deterministic=True)
-    faults = judge(told.result.header, told.result.header, numbered, {VENUE: venue}, {})
+    faults = judge(told.result.header, told.result.header, NumberedEvents.of(numbered), {VENUE: venue}, {})
     assert any(reason in fault for fault in faults)
 
 

@@ -8,6 +8,7 @@ from actors.cross.book import CrossBook
 from actors.cross.caps import scan_caps
 from actors.ledger.table import StagingLog
 from actors.sinks import AnswerSink, EventSink
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -53,7 +54,7 @@ def market_terms(market: int, **rules: int) -> parameters.MarketParameters:
 
 def entry_book(markets: tuple[int, ...] = MARKETS, max_orders: int = 50) -> CrossBook:
     """Four accounts with 1,000 USDC each, the vault, and markets at 10,000 ticks."""
-    book = CrossBook(VENUE, StagingLog(), scalar=False, owns_vault=True)
+    book = CrossBook(VENUE, StagingLog(), Way.BY_COLUMNS, owns_vault=True)
     book.set_terms(
         parameters.VenueParameters(
             venue=VENUE, version=1, margin_trade=parameters.MarginTradeParameters(max_orders_per_account=max_orders)

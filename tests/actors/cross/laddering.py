@@ -12,6 +12,7 @@ from actors.cross.settle import settle_cross_legs
 from actors.ledger.table import StagingLog
 from actors.risk.ladder import Action
 from actors.sinks import EventSink
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -43,9 +44,9 @@ class Told(NamedTuple):
     events: list[tuple[tuple[int, ...], events.Event]]
 
 
-def ladder_book(scalar: bool = False, **rules: Any) -> CrossBook:
+def ladder_book(way: Way = Way.BY_COLUMNS, **rules: Any) -> CrossBook:
     """The vault and three markets at the mark; nobody has anything."""
-    book = CrossBook(VENUE, StagingLog(), scalar=scalar, owns_vault=True)
+    book = CrossBook(VENUE, StagingLog(), way, owns_vault=True)
     terms = parameters.MarginTradeParameters(**(RULES | rules))
     book.set_terms(parameters.VenueParameters(venue=VENUE, version=1, margin_trade=terms))
     book.height, book.block_time_ms = HEIGHT, NOW_MS

@@ -15,6 +15,7 @@ from actors.cross.book import CrossBook
 from actors.cross.settle import take_marks
 from actors.ledger.table import StagingLog
 from actors.orders.moves import position_after
+from actors.ways import Way
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
@@ -48,9 +49,9 @@ REDUCING, HALTED = common.MARK_STATE_REDUCE_ONLY, common.MARK_STATE_HALTED
 MET: Counter[str] = Counter()
 
 
-def new_book(scalar: bool, cash: list[int], max_orders: int, lots_scale: int) -> CrossBook:
+def new_book(way: Way, cash: list[int], max_orders: int, lots_scale: int) -> CrossBook:
     """Three markets of unlike tick values and bands; what people have."""
-    book = CrossBook(VENUE, StagingLog(), scalar=scalar, owns_vault=True)
+    book = CrossBook(VENUE, StagingLog(), way, owns_vault=True)
     rules = parameters.MarginTradeParameters(max_orders_per_account=max_orders)
     book.set_terms(parameters.VenueParameters(venue=VENUE, version=1, margin_trade=rules))
     bound = {"max_order_lots": (1 << 40) - 1, "open_interest_cap_lots": 1 << 41}
@@ -71,7 +72,7 @@ class Pair:
         cash = [draw.choice((0, 1_000_000, 10**9, 10**12, 1 << 59)) for _ in PEOPLE]
         self.cash = dict(zip(PEOPLE, cash, strict=True))
         terms = (cash, draw.choice((3, 12, 60)), draw.choice((100, 1 << 20)))
-        self.books = [new_book(scalar, *terms) for scalar in (True, False)]
+        self.books = [new_book(way, *terms) for way in (Way.BY_ROW, Way.BY_COLUMNS)]
         self.height, self.marks = HEIGHT, dict.fromkeys(MARKETS, MARK)
         # Plain lots, or so many that values leave their bounds.
         self.largest = draw.choice((400, 40_000, 1 << 40))

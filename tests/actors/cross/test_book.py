@@ -10,6 +10,7 @@ from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.cross_positions import CrossPosition
 from actors.ledger.table import StagingLog
 from actors.rulebooks import margin_trade
+from actors.ways import Way
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 
@@ -19,7 +20,7 @@ MARK = 100
 
 def cross_book(owns_vault: bool = True) -> CrossBook:
     """Three accounts with 10,000 atoms each, two markets at 100 ticks."""
-    book = CrossBook(VENUE, StagingLog(), scalar=False, owns_vault=owns_vault)
+    book = CrossBook(VENUE, StagingLog(), Way.BY_COLUMNS, owns_vault=owns_vault)
     book.set_terms(parameters.VenueParameters(venue=VENUE, version=1))
     for market in MARKETS:
         rules = parameters.MarginTradeMarket(
@@ -197,7 +198,7 @@ def test_a_dump_filled_elsewhere_is_the_same_book(made: list) -> None:
     book = cross_book()
     for number, change in enumerate(made, 1):
         apply(book, number, change)
-    other = CrossBook(VENUE, StagingLog(), scalar=False, owns_vault=True)
+    other = CrossBook(VENUE, StagingLog(), Way.BY_COLUMNS, owns_vault=True)
     other.terms, other.markets, other.tiers, other.marks = book.terms, book.markets, book.tiers, book.marks
     other.fill(book.dump(), np.ones(BUCKETS, dtype=np.bool_))
     assert other.dump() == book.dump()

@@ -8,6 +8,7 @@ from actors.columns import RowGatherer, rows
 from actors.cross.book import CrossBook
 from actors.cross.caps import scan_caps
 from actors.cross.settle import take_marks
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from tests.actors.cross.entering import (
@@ -115,12 +116,12 @@ def test_by_one_atom(chosen):
     orders,
     st.tuples(st.integers(9_000, 11_000), st.integers(9_000, 11_000)),
     st.sampled_from((common.MARK_STATE_FRESH, common.MARK_STATE_HALTED)),
-    st.booleans(),
+    st.sampled_from(Way),
 )
-def test_the_rough_bound_skips_nobody_who_fails(lots, drawn, marks, state, scalar):
+def test_the_rough_bound_skips_nobody_who_fails(lots, drawn, marks, state, way):
     """At new marks, rows by the columns equal the rows by health and orders; the scalar book's, too."""
     book = entry_book()
-    book.scalar = scalar
+    book.way = way
     for index, amount in enumerate(lots):
         stand(book, ACCOUNTS[index // 2], amount, MARKETS[index % 2])
     commands = [

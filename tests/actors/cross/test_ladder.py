@@ -7,6 +7,7 @@ from actors.cross.ladder_rows import LadderRow, write_rows
 from actors.cross.settle import LADDER_NUMBER, PARTIAL_SENT
 from actors.ledger.book_orders import LADDER_ORDER, REDUCE_ONLY, BookOrder
 from actors.risk.ladder import Action
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -43,9 +44,9 @@ FILL, GONE, DELEVERAGED = (
 STOP = common.TRIGGER_KIND_STOP
 
 
-@pytest.fixture(params=[False, True], ids=["kernel", "scalar"])
+@pytest.fixture(params=Way)
 def book(request: pytest.FixtureRequest) -> CrossBook:
-    return ladder_book(scalar=request.param)
+    return ladder_book(way=request.param)
 
 
 def ladder_number(sequence: int, ladder_round: int = 1) -> int:

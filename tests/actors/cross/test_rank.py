@@ -5,12 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.cross.book import VAULT, CrossBook
+from actors.ways import Way
 from tests.actors.cross.laddering import LOT, MARK, K, ladder_book, place, ranked, set_mark
 
 
-@pytest.fixture(params=[False, True], ids=["kernel", "scalar"])
+@pytest.fixture(params=Way)
 def book(request: pytest.FixtureRequest) -> CrossBook:
-    return ladder_book(scalar=request.param)
+    return ladder_book(way=request.param)
 
 
 def test_mt15_only_the_other_side_with_equity_above_zero_stands(book: CrossBook) -> None:
@@ -53,7 +54,7 @@ def test_demands_of_both_sides_of_a_market_find_both(book: CrossBook) -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_kernel_and_scalar_rulebook_rank_the_same(data: st.DataObject) -> None:
-    twins = ladder_book(), ladder_book(scalar=True)
+    twins = ladder_book(), ladder_book(way=Way.BY_ROW)
     for account in range(data.draw(st.integers(1, 8))):
         equity = data.draw(st.integers(-(10**6), 10**7))
         lots = {f"m{market}": data.draw(st.integers(-40, 40)) for market in data.draw(st.sets(st.integers(1, 3)))}

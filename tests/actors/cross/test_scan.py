@@ -9,6 +9,7 @@ from actors.cross.ladder_rows import LadderRow, write_rows
 from actors.cross.scan import accounts_below, vault_state
 from actors.cross.settle import PARTIAL_FILLED, PARTIAL_SENT
 from actors.rulebooks import margin_trade
+from actors.ways import Way
 from breakwater.v1 import events_pb2 as events
 from tests.actors.cross.laddering import (
     COOLDOWN_MS,
@@ -30,9 +31,9 @@ from tests.actors.cross.laddering import (
 )
 
 
-@pytest.fixture(params=[False, True], ids=["kernel", "scalar"])
+@pytest.fixture(params=Way)
 def book(request: pytest.FixtureRequest) -> CrossBook:
-    return ladder_book(scalar=request.param)
+    return ladder_book(way=request.param)
 
 
 def test_mt11_rungs_are_strict(book: CrossBook) -> None:
@@ -199,7 +200,7 @@ def test_the_vault_is_shown_with_its_inventory(book: CrossBook) -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_kernel_and_scalar_rulebook_report_the_same(data: st.DataObject) -> None:
-    twins = ladder_book(), ladder_book(scalar=True)
+    twins = ladder_book(), ladder_book(way=Way.BY_ROW)
     for _ in range(data.draw(st.integers(1, 4))):
         for account in data.draw(st.lists(st.integers(0, 6), max_size=3)):
             equity = data.draw(st.integers(-(10**6), 4 * 10**6))

@@ -13,6 +13,7 @@ from actors.ledger.book_orders import REDUCE_ONLY
 from actors.orders.moves import position_after
 from actors.rulebooks import margin_trade
 from actors.sinks import EventSink
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -207,10 +208,10 @@ def mark_of(market: int, ticks: int, **cells: Any) -> common.Mark:
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(changes, max_size=25), st.integers(60, 140), st.booleans())
-def test_what_orders_would_lose_is_taken_anew_when_the_mark_moves(made: list, ticks: int, scalar: bool) -> None:
+@given(st.lists(changes, max_size=25), st.integers(60, 140), st.sampled_from(Way))
+def test_what_orders_would_lose_is_taken_anew_when_the_mark_moves(made: list, ticks: int, way: Way) -> None:
     book = cross_book()
-    book.scalar = scalar
+    book.way = way
     for number, change in enumerate(made, 1):
         apply(book, number, change)
     take_marks(book, [mark_of(1, ticks), mark_of(2, MARK), common.Mark(venue=VENUE + 1, market=1, mark_ticks=7)])
@@ -242,10 +243,10 @@ def funded(book: CrossBook, *marks: common.Mark) -> tuple[list[Any], batches.Fun
     return told(sink), nets, list(owed.amount_atoms)
 
 
-@pytest.mark.parametrize("scalar", [False, True])
-def test_payers_are_rounded_up_receivers_down_and_the_odd_atoms_are_the_fund_s(scalar: bool) -> None:
+@pytest.mark.parametrize("way", Way)
+def test_payers_are_rounded_up_receivers_down_and_the_odd_atoms_are_the_fund_s(way: Way) -> None:
     book = cross_book()
-    book.scalar = scalar
+    book.way = way
     for account, lots in ((3, -3), (1, 7), (2, -4)):
         book.positions.move(account, 1, lots, lots * MARK)
     boundary = mark_of(1, MARK, index_ticks=101, funding_rate_e9=1_000_000, funding_boundary_ms=3_600_000)
@@ -280,9 +281,9 @@ def test_only_the_shard_of_the_vault_tells_that_funding_was_applied() -> None:
 )
 def test_columns_fund_as_the_scalar_rulebook(lots: list[int], oracle: int, rate: int) -> None:
     books = []
-    for scalar in (False, True):
+    for way in (Way.BY_COLUMNS, Way.BY_ROW):
         book = cross_book()
-        book.scalar = scalar
+        book.way = way
         for account, held in enumerate(lots, 1):
             book.positions.move(account, 2, held, 0)
         terms = {"index_ticks": oracle, "funding_rate_e9": rate, "funding_boundary_ms": 1}

@@ -11,6 +11,7 @@ from actors.isolated.book import IsolatedBook
 from actors.isolated.runs import run_closes
 from actors.ledger.table import StagingLog
 from actors.sinks import AnswerSink, EventSink
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -28,7 +29,7 @@ class Life:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
-        self.shards = [Shard(scalar=scalar) for scalar in (False, True)]
+        self.shards = [Shard(way=way) for way in (Way.BY_COLUMNS, Way.BY_ROW)]
         self.live: dict[int, int] = {}
         # What the desk was sent and has not answered: opens, and what accounts have held for them.
         self.sent: list[tuple[int, ...]] = []
@@ -138,7 +139,7 @@ def test_positions_removed_and_inserted_together_come_back_with_their_levels() -
 
 
 def test_many_closes_of_nothing_are_refused_where_there_is_no_market() -> None:
-    book, answers = IsolatedBook(1, StagingLog(), scalar=False), AnswerSink(EventSink())
+    book, answers = IsolatedBook(1, StagingLog(), Way.BY_COLUMNS), AnswerSink(EventSink())
     closing = [(place, 1, 1, 77 + place, MARKET, 0) for place in range(20)]
     left = run_closes(book, np.array(closing).T, RowGatherer(batches.CloseOps), answers)
     assert not left.any()

@@ -21,6 +21,7 @@ from actors.ledger.table import StagingLog
 from actors.ledger.versioned_positions import VersionedPosition
 from actors.ratio.book import RatioBook
 from actors.versioned.book import VersionedBook
+from actors.ways import Way
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 
@@ -116,7 +117,7 @@ class VersionedChanges(Changes):
 
 
 def cross(venue: int) -> Changes:
-    book = CrossBook(venue, StagingLog(), scalar=False, owns_vault=True)
+    book = CrossBook(venue, StagingLog(), Way.BY_COLUMNS, owns_vault=True)
     book.set_terms(parameters.VenueParameters(venue=venue, version=1))
     for market in MARKETS:
         tier = parameters.MarginTier(lower_notional_atoms=0, max_leverage=10)
@@ -126,7 +127,7 @@ def cross(venue: int) -> Changes:
 
 
 def ratio(venue: int) -> Changes:
-    book = RatioBook(venue, StagingLog(), scalar=False)
+    book = RatioBook(venue, StagingLog(), Way.BY_COLUMNS)
     for market in MARKETS:
         rules = parameters.SpinMarket(quote_atoms_per_tick_lot=1)
         book.set_market(parameters.MarketParameters(venue=venue, market=market, spin=rules))
@@ -134,7 +135,7 @@ def ratio(venue: int) -> Changes:
 
 
 def isolated(venue: int) -> Changes:
-    return IsolatedChanges(IsolatedBook(venue, StagingLog(), scalar=False))
+    return IsolatedChanges(IsolatedBook(venue, StagingLog(), Way.BY_COLUMNS))
 
 
 def versioned(venue: int) -> Changes:

@@ -13,6 +13,7 @@ from actors.isolated.book import IsolatedBook
 from actors.ledger.bucket_digests import BucketDigester
 from actors.ledger.isolated_positions import LEVELS, Position, RestingOpen
 from actors.ledger.table import StagingLog, Table, dumped_rows
+from actors.ways import Way
 
 ACCOUNTS = range(1, 6)
 MARKS = range(90, 111, 5)
@@ -75,7 +76,7 @@ class Actions:
 
 def new_book() -> tuple[IsolatedBook, StagingLog]:
     log = StagingLog()
-    book = IsolatedBook(1, log, scalar=False)
+    book = IsolatedBook(1, log, Way.BY_COLUMNS)
     for account in ACCOUNTS:
         book.accounts.open(account)
         book.accounts.post(account, free=1_000, deposited=1_000)
@@ -134,7 +135,7 @@ def test_a_book_filled_from_its_dump_answers_the_same_whatever_its_slots(steps: 
     actions = Actions(book, 0)
     for seed in steps:
         actions.step(seed)
-    other = IsolatedBook(1, StagingLog(), scalar=False)
+    other = IsolatedBook(1, StagingLog(), Way.BY_COLUMNS)
     other.fill(book.dump(), np.ones(BUCKETS, dtype=np.bool_))
     assert image(other) == image(book)
     assert BucketDigester().changed({1: other}) == BucketDigester().changed({1: book})
@@ -142,7 +143,7 @@ def test_a_book_filled_from_its_dump_answers_the_same_whatever_its_slots(steps: 
 
 def test_a_part_of_a_dump_holds_the_owned_accounts_alone() -> None:
     book, _ = new_book()
-    other = IsolatedBook(1, StagingLog(), scalar=False)
+    other = IsolatedBook(1, StagingLog(), Way.BY_COLUMNS)
     other.fill(book.dump(), np.arange(BUCKETS) % 2 == 0)
     assert [account for account in ACCOUNTS if account in other.accounts] == [2, 4]
     assert other.accounts.sums.free == 2_000

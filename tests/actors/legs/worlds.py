@@ -10,6 +10,7 @@ from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.ledger.table import StagingLog
 from actors.orders.cancels import take_commands
 from actors.sinks import NO_COMMAND, AnswerSink, EventSink
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
@@ -25,13 +26,13 @@ class Twins:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
-        self.books = [self._book(scalar) for scalar in (False, True)]
+        self.books = [self._book(way) for way in (Way.BY_COLUMNS, Way.BY_ROW)]
         self.marks = dict.fromkeys(MARKETS, 100)
         self.live: dict[int, BookOrder] = {}
         self.commands = 0
 
-    def _book(self, scalar: bool) -> CrossBook:
-        book = CrossBook(VENUE, StagingLog(), scalar, owns_vault=True)
+    def _book(self, way: Way) -> CrossBook:
+        book = CrossBook(VENUE, StagingLog(), way, owns_vault=True)
         book.set_terms(parameters.VenueParameters(venue=VENUE, version=1))
         for market in MARKETS:
             tiers = [parameters.MarginTier(lower_notional_atoms=0, max_leverage=10)]

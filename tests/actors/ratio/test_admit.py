@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import refusals_pb2 as refusals
@@ -47,13 +48,13 @@ def enters(venue: Venue, *orders: tuple[int, ...], **listed: object) -> Done:
         ((SELL, 10, 0), 1_000_000, 500_000 + 7_600),
     ],
 )
-@pytest.mark.parametrize("scalar", [False, True])
+@pytest.mark.parametrize("way", Way)
 def test_sp04_the_ratio_may_be_exactly_one_with_the_order(
-    row: tuple[int, int, int], needed: int, lost: int, scalar: bool
+    row: tuple[int, int, int], needed: int, lost: int, way: Way
 ) -> None:
     side, size, limit = row
     for cash, is_taken in ((needed + lost, True), (needed + lost - 1, False)):
-        venue = Venue(scalar, cash_atoms=cash)
+        venue = Venue(way, cash_atoms=cash)
         kind = {} if limit else {"kind": MARKET}
         done = enters(venue, order(0, 1, side, size, limit, **kind))
         if is_taken:
@@ -203,9 +204,9 @@ def test_triggers_wait_without_collateral_and_are_asked_when_they_fire() -> None
     assert (body.refusal, body.required, body.actual) == (RATIO, 2_040_000, 783_680)
 
 
-@pytest.mark.parametrize("scalar", [False, True])
-def test_amends_are_asked_for_what_they_add(scalar: bool) -> None:
-    venue = Venue(scalar, cash_atoms=2_000_000 + 16_000)
+@pytest.mark.parametrize("way", Way)
+def test_amends_are_asked_for_what_they_add(way: Way) -> None:
+    venue = Venue(way, cash_atoms=2_000_000 + 16_000)
     venue.call((*CERTAIN, ADMIT), orders=[order(0, 1, BUY, 10, 9_900)])
     venue.settle()
     number = number_of(2, 0)

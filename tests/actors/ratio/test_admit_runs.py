@@ -19,6 +19,7 @@ from actors.ratio.admit_runs import RatioRuns
 from actors.ratio.book import RatioBook
 from actors.ratio.caps import scan_caps
 from actors.sinks import AnswerSink, EventSink
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -34,9 +35,9 @@ UNUSABLE = (common.MARK_STATE_REDUCE_ONLY, common.MARK_STATE_HALTED, common.MARK
 MET: Counter[str] = Counter()
 
 
-def new_book(scalar: bool, cash: list[int], max_orders: int, largest_k: int) -> RatioBook:
+def new_book(way: Way, cash: list[int], max_orders: int, largest_k: int) -> RatioBook:
     """Three markets of unlike tick values, ratios and caps; what people have."""
-    book = RatioBook(VENUE, StagingLog(), scalar)
+    book = RatioBook(VENUE, StagingLog(), way)
     spin = parameters.SpinParameters(max_orders_per_account=max_orders)
     book.set_terms(parameters.VenueParameters(venue=VENUE, version=1, rulebook=common.RULEBOOK_SPIN, spin=spin))
     bound = {"max_order_lots": (1 << 40) - 1, "max_position_lots": 1 << 41, "min_notional_atoms": 1_000_000}
@@ -57,7 +58,7 @@ class Pair:
         self.draw = draw = random.Random(seed)
         self.cash = {account: draw.choice((0, 1_000_000, 10**9, 10**12, 1 << 59)) for account in PEOPLE}
         terms = (list(self.cash.values()), draw.choice((3, 12, 60)), draw.choice((100, 1 << 20)))
-        self.books = [new_book(scalar, *terms) for scalar in (True, False)]
+        self.books = [new_book(way, *terms) for way in (Way.BY_ROW, Way.BY_COLUMNS)]
         self.height, self.marks, self.index = 7, dict.fromkeys(MARKETS, MARK), dict.fromkeys(MARKETS, 0)
         self.largest = draw.choice((400, 40_000, 1 << 40))
 

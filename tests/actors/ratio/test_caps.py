@@ -11,6 +11,7 @@ from actors.ledger.book_orders import BookOrder
 from actors.ratio.caps import failing_of, scan_caps
 from actors.ratio.health import Terms
 from actors.ratio.losses import is_failing
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from tests.actors.ratio.venue import (
@@ -109,7 +110,7 @@ def test_columns_find_whom_the_scalar_rulebook_finds(
     for account in ACCOUNTS:
         assert found[book.accounts.table.slot(account)] == is_failing(book, account, terms)
     told = _caps(venue)
-    book.scalar = True
+    book.way = Way.BY_ROW
     assert _caps(venue) == told
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from actors.columns import rows
 from actors.ledger.book_orders import MARKET_ORDER
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from tests.actors.ratio.venue import (
     ACCOUNTS,
@@ -40,7 +41,7 @@ class Life:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
-        self.venues = [Venue(scalar, cash_atoms=CASH) for scalar in (False, True)]
+        self.venues = [Venue(way, cash_atoms=CASH) for way in (Way.BY_COLUMNS, Way.BY_ROW)]
         self.index_e9 = 0
 
     @property

@@ -4,11 +4,12 @@ from typing import Any
 
 from actors.columns import BUCKETS, join, sort_rows
 from actors.position_book import PositionBook
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
 from cluster.placement import even
-from tests.actors.calling import Caller, table
+from tests.actors.calling import Caller, table, worked
 from tests.actors.ratio.venue import (
     ACCOUNTS,
     ADMIT,
@@ -33,9 +34,10 @@ FIRST, SECOND = (*CERTAIN, PAY_OUT, RESERVE), (TAKE_OVER, ADMIT)
 class Shards:
     """All shards of a venue, and the legs on their way to them."""
 
-    def __init__(self, shards: int, scalar: bool = False) -> None:
+    def __init__(self, shards: int, way: Way = Way.BY_COLUMNS) -> None:
         self.shards = [
-            Caller(PositionBook(even(shards).buckets(shard), scalar), batches.ShardReply) for shard in range(shards)
+            Caller(worked(PositionBook(even(shards).buckets(shard)), way), batches.ShardReply)
+            for shard in range(shards)
         ]
         self.legs: list[tuple[int, ...]] = []
         self.buckets: dict[int, bytes] = {}
@@ -94,9 +96,9 @@ def _rows(message: Any) -> list[tuple[int, ...]]:
     return list(zip(*(getattr(message, field.name) for field in message.DESCRIPTOR.fields), strict=True))
 
 
-def played(shards: int, scalar: bool = False) -> Shards:
+def played(shards: int, way: Way = Way.BY_COLUMNS) -> Shards:
     """1 is long 100 lots and falls below 0.7; 2, 3 and 4 race for them, 5 has an order of its own."""
-    venue = Shards(shards, scalar)
+    venue = Shards(shards, way)
     opened = [(account, VENUE, account, 0) for account in ACCOUNTS]
     deposits = [(10 + account, VENUE, account, 11_000_000 if account == 1 else 10**9) for account in ACCOUNTS]
     venue.block(MARK, opened=opened, deposits=deposits)
@@ -121,7 +123,7 @@ def test_one_wins_and_nobody_has_half_of_it() -> None:
 
 def test_the_number_of_shards_and_the_kernels_show_nowhere() -> None:
     one = played(1)
-    for other in (played(2), played(3), played(1, scalar=True)):
+    for other in (played(2), played(3), played(1, way=Way.BY_ROW)):
         assert other.buckets == one.buckets
         assert [other.view(account) for account in ACCOUNTS] == [one.view(account) for account in ACCOUNTS]
 

@@ -19,6 +19,7 @@ from actors.ratio.health import Terms, health, orders_collateral_e9
 from actors.ratio.views import account_view
 from actors.rulebooks import spin
 from actors.units import E9
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from tests.actors.ratio.venue import (
@@ -49,9 +50,9 @@ TRADING_FEES, FUNDING = batches.CROSS_DUE_KIND_TRADING_FEES, batches.CROSS_DUE_K
 class Stream:
     """A venue, what desks around it would do, and what is on its way to it."""
 
-    def __init__(self, seed: int, scalar: bool) -> None:
+    def __init__(self, seed: int, way: Way) -> None:
         self.draw = random.Random(seed)
-        self.venue = Venue(scalar, cash_atoms=DEPOSIT)
+        self.venue = Venue(way, cash_atoms=DEPOSIT)
         self.outbox: list[tuple[int, ...]] = []
         self.fees = self.funding = self.fund = self.shortfall = 0
         self.indices = dict.fromkeys(MARKETS, 0)
@@ -194,7 +195,7 @@ class Stream:
             assert lots + sum(leg[8] for leg in self.outbox if leg[2] == market) == 0
         self._check_takeovers(done)
         self._check_sums(book)
-        twin = RatioBook(VENUE, StagingLog(), book.scalar)
+        twin = RatioBook(VENUE, StagingLog(), book.way)
         twin.set_terms(book.terms)
         for market in MARKETS:
             twin.set_market(book.markets[market])
@@ -235,9 +236,9 @@ class Stream:
         for key in book.positions.table.keys():  # noqa: SIM118 - a table is no dict
             row = book.positions.read(*divmod(key, 1 << 16))
             by_sums = orders_collateral_e9(book, row, terms[row.market])
-            was, book.scalar = book.scalar, True
+            was, book.way = book.way, Way.BY_ROW
             assert by_sums == orders_collateral_e9(book, row, terms[row.market])
-            book.scalar = was
+            book.way = was
             reserved = [book.reservations.table.row(number) for number in book.reservations.of_account(row.account)]
             assert row.reserved == sum(lots for _, market, lots in reserved if market == row.market)
             assert row.lots or not row.paid_e9
@@ -246,17 +247,17 @@ class Stream:
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), scalar=st.booleans())
-def test_nothing_is_made_or_lost(seed: int, scalar: bool) -> None:
-    stream = Stream(seed, scalar)
+@given(seed=st.integers(0, 2**32), way=st.sampled_from(Way))
+def test_nothing_is_made_or_lost(seed: int, way: Way) -> None:
+    stream = Stream(seed, way)
     for _ in range(12):
         stream.block()
 
 
 def test_columns_and_scalar_rulebook_make_the_same_venue() -> None:
     dumps = []
-    for scalar in (False, True):
-        stream = Stream(5, scalar)
+    for way in (Way.BY_COLUMNS, Way.BY_ROW):
+        stream = Stream(5, way)
         for _ in range(60):
             stream.block()
         assert stream.liquidations > 5

@@ -11,6 +11,7 @@ from actors.ratio.book import RatioBook
 from actors.ratio.phases import RatioPhases
 from actors.sinks import AnswerSink, EventSink
 from actors.venue_rows import VenueCommands
+from actors.ways import Way
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -138,9 +139,9 @@ class Done(NamedTuple):
 class Venue:
     """The book, and the calls of a block on it. Everybody has CASH unless told otherwise."""
 
-    def __init__(self, scalar: bool = False, cash_atoms: int = CASH, **rules: int) -> None:
+    def __init__(self, way: Way = Way.BY_COLUMNS, cash_atoms: int = CASH, **rules: int) -> None:
         self.log = StagingLog()
-        self.book = RatioBook(VENUE, self.log, scalar)
+        self.book = RatioBook(VENUE, self.log, way)
         spin = parameters.SpinParameters(
             liquidator_reward_e9=15_000_000, insurance_share_e9=10_000_000, max_orders_per_account=50
         )

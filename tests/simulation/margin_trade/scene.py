@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from actors.cross.book import CrossBook
+from actors.ways import Way
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
@@ -286,10 +287,10 @@ class Scene:
 
     def same_everywhere(self) -> None:
         """The history has the same roots over 2 and 4 shards and by the scalar rulebook."""
-        for shards, scalar in ((2, False), (4, False), (1, True)):
-            replica = Replica(shards, scalar)
+        for shards, way in ((2, Way.BY_COLUMNS), (4, Way.LIQUIDATIONS_BY_ROW), (1, Way.BY_ROW)):
+            replica = Replica(shards, way)
             roots = [replica.apply(block).state_root for block in self.blocks]
-            assert roots == self.roots, f"{shards} shards, scalar {scalar}"
+            assert roots == self.roots, f"{shards} shards, {way}"
 
     def _ticks(self) -> commands.CommandBatch:
         self._keys += 1

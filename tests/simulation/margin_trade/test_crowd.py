@@ -3,6 +3,7 @@
 from collections import Counter
 from functools import cache
 
+from actors.ways import Way
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1.commands_pb2 import BlockInput
 from cluster.commit import BlockResult
@@ -63,9 +64,9 @@ def test_who_pays_for_the_crowd_adds_up() -> None:
 
 def test_the_same_over_two_and_four_shards_and_by_the_scalar_rulebook() -> None:
     _, debt, fall, cut, result = fallen(FEW)
-    for shards, scalar in ((2, False), (4, False), (1, True)):
+    for shards, way in ((2, Way.BY_COLUMNS), (4, Way.LIQUIDATIONS_BY_ROW), (1, Way.BY_ROW)):
         # A cut is read back over any number of shards.
-        replica = Replica(shards, scalar)
+        replica = Replica(shards, way)
         replica.restore(cut)
         replica.apply(debt)
-        assert replica.apply(fall).state_root == result.state_root, f"{shards} shards, scalar {scalar}"
+        assert replica.apply(fall).state_root == result.state_root, f"{shards} shards, {way}"
