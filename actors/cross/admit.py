@@ -51,7 +51,7 @@ class Admission(OrderAdmission):
         self._entry = OrderEntry(book, ops, caps)
         self._liquidity = liquidity
         super().__init__(self._entry, sink, answers)
-        self._runs = CrossRuns(self._entry, ops, answers, self.place_one)
+        self._ops = ops
 
     def run(self, commands: batches.ShardCommands) -> None:
         """Triggers by order number, unwinding by market, commands by their index."""
@@ -59,7 +59,9 @@ class Admission(OrderAdmission):
         unwind_vault(self._entry)
         leverages = (self._set_leverage, rows(commands.leverages))
         liquidity = (self._move_liquidity, rows(commands.liquidity))
-        self.run_commands(commands, self._runs, leverages, liquidity)
+        # Not kept: what keeps a method of its own keeps all of the block until somebody looks for cycles.
+        runs = CrossRuns(self._entry, self._ops, self._answers, self.place_one)
+        self.run_commands(commands, runs, leverages, liquidity)
 
     def _amend_resting(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
         entry, terms = self._entry, self._entry.terms(after.market)

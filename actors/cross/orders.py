@@ -1,5 +1,8 @@
 """What may become an order of a Margin Trade venue: after what every venue checks, initial margin (MT-02, MT-06)."""
 
+from collections.abc import Callable
+from functools import cache, partial
+
 from actors.columns import RowGatherer
 from actors.cross.book import CrossBook
 from actors.cross.holds import FreeMargins, MarginTerms, added_hold_atoms, margin_terms
@@ -20,16 +23,11 @@ class OrderEntry(OrderChecks):
         self, book: CrossBook, ops: RowGatherer[batches.OrderOps], caps: RowGatherer[batches.PositionCaps]
     ) -> None:
         super().__init__(book, ops, caps)
+        # What requirements in a market are made from, bound at the first question; no method of its own, which would
+        # keep all of the block until somebody looks for cycles.
+        self.terms: Callable[[int], MarginTerms] = cache(partial(margin_terms, book))
         self.free = FreeMargins(book, self.terms, self.carried)
         self.spare = SpareEquities(book, self.terms, self.carried)
-        self._terms: dict[int, MarginTerms] = {}
-
-    def terms(self, market: int) -> MarginTerms:
-        """What requirements in the market are made from, bound at the first question."""
-        found = self._terms.get(market)
-        if found is None:
-            found = self._terms[market] = margin_terms(self.book, market)
-        return found
 
     def rules_of(self, market: int) -> MarketRules:
         """Binds the market's rules."""

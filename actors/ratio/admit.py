@@ -40,12 +40,13 @@ class Admission(OrderAdmission):
         self._book = book
         self._entry = OrderEntry(book, ops, caps, tiers)
         super().__init__(self._entry, sink, answers)
-        self._runs = RatioRuns(self._entry, ops, answers, self.place_one)
+        self._ops = ops
 
     def run(self, commands: batches.ShardCommands) -> None:
         """Triggers by order number, commands by their index."""
         fire_triggers(self._entry, self._sink)
-        self.run_commands(commands, self._runs)
+        # Not kept: what keeps a method of its own keeps all of the block until somebody looks for cycles.
+        self.run_commands(commands, RatioRuns(self._entry, self._ops, self._answers, self.place_one))
 
     def _amend_resting(self, command: int, number: int, before: BookOrder, after: BookOrder) -> Refused | None:
         """Checked as an order of the lots that are left, on the state without the one it replaces."""

@@ -12,6 +12,7 @@ import pytest
 from actors.cross import settle as cross_settle
 from actors.isolated import admit as isolated_admit
 from actors.isolated import settle as isolated_settle
+from actors.ledger import account_commands
 from actors.orders import admission as order_admission
 from actors.orders import cancels as order_cancels
 from actors.pooling import work as pool_work
@@ -29,6 +30,7 @@ BY_COLUMNS_FROM = (
     (cross_settle, "FEW_LEGS"),
     (isolated_admit, "FEW_ROWS"),
     (isolated_settle, "FEW_ROWS"),
+    (account_commands, "FEW_ROWS"),
     (order_admission, "FEW_ORDERS"),
     (order_cancels, "FEW_CANCELS"),
     (pool_work, "FEW_ROWS"),
