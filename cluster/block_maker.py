@@ -35,13 +35,12 @@ from cluster.validation import Claim
 class Made(NamedTuple):
     """A block that is durable and executed."""
 
-    block: commands.BlockInput
     result: BlockResult
     claim: Claim
 
 
 class _Attempt(NamedTuple):
-    """A block whose frame was handed to the journal."""
+    """A block whose frame was handed to the journal; `block` is all of it but its batches, which the frame holds."""
 
     block: commands.BlockInput
     frame: Frame
@@ -82,13 +81,14 @@ class BlockMaker:
         """Whether it is unknown if the last block is in the journal: only `settle` may be called."""
         return self._attempt is not None
 
-    def make(self, payload: bytes, append_first: bool = False) -> list[Made]:
+    def make(self, block: commands.BlockInput, payload: bytes, append_first: bool = False) -> list[Made]:
         """Seals, appends and executes a block, given as its bytes; a second one where commands were voided.
+
+        Of `block`, the same as a message, the batches are not looked at.
 
         `append_first`: where the append is likely to fail, and to be rolled back. Raises Fenced; FrameNotAppended, then
         the block has no effect; OutcomeUnknown, then `settle` decides; BlockFailed, then no block can be made.
         """
-        block = commands.BlockInput.FromString(payload)
         frame = self._tip().next_frame(self._journal.epoch, payload)
         reached("node:sealed")
         appended = self._writer.submit(frame)
@@ -154,13 +154,14 @@ class BlockMaker:
 
     def _finish(self, attempt: _Attempt) -> list[Made]:
         if attempt.failure is not None:
-            return self._without_poison(attempt.block, attempt.frame, attempt.failure)
+            return self._without_poison(attempt.frame, attempt.failure)
         return [_made(attempt, ())]
 
-    def _without_poison(self, block: commands.BlockInput, frame: Frame, failure: Exception) -> list[Made]:
+    def _without_poison(self, frame: Frame, failure: Exception) -> list[Made]:
         """The block is in the journal: voids what is to blame behind it, and makes both blocks."""
         if self._make_trial is None:
-            raise BlockFailed(block.height, failure)
+            raise BlockFailed(frame.height, failure)
+        block = commands.BlockInput.FromString(frame.payload)
         self._notice(f"block {block.height} cannot be executed ({type(failure).__name__}: {failure}); looking for why")
         replica = self._replay_to(block.height - 1)
         voided = find_poison_by_trial(block, frame, replica.cut() if replica.state.height else {}, self._make_trial)
@@ -218,4 +219,4 @@ def _made(attempt: _Attempt, voided: tuple[int, ...]) -> Made:
     assert attempt.result is not None
     frame = attempt.frame
     claim = Claim(frame.height, frame.payload, frame.hash, frame.epoch, voided, attempt.result.header_bytes)
-    return Made(attempt.block, attempt.result, claim)
+    return Made(attempt.result, claim)

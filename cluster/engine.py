@@ -20,7 +20,7 @@ from cluster.block_maker import BlockMaker, Made
 from cluster.chain_state import ChainState
 from cluster.crash_points import reached
 from cluster.engine_settings import EngineSettings, Validation
-from cluster.gate import ResumingGate
+from cluster.gate import ResumingGate, brings_ticks
 from cluster.jobs import Job, LiveJob, SealJob
 from cluster.journal import Fenced, FrameNotAppended, JournalWriter, OutcomeUnknown, StoreFailed
 from cluster.lanes import Lanes
@@ -300,7 +300,7 @@ class Engine:
         payload = block_bytes(block, [*job.batches(), *reports])
         self._job = job
         try:
-            made = self._maker.make(payload, append_first=bool(self._read_only))
+            made = self._maker.make(block, payload, append_first=bool(self._read_only))
         except FrameNotAppended as error:
             self._job = None
             self._no_room(job, error)
@@ -356,7 +356,7 @@ class Engine:
         """A mark of a version that was not there before opens the gate; where all markets are halted, any price."""
         versions = {(mark.venue, mark.market): mark.version for mark in made.result.marks}
         is_fresh = any(version != self._mark_versions.get(key, 0) for key, version in versions.items())
-        if is_fresh or (any(batch.HasField("ticks") for batch in made.block.batches) and self._all_halted()):
+        if is_fresh or (self._all_halted() and brings_ticks(made.claim.payload)):
             self.gate.fresh_price()
         self._mark_versions = versions
 

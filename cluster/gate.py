@@ -61,3 +61,8 @@ class ResumingGate:
 
     def _is_open(self) -> bool:
         return self._fresh_at_ms is not None and self._now_ms() - self._fresh_at_ms >= self._grace_ms
+
+
+def brings_ticks(payload: bytes) -> bool:
+    """Whether there is a price, taken or not, in the bytes of a block."""
+    return any(batch.HasField("ticks") for batch in commands.BlockInput.FromString(payload).batches)
