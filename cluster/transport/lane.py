@@ -5,6 +5,7 @@ Addresses and public keys are exchanged through Ray, whose token only the node a
 cannot be told from one whose answer was lost, so it is ended and another takes its place.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,16 +14,17 @@ import zmq
 from cluster.placement import Owners
 from cluster.transport.gathering import Wire, gather
 from cluster.transport.lane_host import LaneHost
-from cluster.transport.lane_socket import OVER_LANES, Door, Keys, LaneSocket, Request, pack_owners
-from cluster.transport.ray import RayProcess, RayTransport, address_for, this_node
+from cluster.transport.lane_socket import OVER_LANES, Door, Keys, Lane, LaneSocket, Request, pack_owners
+from cluster.transport.near_lane import NearDoor, NearSocket
+from cluster.transport.ray import RayProcess, RayTransport, this_address, this_node
 
 # Both ends prove their keys at once; on a machine that is busy with everybody's start it takes its time.
 _GREETING_S = 10.0
 
 
-def _open_lane(host: LaneHost, node_key: bytes, node: str) -> Door:
+def _open_lane(host: LaneHost, node_key: bytes, node: str, node_pid: int) -> Door | NearDoor:
     """In the actor's process: opens its lane where the node, on this Ray node, reaches it."""
-    return host.open_lane(node_key, address_for(node))
+    return host.open_near(node_pid) if this_node() == node else host.open_lane(node_key, this_address())
 
 
 class LaneProcess(RayProcess):
@@ -42,15 +44,19 @@ class LaneProcess(RayProcess):
         super().__init__(actor, handle, stall_s, owners)
         self._context = context
         self._keys = keys
-        self._door = self.within(_open_lane, keys.public, this_node())
-        self._socket: LaneSocket | None = None
+        self._door = self.within(_open_lane, keys.public, this_node(), os.getpid())
+        self._socket: Lane | None = None
 
     @property
-    def socket(self) -> LaneSocket:
+    def socket(self) -> Lane:
         """Connected, once the process is up. Raises ActorLost."""
         if self._socket is None:
             (door,) = gather([(self, self._door)], self._stall_s, RayProcess.wire)
-            self._socket = LaneSocket(self._context, self._keys, self.actor, door, max(self._stall_s, _GREETING_S))
+            patience_s = max(self._stall_s, _GREETING_S)
+            if isinstance(door, NearDoor):
+                self._socket = NearSocket(self.actor, door, patience_s)
+            else:
+                self._socket = LaneSocket(self._context, self._keys, self.actor, door, patience_s)
         return self._socket
 
     def ask(self, method: str, *arguments: Any) -> Request:

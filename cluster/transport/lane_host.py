@@ -7,6 +7,7 @@ stays free; the process is started, found and ended through Ray as any other.
 import json
 import os
 import signal
+import socket as sockets
 import traceback
 from collections.abc import Callable
 from threading import Thread
@@ -16,6 +17,7 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from cluster.placement import Owners
+from cluster.transport import near_lane
 from cluster.transport.actor_host import ActorHost
 from cluster.transport.lane_socket import (
     DONE,
@@ -78,6 +80,24 @@ class LaneHost(ActorHost):
         endpoint = socket.getsockopt(zmq.LAST_ENDPOINT).decode()
         Thread(target=self._serve, args=(socket,), name="lane", daemon=True).start()
         return Door(endpoint, keys.public)
+
+    def open_near(self, node_pid: int) -> near_lane.NearDoor:
+        """Begins to serve this process of the same machine and user, and no other."""
+        listener = near_lane.listen()
+        Thread(target=self._serve_near, args=(listener, node_pid), name="lane", daemon=True).start()
+        return near_lane.NearDoor(listener.getsockname(), os.getpid())
+
+    def _serve_near(self, listener: sockets.socket, node_pid: int) -> None:
+        """As `_serve`, until nobody asks any more."""
+        try:
+            with near_lane.admit(listener, node_pid) as connection:
+                while True:
+                    number, method, arguments = near_lane.next_request(connection)
+                    near_lane.reply(connection, number, *self._carry_out(method, arguments))
+        except (EOFError, ConnectionError):
+            return
+        except BaseException:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def _serve(self, socket: "zmq.Socket[bytes]") -> None:
         """One request after the other. What is no fault of the request ends the process, which the node sees."""

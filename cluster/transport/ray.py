@@ -37,7 +37,6 @@ _OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries"
 # Payloads of a replay that travel together; larger messages go through the object store.
 _REPLAY_BYTES = 16 << 20
 _LOOK_S = 2.0
-LOOPBACK = "127.0.0.1"
 _LOST = (RayActorError, ObjectLostError)
 
 
@@ -60,9 +59,9 @@ def this_node() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def address_for(node: str) -> str:
-    """Under which a process on this Ray node is reached from another one: loopback where both are the same."""
-    return LOOPBACK if this_node() == node else str(ray.util.get_node_ip_address())
+def this_address() -> str:
+    """Under which this machine is reached from others."""
+    return str(ray.util.get_node_ip_address())
 
 
 def _where(host: object) -> tuple[str, int]:
