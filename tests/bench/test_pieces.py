@@ -111,7 +111,7 @@ def test_memory_is_what_processes_grow_by(monkeypatch: pytest.MonkeyPatch) -> No
     transport = InlineTransport(2)
     monkeypatch.setattr(transport, "pids", lambda: {"oracle": 1, "shard/0": os.getpid(), "shard/1": os.getpid()})
     row = memory.growth_row("air", transport, lambda count: held.append(b"x" * 1_000 * count), 100_000)
-    assert row.name == "memory of the shards for a further account with a position on air, over 100,000"
+    assert row.name == "memory of the shards for a further account with a position on air, from 100,000 to 200,000"
     assert row.value == pytest.approx(2_000, rel=0.2)  # both shards are this process
 
 
