@@ -13,7 +13,8 @@ from node.client.errors import refusal_name
 from node.config import VenueWithMarkets
 
 NODE_PRINCIPAL: Final = 0
-_ANSWER_TIMEOUT_S: Final = 30.0
+# The first blocks of a node whose kernels are not compiled wait for the compiler.
+_ANSWER_TIMEOUT_S: Final = 120.0
 
 
 class GenesisRefused(Exception):
@@ -67,6 +68,8 @@ def _wait(subject: str, answer: Future[Answer]) -> None:
         outcome = answer.result(_ANSWER_TIMEOUT_S).outcome()
     except Refused as refused:
         raise GenesisRefused(_complaint(subject, refused.refusal, refused.required, refused.actual)) from refused
+    except TimeoutError:
+        raise GenesisRefused(f"{subject}: not answered within {_ANSWER_TIMEOUT_S:g} s") from None
     if outcome.status[0] == common_pb2.OUTCOME_STATUS_REFUSED:
         raise GenesisRefused(_complaint(subject, outcome.refusal[0], outcome.required[0], outcome.actual[0]))
 

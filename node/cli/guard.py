@@ -80,7 +80,7 @@ def spoken(error: Exception) -> tuple[str, int]:
     if grpc is not None and isinstance(error, grpc.RpcError):
         return _lost(error)
     if isinstance(error, OSError):
-        return f"{error.filename or 'system'}: {error.strerror or error}", EXIT_NO
+        return f"{error.filename or 'system'}: {error.strerror or str(error) or type(error).__name__}", EXIT_NO
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: this command needs the extra `node`", EXIT_NO
     return f"internal fault, {type(error).__name__}: {_sentence(str(error))}", EXIT_FAULT

@@ -45,7 +45,7 @@ def up(
     """Run a node in the foreground until it is interrupted."""
     from cluster.garbage import collect_rarely
     from node.config import load_config
-    from node.load.compiled import forget_stale
+    from node.load.compiled import forget_stale, is_compiled
     from node.server import NodeServer
 
     settings = load_config(
@@ -70,6 +70,11 @@ def up(
     )
     accounts = _house_accounts(house_bot_account or [])
     forget_stale()
+    if not is_compiled():
+        complain(
+            "kernels are compiled when they are first used, about a minute in all: `breakwater warm` does it ahead",
+            as_json=False,
+        )
     server = NodeServer(settings)
     server.start()
     collect_rarely()
