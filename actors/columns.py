@@ -162,11 +162,6 @@ class RowGatherer(Rows, Generic[M]):
             self.add_columns(columns)
 
     @property
-    def kind(self) -> type[M]:
-        """The message."""
-        return self._kind
-
-    @property
     def DESCRIPTOR(self) -> Any:
         """The message's."""
         return self._kind.DESCRIPTOR
@@ -242,13 +237,13 @@ def pick(message: M, indices: Sequence[int] | np.ndarray) -> M:
 def _alike(message: Any, columns: np.ndarray) -> Any:
     """Other rows in the same form."""
     if isinstance(message, RowGatherer):
-        return RowGatherer(message.kind, columns)
+        return RowGatherer(message._kind, columns)
     return from_matrix(type(message), columns)
 
 
 def kind_of(message: Any) -> type[Message]:
     """The message whose rows these are."""
-    return message.kind if isinstance(message, RowGatherer) else type(message)
+    return message._kind if isinstance(message, RowGatherer) else type(message)
 
 
 def split_by(message: M, *keys: str) -> dict[tuple[int, ...], M]:

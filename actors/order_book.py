@@ -12,7 +12,7 @@ import numpy as np
 
 from actors.booking.deleverage import Deleveraging
 from actors.booking.terms import book_terms
-from actors.booking.work import book_events, match_ops
+from actors.booking.work import match_ops, put_events
 from actors.columns import row_count
 from actors.contract import Actor
 from actors.matching.book import MatchingBook
@@ -54,16 +54,15 @@ class OrderBook(Actor):
             reply.digest = self.digest()
         return reply
 
-    def _match(self, call: batches.BookCall, reply: batches.BookReply) -> None:
+    def _match(self, call: batches.BookCall, reply: Any) -> None:
         told = match_ops(self._book, self._terms, call.ops, call.caps, call.open_interest_lots, self._trades)
         self._trades = told.trades
         venue, market = self._market.venue, self._market.market
-        # Parsed in place: a copy of a message costs as much as making it.
-        reply.events.MergeFromString(book_events(told.events, venue, market, call.round))
-        reply.legs.MergeFromString(told.legs)
-        reply.outcomes.MergeFromString(told.outcomes)
+        put_events(reply.events, told.events, venue, market, call.round)
+        reply.legs.add_columns(told.legs)
+        reply.outcomes.add_columns(told.outcomes)
 
-    def _deleverage(self, call: batches.BookCall, reply: batches.BookReply) -> None:
+    def _deleverage(self, call: batches.BookCall, reply: Any) -> None:
         work = Deleveraging(self._book, self._terms, call.mark, self._trades, self.way)
         policy = self._venue.margin_trade.deleverage_policy
         events, legs = work.run(call.demands, call.candidates, policy, call.round)

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from actors.column_bytes import columns_bytes, field_bytes
+from actors.column_bytes import columns_parts, field_parts
 from actors.columns import (
     RowGatherer,
     columns_by_shard,
@@ -21,6 +21,9 @@ from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
 from cluster.chain_state import ChainState, Key
+
+# A message serialised, or nothing, in pieces to be strung together: columns show the memory they lie in.
+Parts = list[Any]
 
 # Fields of a shard's reply: what of the run takes them, and how. Most replies have few, so only those are looked at.
 _CERTAIN = {
@@ -83,7 +86,7 @@ class BlockRun:
         self.holdings = batches.VersionHoldings()
         self.debts = batches.VersionDebts()
         self.standings = batches.StandingRows()
-        self._commands: list[bytes] | None = None
+        self._commands: list[Parts] | None = None
 
     def header(self, actor: str, may_be_last: bool = True) -> batches.CallHeader:
         """Heads the next call to an actor; only one that may be its last of the block is asked for digests."""
@@ -144,7 +147,7 @@ class BlockRun:
         """Liquidators of a Spin venue ask for something: owners are asked in a call of their own (SP-07)."""
         return row_count(self.sealed.commands.takeovers) > 0
 
-    def settle_fields(self) -> tuple[dict[str, Any], list[dict[str, bytes]]]:
+    def settle_fields(self) -> tuple[dict[str, Any], list[dict[str, Parts]]]:
         """What only the first call of a block brings to a shard: parameters, marks, totals; and each shard's legs."""
         state = self.state
         shared = {
@@ -156,27 +159,27 @@ class BlockRun:
         parts = zip(self.cut(state.outbox), self.cut(state.cross_outbox), self.cut(state.version_outbox), strict=True)
         return shared, [{"legs": one, "cross_legs": cross, "version_legs": legs} for one, cross, legs in parts]
 
-    def cut(self, message: Message) -> list[bytes]:
-        """The rows of every shard, by their accounts, serialised."""
+    def cut(self, message: Message) -> list[Parts]:
+        """The rows of every shard, by their accounts, serialised, in pieces to be strung together."""
         shards, kind = self.state.shards, kind_of(message)
         if not row_count(message):
-            return [b""] * shards
+            return [[] for _ in range(shards)]
         parts = columns_by_shard(kind, matrix(message), self.state.owners.array, shards)
-        return [columns_bytes(kind, part) for part in parts]
+        return [columns_parts(kind, part) for part in parts]
 
-    def shard_commands(self) -> list[bytes]:
-        """The sealed rows, serialised, one message a shard; cut once, however many fan-outs carry them."""
+    def shard_commands(self) -> list[Parts]:
+        """The sealed rows in such pieces, one message a shard; cut once, however many fan-outs carry them."""
         if self._commands is None:
             self._commands = self._cut_commands()
         return self._commands
 
-    def _cut_commands(self) -> list[bytes]:
-        fields: list[list[bytes]] = [[] for _ in range(self.state.shards)]
+    def _cut_commands(self) -> list[Parts]:
+        fields: list[Parts] = [[] for _ in range(self.state.shards)]
         for field, rows_of in self.sealed.commands.ListFields():
             for parts, columns in zip(fields, self.cut(rows_of), strict=True):
                 if columns:
-                    parts.append(field_bytes(batches.ShardCommands, field.name, columns))
-        return [b"".join(parts) for parts in fields]
+                    parts.extend(field_parts(batches.ShardCommands, field.name, columns))
+        return fields
 
 
 def in_leg_order(parts: Iterable[batches.CrossLegs]) -> batches.CrossLegs:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actors.column_bytes import columns_bytes, field_bytes
+from actors.column_bytes import columns_parts, field_parts
 from actors.columns import (
     RowGatherer,
     array,
@@ -25,7 +25,7 @@ from actors.wide_messages import read_message
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import parameters_pb2 as parameters
-from cluster.block_run import BlockRun
+from cluster.block_run import BlockRun, Parts
 from cluster.chain_state import Key
 from cluster.topology import BOOK_RULEBOOKS, backstop_name, book_name, insurance_name, pool_name, versions_name
 from cluster.transport.transport import Call
@@ -61,9 +61,9 @@ class _Fan:
         self._calls: list[Call] = []
         self._kinds: list[Any] = []
 
-    def add(self, name: str, kind: Any, call: Any, **columns: bytes) -> None:
+    def add(self, name: str, kind: Any, call: Any, **columns: Parts) -> None:
         """A call to a desk; `kind` parses its reply, `columns` are fields of the call that are serialised already."""
-        fields = [field_bytes(call, field, data) for field, data in columns.items() if data]
+        fields = [part for field, held in columns.items() if held for part in field_parts(call, field, held)]
         self._calls.append(Call(name, b"".join([call.SerializeToString(), *fields])))
         self._kinds.append(kind)
 
@@ -253,10 +253,10 @@ def _add_books(run: BlockRun, fan: _Fan, ladder_round: int, every: bool) -> None
     for key in (key for key in books if every or key in ops):
         call, columns = _book_call(run, key, ladder_round), {}
         if key in ops:
-            columns["ops"] = columns_bytes(batches.OrderOps, ops[key])
+            columns["ops"] = columns_parts(batches.OrderOps, ops[key])
             if key in caps:
                 ordered = sorted_columns(batches.PositionCaps, caps[key], "account", "fails")
-                columns["caps"] = columns_bytes(batches.PositionCaps, ordered)
+                columns["caps"] = columns_parts(batches.PositionCaps, ordered)
             call.open_interest_lots = sum(held[key].long_lots) if key in held else 0
         fan.add(book_name(*key), batches.BookReply, call, **columns)
     run.order_ops = RowGatherer(batches.OrderOps)

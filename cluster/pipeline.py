@@ -17,13 +17,13 @@ a rung all of them drop it, the ladder runs, and the call after the last round a
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from actors.column_bytes import field_bytes
+from actors.column_bytes import field_parts
 from actors.columns import join, row_count, sort_rows
 from actors.risk.ladder import Action
 from actors.wide_messages import read_message
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import commands_pb2 as commands
-from cluster.block_run import BlockRun, in_leg_order
+from cluster.block_run import BlockRun, Parts, in_leg_order
 from cluster.chain_state import ChainState
 from cluster.commit import BlockResult, commit
 from cluster.desk_calls import carry_out_round, deleverage, match_and_account
@@ -96,7 +96,8 @@ def _take_over(run: BlockRun, replies: list[batches.ShardReply]) -> _Shards:
 
 def _seal(run: BlockRun, voided: Iterable[int]) -> Generator[list[Call], list[bytes], None]:
     call = batches.RegistryCall(header=run.header(REGISTRY), voided=sorted(voided))
-    (reply,) = yield [Call(REGISTRY, call.SerializeToString() + field_bytes(call, "input", run.payload))]
+    payload = b"".join([call.SerializeToString(), *field_parts(call, "input", [run.payload])])
+    (reply,) = yield [Call(REGISTRY, payload)]
     run.sealed = read_message(batches.RegistryReply, reply)
     if run.sealed.HasField("changes"):
         run.state.change_parameters(run.sealed.changes)
@@ -118,7 +119,7 @@ def _mark(run: BlockRun) -> Generator[list[Call], list[bytes], None]:
 
 
 def _shards(
-    run: BlockRun, phases: Phases, columns: list[dict[str, bytes]], ladder_round: int = 0, **shared: Any
+    run: BlockRun, phases: Phases, columns: list[dict[str, Parts]], ladder_round: int = 0, **shared: Any
 ) -> _Shards:
     """One fan-out to every shard; what it says for certain is gathered, what it staged is the caller's.
 
@@ -128,8 +129,8 @@ def _shards(
     alike = batches.ShardCall(phases=phases, speculative=True, round=ladder_round, **shared).SerializeToString()
     for shard, (rows, fields) in enumerate(zip(run.shard_commands(), columns, strict=True)):
         name = shard_name(shard)
-        own = {"header": run.header(name, may_be_last).SerializeToString(), "commands": rows, **fields}
-        parts = [field_bytes(batches.ShardCall, field, data) for field, data in own.items() if data]
+        own = {"header": [run.header(name, may_be_last).SerializeToString()], "commands": rows, **fields}
+        parts = [part for field, held in own.items() if held for part in field_parts(batches.ShardCall, field, held)]
         calls.append(Call(name, b"".join([alike, *parts])))
     replies = [read_message(batches.ShardReply, reply) for reply in (yield calls)]
     run.take_shards(replies, scanned=batches.SHARD_PHASE_SCAN in phases)

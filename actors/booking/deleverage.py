@@ -48,7 +48,7 @@ class Deleveraging:
         candidates: batches.DeleverageCandidates,
         policy: "common.DeleveragePolicy",
         ladder_round: int,
-    ) -> tuple[bytes, batches.CrossLegs]:
+    ) -> tuple[bytes, RowGatherer[batches.CrossLegs]]:
         """Works the demands by sequence against the same candidates, whose budgets and lots run down.
 
         The events are serialised `PendingEvents`.
@@ -61,8 +61,8 @@ class Deleveraging:
         self._bodies += event_list(cancelled.events)
         if listed:
             self._tell(listed, answers, chosen, ladder_round)
-        legs = batches.CrossLegs.FromString(cancelled.legs)
-        legs.MergeFrom(self._numbered(len(legs.leg)))
+        legs = RowGatherer(batches.CrossLegs, cancelled.legs)
+        legs.take(self._numbered(len(legs)))
         return self._events(ladder_round), legs
 
     def _share(

@@ -9,21 +9,20 @@ from actors.booking.pages import EVENTS, LEGS, OUTCOMES, TRADES, empty_pages
 from actors.booking.telling import STATE, tell
 from actors.booking.terms import BookTerms
 from actors.booking.words import ACCOUNT, CLASS, COMMAND, FLAGS, KIND
-from actors.column_bytes import columns_bytes
 from actors.event_rows import MARKET, VENUE, event_bytes
 from actors.matching.book import MatchingBook
 from actors.matching.words import CANCEL_ACCOUNT, FILL, Caps, Limits
-from actors.pending_events import KEYS, pending_bytes
+from actors.pending_events import KEYS, EventPile
 from actors.sinks import DESK, LADDER, LADDER_BOOK, NO_COMMAND
 from breakwater.v1 import batches_pb2 as batches
 
 
 class Told(NamedTuple):
-    """What a batch came to: event rows (`event_rows`), legs and answers as serialised columns."""
+    """What a batch came to: event rows (`event_rows`), legs and answers as columns."""
 
     events: np.ndarray
-    legs: bytes
-    outcomes: bytes
+    legs: np.ndarray
+    outcomes: np.ndarray
     trades: int
 
 
@@ -65,21 +64,15 @@ def _match(
     counts = pages.counts.tolist()
     told = pages.events[: counts[EVENTS]]
     told[:, VENUE], told[:, MARKET] = terms.market.venue, terms.market.market
-    return Told(
-        told,
-        columns_bytes(batches.CrossLegs, pages.legs[: counts[LEGS]].T),
-        columns_bytes(batches.Outcomes, pages.outcomes[: counts[OUTCOMES]].T),
-        counts[TRADES],
-    )
+    return Told(told, pages.legs[: counts[LEGS]].T, pages.outcomes[: counts[OUTCOMES]].T, counts[TRADES])
 
 
-def book_events(events: np.ndarray, venue: int, market: int, ladder_round: int) -> bytes:
-    """The events of a batch, serialised, under their keys: the order in which they happened counts."""
+def put_events(target: EventPile, events: np.ndarray, venue: int, market: int, ladder_round: int) -> None:
+    """Adds the events of a batch under their keys: the order in which they happened counts."""
     desk, order = venue << 32 | market, np.arange(len(events), dtype=np.int64)
     keys = np.zeros((KEYS, len(events)), dtype=np.int64)
     if ladder_round:
         keys[0], keys[1], keys[2], keys[3] = LADDER, ladder_round, LADDER_BOOK + desk, order
     else:
         keys[0], keys[1], keys[2] = DESK, desk, order
-    data, sizes = event_bytes(events)
-    return pending_bytes(keys, data.tobytes(), sizes)
+    target.add(keys, *event_bytes(events))

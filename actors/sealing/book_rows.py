@@ -2,17 +2,15 @@
 
 import numpy as np
 
-from actors.columns import among, array
+from actors.columns import among, array, matrix, row_count
 from actors.risk.mark_price import price_bound_ticks
-from actors.sealing.directory import Venue
+from actors.sealing.directory import MAX_VALIDATOR_LAG, Venue
 from actors.sealing.rows import RowChecks, market_numbers
+from actors.sealing.sound_orders import POST_ONLY, REDUCE_ONLY, are_sound_orders, max_order_lots, step_lots
 from actors.units import ORDER_LOTS_BOUND, PRICE_BOUND
 from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import common_pb2 as common
-from breakwater.v1 import parameters_pb2 as parameters
 from breakwater.v1 import refusals_pb2 as refusals
-
-POST_ONLY, REDUCE_ONLY = 1, 2
 
 _MARKET, _LIMIT = common.ORDER_KIND_MARKET, common.ORDER_KIND_LIMIT
 _GTC, _IOC, _FOK = common.TIME_IN_FORCE_GTC, common.TIME_IN_FORCE_IOC, common.TIME_IN_FORCE_FOK
@@ -23,6 +21,13 @@ _FLAGS = (0, POST_ONLY, REDUCE_ONLY, POST_ONLY | REDUCE_ONLY)
 def check_place_orders(body: commands.PlaceOrders, venue: Venue, lag: int) -> RowChecks:
     """MT-05, MT-06, SP-10: names, words, words that do not go together, numbers, whole steps; then the validator's lag,
     unless reduce-only."""
+    if lag <= MAX_VALIDATOR_LAG and are_sound_orders(matrix(body), venue):
+        return RowChecks(row_count(body))
+    return name_unsound_orders(body, venue, lag)
+
+
+def name_unsound_orders(body: commands.PlaceOrders, venue: Venue, lag: int) -> RowChecks:
+    """`check_place_orders`, column by column."""
     size, limit, trigger_price = array(body.size_lots), array(body.limit_ticks), array(body.trigger_ticks)
     flags, market = array(body.flags), array(body.market)
     is_limit, is_trigger = array(body.kind) == _LIMIT, array(body.trigger) != 0
@@ -37,25 +42,17 @@ def check_place_orders(body: commands.PlaceOrders, venue: Venue, lag: int) -> Ro
     checks.positive(trigger_price, is_trigger)
     checks.not_negative(array(body.client_order_id))
     checks.below(size, ORDER_LOTS_BOUND)
-    largest = market_numbers(market, venue, _max_order_lots)
+    largest = market_numbers(market, venue, max_order_lots)
     checks.refuse_where(size > largest, refusals.REFUSAL_OVERFLOW, largest, size)
     bound = market_numbers(market, venue, price_bound_ticks)
     for price, where in ((limit, is_limit), (trigger_price, is_trigger)):
         checks.below(price, PRICE_BOUND, where)
         checks.below(price, bound, where)
     # SP-10: positions are whole steps, so that a takeover in whole steps can close any of them.
-    step = market_numbers(market, venue, _step_lots)
+    step = market_numbers(market, venue, step_lots)
     checks.refuse_where(size % np.maximum(step, 1) != 0, refusals.REFUSAL_BELOW_STEP, step, size)
     checks.validator_keeps_up(lag, (flags & REDUCE_ONLY) == 0)
     return checks
-
-
-def _max_order_lots(market: parameters.MarketParameters) -> int:
-    return market.spin.max_order_lots if market.HasField("spin") else market.margin_trade.max_order_lots
-
-
-def _step_lots(market: parameters.MarketParameters) -> int:
-    return market.spin.step_lots if market.HasField("spin") else 1
 
 
 def _check_words(checks: RowChecks, body: commands.PlaceOrders) -> None:

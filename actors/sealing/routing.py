@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.columns import add_row, among, array, extend, field_names, join, matrix, row_count
+from actors.columns import RowGatherer, add_row, among, array, extend, field_names, join, kind_of, matrix, row_count
 from actors.risk.mark_price import price_bound_ticks
 from actors.sealing.book_rows import (
     check_amend_orders,
@@ -83,7 +83,7 @@ def check_cancel_orders(body: commands.CancelOrders, venue: Venue, _lag: int) ->
 
 def check_amounts(body: Any, venue: Venue, _lag: int) -> RowChecks:
     """Accounts and amounts of LP moves."""
-    amount = array(body.micro_shares if isinstance(body, commands.LiquidityWithdrawals) else body.amount_atoms)
+    amount = array(body.micro_shares if "micro_shares" in field_names(body) else body.amount_atoms)
     checks = RowChecks(len(amount))
     checks.known_account(array(body.account), venue)
     checks.positive(amount)
@@ -209,7 +209,7 @@ class Router:
         bodies = [getattr(batch, kind) for batch, _ in run]
         numbers = [np.arange(first, first + row_count(body)) for (_, first), body in zip(run, bodies, strict=True)]
         body = bodies[0] if len(bodies) == 1 else join(type(bodies[0])(), bodies)
-        self._columns(kind, run[0][0].venue, body, np.concatenate(numbers))
+        self._columns(kind, run[0][0].venue, RowGatherer(type(body), matrix(body)), np.concatenate(numbers))
 
     def _void(self, checks: RowChecks, numbers: np.ndarray) -> None:
         """A voided command has no effect, so it is struck out before anything is counted."""
@@ -235,7 +235,7 @@ class Router:
             self._answers.refuse_rows(keys, command, *why, venue=venue, market=nothing, account=account)
         return checks.accepted()
 
-    def _columns(self, kind: str, venue_number: int, body: Any, numbers: np.ndarray) -> None:
+    def _columns(self, kind: str, venue_number: int, body: RowGatherer[Any], numbers: np.ndarray) -> None:
         """Checks a run of rows and hands those that stand on, column by column."""
         venue = self._directory.venues[venue_number]
         route = LIQUIDATION_ROUTES[venue.terms.rulebook] if kind == "liquidations" else ROUTES[kind]
@@ -243,14 +243,17 @@ class Router:
         target = getattr(self._reply.commands, target_name)
         checks = check(body, venue, self._directory.validator_lag(self._reply.height))
         self._void(checks, numbers)
-        if isinstance(body, commands.Deposits):
+        if kind_of(body) is commands.Deposits:
             count_deposits(checks, array(body.amount_atoms), venue)
         keep = self._checked(checks, venue_number, numbers, body.account)
-        given = dict(zip(field_names(body), matrix(body), strict=True))
-        given |= {"command": numbers, "venue": np.full(len(numbers), venue_number)}
-        if kind in DIRECTIONS:
-            given["direction"] = np.full(len(numbers), DIRECTIONS[kind])
-        extend(target, np.array([given[names.get(field, field)][keep] for field in field_names(target)]))
+        given: dict[str, Any] = dict(zip(field_names(body), body.matrix(), strict=True))
+        given |= {"command": numbers, "venue": venue_number, "direction": DIRECTIONS.get(kind)}
+        routed = np.empty((len(field_names(target)), len(keep)), dtype=np.int64)
+        for row, field in enumerate(field_names(target)):
+            column = given[names.get(field, field)]
+            is_whole = len(keep) == len(numbers) or isinstance(column, int)
+            routed[row] = column if is_whole else column[keep]
+        extend(target, routed)
 
     def _open_accounts(self, batch: commands.CommandBatch, body: commands.OpenAccounts, first: int) -> None:
         venue = self._directory.venues[batch.venue]

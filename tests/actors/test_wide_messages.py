@@ -26,6 +26,7 @@ from actors.columns import (
 from actors.pending_events import pending_columns
 from actors.wide_messages import WideMessage, read_message, wide
 from breakwater.v1 import batches_pb2 as batches
+from breakwater.v1 import commands_pb2 as commands
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 AMOUNTS = st.lists(st.tuples(INT64, INT64, INT64, INT64), max_size=40)
@@ -150,3 +151,12 @@ def test_short_messages_are_the_librarys(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_no_message_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"cut off|no more"):
         cut_fields(data, ())
+
+
+def test_no_column_is_hidden_by_what_rows_can_do() -> None:
+    own = set(dir(RowGatherer(batches.AmountRows)))
+    for module in (batches, commands):
+        for message in module.DESCRIPTOR.message_types_by_name.values():
+            fields = message.fields
+            if fields and all(field.is_repeated and field.type == field.TYPE_SFIXED64 for field in fields):
+                assert not own & {field.name for field in fields}, message.name
