@@ -5,8 +5,8 @@ import numpy as np
 from actors.cross.admit_kernel import admit_rows
 from actors.cross.margin_kernel import term_cells
 from actors.cross.orders import OrderEntry
-from actors.ledger.order_columns import ACCOUNT
 from actors.orders.check_kernel import RUNG, rule_cells
+from actors.orders.run_kernel import CELL_ACCOUNT
 from actors.orders.runs import Int64Array, OrderRuns
 
 
@@ -20,9 +20,9 @@ class CrossRuns(OrderRuns):
         terms = self._entry.terms(market)
         return rule_cells(self._entry.rules(market), terms.usable, terms.taker_fee_e9) + term_cells(terms)
 
-    def _look_up(self, orders: Int64Array, keys: Int64Array, places: Int64Array) -> None:
+    def _look_up(self, cells: Int64Array, places: Int64Array) -> None:
         ladder = self._entry.book.ladder
         if len(ladder):
-            slots = ladder.slots_of(orders[:, ACCOUNT])
+            slots = ladder.slots_of(cells[CELL_ACCOUNT])
             acts_now = (slots >= 0) & (ladder.column("acted_height")[slots] == self._entry.book.height)
             places[:, RUNG] = np.where(acts_now, ladder.column("acted_rung")[slots], 0)

@@ -7,6 +7,7 @@ So a row is taken out of the columns at the first question and written back with
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from actors.ledger.key_index import Int64Array
 from actors.ledger.table import StagingLog, Table
@@ -55,12 +56,12 @@ class HotTable(Table):
         self._hot.clear()
         return super().whole()
 
-    def insert_bulk(self, keys: Int64Array, cells: Int64Array) -> Int64Array:
-        """See `Table`."""
-        slots = super().insert_bulk(keys, cells)
-        if self._log.is_open:
-            self._noted.update(keys.tolist())
-        return slots
+    def ensure_bulk(self, keys: Int64Array) -> tuple[Int64Array, NDArray[np.bool_]]:
+        """The slot of each key, which may repeat, and who was given a new one: that is free but for its named cells."""
+        slots, is_new = self._index.ensure_many(keys)
+        self._make_room()
+        self._log.note(self._discard_bulk, keys[is_new])
+        return slots, is_new
 
     def put_column(self, name: str, slots: Int64Array, values: Int64Array) -> None:
         """Overwrites a cell of each of these slots; never while staging."""

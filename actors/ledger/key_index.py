@@ -90,6 +90,20 @@ def _add_keys(words: np.ndarray, keys: np.ndarray, state: np.ndarray, added: np.
 
 
 @njit(cache=True)
+def _ensure_keys(
+    words: np.ndarray, keys: np.ndarray, state: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    slots, is_new = np.empty(wanted.shape[0], np.int64), np.empty(wanted.shape[0], np.bool_)
+    for place in range(wanted.shape[0]):
+        if place + WORDS_AHEAD < wanted.shape[0]:
+            fetch_home(words, tag_of(wanted[place + WORDS_AHEAD]))
+        slot = _add_key(words, keys, state, wanted[place])
+        is_new[place] = slot >= 0
+        slots[place] = slot if slot >= 0 else find_key(words, keys, wanted[place])
+    return slots, is_new
+
+
+@njit(cache=True)
 def _discard_key(words: np.ndarray, keys: np.ndarray, state: np.ndarray, key: np.int64) -> np.int64:
     """The slot the key had, which is free now; -1 where there is none."""
     slot = find_key(words, keys, key)
@@ -184,6 +198,12 @@ class KeyIndex:
         slots: Int64Array = _add_keys(self._words, self._keys, self._state, keys)
         assert not slots.size or int(slots.min()) >= 0, "a row exists already"
         return slots
+
+    def ensure_many(self, keys: Int64Array) -> tuple[Int64Array, NDArray[np.bool_]]:
+        """The slot of each key, which may repeat, and who was given one now: of a key named twice the first."""
+        self._make_room(keys.size)
+        slots, is_new = _ensure_keys(self._words, self._keys, self._state, keys)
+        return slots, is_new
 
     def discard(self, key: int) -> int:
         """Frees the slot of a key that is there, and returns it."""

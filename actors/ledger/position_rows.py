@@ -184,16 +184,15 @@ class PositionRows(Generic[R]):
 
     def ensure_bulk(self, keys: np.ndarray) -> np.ndarray:
         """`ensure` for keys that may repeat; returns the slot of each."""
-        slots = self.table.slots_of(keys)
-        missing = ascending(keys[slots < 0])
-        if missing.size:
-            accounts, markets = missing >> MARKET_BITS, missing & _MARKET_MASK
-            cells = np.zeros((len(self.table.columns), missing.size), dtype=np.int64)
-            cells[0], cells[1], cells[-1] = accounts, markets, self._accounts.slots_of(accounts)
-            self._chains.link_many(cells[-1], self.table.insert_bulk(missing, cells))
-            self._log.note(self._unlink_bulk, missing)
+        slots, is_new = self.table.ensure_bulk(keys)
+        if is_new.any():
+            made, at = keys[is_new], slots[is_new]
+            accounts, cells = made >> MARKET_BITS, self.table.whole()
+            owners = self._accounts.slots_of(accounts)
+            cells[0, at], cells[1, at], cells[-1, at] = accounts, made & _MARKET_MASK, owners
+            self._chains.link_many(owners, at)
+            self._log.note(self._unlink_bulk, made)
             self._touch_bulk(accounts)
-            slots = self.table.slots_of(keys)
         return slots
 
     def drop_empty_bulk(self, keys: np.ndarray) -> None:

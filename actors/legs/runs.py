@@ -61,10 +61,11 @@ def run(book: OrderedBook, legs: Int64Array, tried_height: int = 0) -> Run:
     assert not book.log.is_open, "legs are never staged"
     positions, orders = book.positions, book.orders
     keys, moves, places = kernel.pairs_of(legs, kernel.rows_for(legs.shape[1]))
-    moved = keys[moves]
-    positions.ensure_bulk(moved)
-    slots, cells = positions.table.slots_of(keys), positions.table.whole()
-    at = slots[moves]
+    moved, slots = keys[moves], positions.table.slots_of(keys)
+    lacking = moves & (slots < 0)
+    if lacking.any():
+        slots[lacking] = positions.ensure_bulk(keys[lacking])
+    at, cells = slots[moves], positions.table.whole()
     before = cells[LOTS : COST + 1, at]
     order_slots, rows, markets = orders.slots_of(legs[kernel.LEG_ORDER]), orders.whole(), market_columns(book)
     done = np.zeros((keys.size, kernel.DONE_COLUMNS), dtype=np.int64)

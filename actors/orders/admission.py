@@ -12,7 +12,8 @@ import numpy as np
 from actors.columns import matrix, row_count, rows
 from actors.ledger.book_orders import MARKET_ORDER, BookOrder
 from actors.orders.checks import COMMAND, COMMAND_BITS, OrderChecks
-from actors.orders.runs import TRIGGER, OrderRuns
+from actors.orders.run_kernel import CELL_TRIGGER
+from actors.orders.runs import OrderRuns
 from actors.orders.triggers import arm, side_of, why_not_armed
 from actors.sinks import ADMIT, AnswerSink, EventSink, Refused
 from breakwater.v1 import batches_pb2 as batches
@@ -48,7 +49,7 @@ class OrderAdmission(ABC):
         orders = matrix(commands.orders)
         if (np.diff(orders[0]) < 0).any():
             orders = orders[:, np.argsort(orders[0], kind="stable")]
-        is_armed = orders[TRIGGER] != 0
+        is_armed = orders[CELL_TRIGGER] != 0
         queue = _by_command(((self._place, orders[:, is_armed].T.tolist()), *others))
         orders, first = orders[:, ~is_armed] if is_armed.any() else orders, 0
         for end, (work, row) in zip(np.searchsorted(orders[0], [row[0] for _, row in queue]), queue, strict=True):

@@ -114,9 +114,9 @@ class OrderedBook(ABC):
             self.positions.drop_if_empty(row.account, row.market)
         return row
 
-    def leave_sums(self, cells: Int64Array) -> None:
-        """Orders a kernel has taken in leave the sums of their positions again, a `BookOrder` a row."""
-        for row in map(BookOrder._make, cells.tolist()):
+    def leave_sums(self, numbers: Int64Array) -> None:
+        """Orders a kernel has taken in leave the sums of their positions again."""
+        for row in map(self.orders.read, numbers.tolist()):
             self._add_to_sums(row, -row.remaining, -1)
 
     def remove_orders(self, account: int, orders: Sequence[int]) -> list[BookOrder]:

@@ -10,12 +10,9 @@ import numpy as np
 from numba.cpython.unsafe.numbers import leading_zeros
 
 from actors.compiling import inlined
-from actors.fetching import fetch
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
 from actors.ledger.order_columns import (
     ACCOUNT,
-    BY_NUMBER,
-    BY_OWNER,
     CLIENT,
     FLAGS,
     LIMIT,
@@ -24,12 +21,9 @@ from actors.ledger.order_columns import (
     REMAINING,
     SIDE,
     count_of,
-    fetch_newest,
-    fetch_owner,
     find_client,
 )
-from actors.ledger.position_rows import LOTS, fetch_position
-from actors.ledger.slot_map import NEAR_AHEAD, WORDS_AHEAD, fetch_home, tag_of
+from actors.ledger.position_rows import LOTS
 from actors.orders.checks import MarketRules
 from actors.units import INT64_MAX, ORDER_LOTS_BOUND, POSITION_LOTS_BOUND, PRICE_BOUND, TOTAL_BOUND
 from breakwater.v1 import refusals_pb2 as refusals
@@ -82,39 +76,6 @@ def refuse(why: np.ndarray, at: np.int64, refusal: np.int64, required: np.int64,
     why[at, WHY_REQUIRED] = required
     why[at, WHY_ACTUAL] = actual
     return np.int64(REFUSED)
-
-
-@inlined
-def fetch_ahead(
-    orders: np.ndarray,
-    at: np.int64,
-    places: np.ndarray,
-    cash: np.ndarray,
-    positions: np.ndarray,
-    chains: np.ndarray,
-    rows: np.ndarray,
-    heads: np.ndarray,
-    maps: np.ndarray,
-    words: np.ndarray,
-) -> None:
-    """Asks for the memory of what the orders that come soon are asked beside: where names are known, then rows.
-
-    words find what is carried of an account.
-    """
-    if at + WORDS_AHEAD < orders.shape[0]:
-        coming = at + WORDS_AHEAD
-        owner = places[coming, OWNER]
-        fetch_position(positions, places[coming, POSITION])
-        fetch(cash, owner * cash.strides[0])
-        fetch(chains, owner * chains.itemsize)
-        tag = tag_of(orders[coming, ACCOUNT])
-        fetch_home(words, tag)
-        fetch_home(maps[BY_OWNER], tag)
-        fetch_home(maps[BY_NUMBER], tag_of(orders[coming, NUMBER]))
-    if at + 2 * NEAR_AHEAD < orders.shape[0]:
-        fetch_owner(heads, maps, orders[at + 2 * NEAR_AHEAD, ACCOUNT])
-    if at + NEAR_AHEAD < orders.shape[0]:
-        fetch_newest(rows, heads, maps, orders[at + NEAR_AHEAD, ACCOUNT])
 
 
 @inlined

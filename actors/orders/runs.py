@@ -13,42 +13,26 @@ from numpy.typing import NDArray
 
 from actors.columns import RowGatherer
 from actors.ledger import order_columns as columns
-from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
+from actors.ledger.book_orders import REDUCE_ONLY
 from actors.ledger.position_rows import MARKET_BITS
 from actors.orders import check_kernel as kernel
-from actors.orders.checks import COMMAND, COMMAND_BITS, OrderChecks
+from actors.orders.checks import COMMAND_BITS, OrderChecks
+from actors.orders.run_kernel import (
+    CELL_ACCOUNT,
+    CELL_MARKET,
+    OP_ACCOUNT,
+    OP_COLUMNS,
+    OP_FLAGS,
+    OP_MARKET,
+    OP_ORDER,
+    find_places,
+)
 from actors.sinks import ADMIT, AnswerSink
 from breakwater.v1 import batches_pb2 as batches
-from breakwater.v1 import common_pb2 as common
 
 Int64Array = NDArray[np.int64]
 
-# Columns of `OrderRows`.
-_COMMAND, _, _ACCOUNT, _MARKET, _SIDE, _KIND, _SIZE, _LIMIT, _TIME_IN_FORCE, _FLAGS, _SELF_TRADE = range(11)
-TRIGGER, _, _CLIENT = range(11, 14)
 _COMMAND_MASK = (1 << COMMAND_BITS) - 1
-
-
-def as_orders(cells: Int64Array, height: int, rules: Int64Array) -> Int64Array:
-    """Rows of orders (`order_columns`) as `OrderAdmission` makes them of these columns of `OrderRows`, no triggers."""
-    orders = np.zeros((cells.shape[1], columns.CELLS), dtype=np.int64)
-    orders[:, columns.NUMBER] = height << COMMAND_BITS | cells[_COMMAND]
-    orders[:, columns.ACCOUNT], orders[:, columns.MARKET] = cells[_ACCOUNT], cells[_MARKET]
-    orders[:, columns.SIDE], orders[:, columns.LIMIT] = cells[_SIDE], cells[_LIMIT]
-    orders[:, columns.SIZE], orders[:, columns.REMAINING] = cells[_SIZE], cells[_SIZE]
-    given = cells[_TIME_IN_FORCE]
-    orders[:, columns.TIME_IN_FORCE] = np.where(given, given, common.TIME_IN_FORCE_GTC)
-    orders[:, columns.FLAGS], orders[:, columns.CLIENT] = cells[_FLAGS], cells[_CLIENT]
-    given = cells[_SELF_TRADE]
-    orders[:, columns.SELF_TRADE] = np.where(given, given, common.SELF_TRADE_PREVENTION_EXPIRE_MAKER)
-    at = np.flatnonzero(cells[_KIND] == common.ORDER_KIND_MARKET)
-    if at.size:
-        # MT-05: a market order is filled as far as its protection price goes, and never rests.
-        buys, worst = cells[_SIDE, at] > 0, rules[cells[_MARKET, at]]
-        orders[at, columns.LIMIT] = np.where(buys, worst[:, kernel.BUY_PROTECTION], worst[:, kernel.SELL_PROTECTION])
-        orders[at, columns.FLAGS] |= MARKET_ORDER
-        orders[at, columns.TIME_IN_FORCE] = common.TIME_IN_FORCE_IOC
-    return orders
 
 
 class OrderRuns(ABC):
@@ -72,53 +56,73 @@ class OrderRuns(ABC):
         """A market's row of `rules`."""
 
     @abstractmethod
-    def _look_up(self, orders: Int64Array, keys: Int64Array, places: Int64Array) -> None:
-        """Fills what `places` says beside slots and who is frozen, all 0 so far; `keys` are those of the positions."""
+    def _look_up(self, cells: Int64Array, places: Int64Array) -> None:
+        """Fills what `places` says beside slots and who is frozen, all 0 so far, for these columns of `OrderRows`."""
 
     @staticmethod
     @abstractmethod
-    def _admit_rows(first: int, *arrays: Any) -> int:
-        """The rulebook's kernel: works orders from `first` on; returns the first it leaves, or how many there are."""
+    def _admit_rows(first: int, sent: int, *arrays: Any) -> tuple[int, int]:
+        """The rulebook's kernel: works orders from `first` on, so many operations being `sent` before.
+
+        Returns the first it leaves, or how many there are, and how many are sent then.
+        """
 
     def admit(self, cells: Int64Array) -> None:
         """Works columns of `OrderRows` without a trigger, in their order."""
-        book, count = self._entry.book, cells.shape[1]
-        rules = self._all_rules()
-        orders = as_orders(cells, book.height, rules)
-        accounts = orders[:, columns.ACCOUNT]
-        keys = accounts << MARKET_BITS | orders[:, columns.MARKET]
-        slots = book.positions.table.slots_of(keys)
-        is_new = slots < 0
-        places = np.zeros((count, kernel.PLACE_COLUMNS), dtype=np.int64)
-        places[:, kernel.POSITION] = book.positions.ensure_bulk(keys) if is_new.any() else slots
-        places[:, kernel.OWNER] = book.accounts.slots_of(accounts)
-        assert bool((places[:, kernel.OWNER] >= 0).all()), "an order is of no account"
-        places[:, kernel.FROZEN] = book.accounts.table.column("frozen")[places[:, kernel.OWNER]]
-        self._look_up(orders, keys, places)
-        why = np.zeros((count, kernel.WHY_COLUMNS), dtype=np.int64)
-        why[:, kernel.TAKEN] = -1
-        first = 0
+        # Every layout of it would be compiled anew.
+        cells, count = np.ascontiguousarray(cells), cells.shape[1]
+        places = np.empty((count, kernel.PLACE_COLUMNS), dtype=np.int64)
+        made = self._find_places(cells, places)
+        self._look_up(cells, places)
+        orders = np.empty((count, columns.CELLS), dtype=np.int64)
+        why = np.empty((count, kernel.WHY_COLUMNS), dtype=np.int64)
+        ops = np.empty((OP_COLUMNS, count), dtype=np.int64)
+        first = sent = 0
         while first < count:
-            end = self._work(first, orders, places, why, rules)
+            begin, (end, sent) = sent, self._work(first, sent, cells, orders, places, why, ops)
             self._refuse(orders[first:end], why[first:end])
-            self._take_in(orders[first:end], why[first:end])
+            self._take_in(ops[:, begin:sent], why[first:end])
             if end < count:
                 self._by_hand(cells[:, end].tolist())
             first = end + 1
         # A row that was made for an order which was refused.
-        left = is_new & (why[:, kernel.TAKEN] < 0)
-        if left.any():
-            book.positions.drop_empty_bulk(keys[left])
+        left = made[why[made, kernel.TAKEN] < 0]
+        if left.size:
+            self._entry.book.positions.drop_empty_bulk(_keys_of(cells[:, left]))
 
-    def _work(self, first: int, orders: Int64Array, places: Int64Array, why: Int64Array, rules: Int64Array) -> int:
+    def _find_places(self, cells: Int64Array, places: Int64Array) -> Int64Array:
+        """Where the rows of the orders' accounts and positions are; returns which orders had no position yet."""
+        positions, accounts = self._entry.book.positions, self._entry.book.accounts.table
+        frozen = accounts.column("frozen")
+        if not find_places(cells, positions.table.index.arrays, accounts.index.arrays, frozen, places):
+            return np.empty(0, dtype=np.int64)
+        missing = np.flatnonzero(places[:, kernel.POSITION] < 0)
+        places[missing, kernel.POSITION] = positions.ensure_bulk(_keys_of(cells[:, missing]))
+        return missing
+
+    def _work(
+        self,
+        first: int,
+        sent: int,
+        cells: Int64Array,
+        orders: Int64Array,
+        places: Int64Array,
+        why: Int64Array,
+        ops: Int64Array,
+    ) -> tuple[int, int]:
         entry, book, room = self._entry, self._entry.book, len(orders) - first
         entry.lend()
         return self._admit_rows(
             first,
+            sent,
+            cells,
+            book.height,
+            book.venue,
             orders,
             places,
             why,
-            rules,
+            ops,
+            self._all_rules(),
             entry.max_orders,
             entry.market_share_atoms,
             book.accounts.table.column("free"),
@@ -149,28 +153,22 @@ class OrderRuns(ABC):
         venue = self._entry.book.venue
         self._answers.refuse_rows(keys, command, refusal, required, actual, venue, no_market, accounts)
 
-    def _take_in(self, orders: Int64Array, why: Int64Array) -> None:
+    def _take_in(self, ops: Int64Array, why: Int64Array) -> None:
         """The kernel has put these orders into the tables: how that is undone, caps, and operations for the book."""
-        at = np.flatnonzero(why[:, kernel.TAKEN] >= 0)
-        if not at.size:
+        if not ops.shape[1]:
             return
-        book, taken = self._entry.book, orders[at]
-        book.orders.inserted(taken[:, columns.NUMBER], taken[:, columns.ACCOUNT])
-        book.log.note(book.leave_sums, taken[:, 1:])
-        for row in np.flatnonzero(taken[:, columns.FLAGS] & REDUCE_ONLY).tolist():
-            account, market = int(taken[row, columns.ACCOUNT]), int(taken[row, columns.MARKET])
-            fails = bool(why[at[row], kernel.FAILS])
-            self._entry.caps.add(account, market, lambda _, fails=fails: fails)  # type: ignore[misc]
-        self._ops.add_columns(_operations(taken, book.venue))
+        book, numbers = self._entry.book, ops[OP_ORDER]
+        book.orders.inserted(numbers, ops[OP_ACCOUNT])
+        book.log.note(book.leave_sums, numbers)
+        reducing = np.flatnonzero(ops[OP_FLAGS] & REDUCE_ONLY)
+        if reducing.size:
+            fails = why[np.flatnonzero(why[:, kernel.TAKEN] >= 0)[reducing], kernel.FAILS]
+            rows = (ops[OP_ACCOUNT, reducing], ops[OP_MARKET, reducing], fails)
+            for account, market, failing in zip(*(column.tolist() for column in rows), strict=True):
+                self._entry.caps.add(account, market, lambda _, failing=failing: bool(failing))  # type: ignore[misc]
+        self._ops.add_columns(ops)
 
 
-def _operations(orders: Int64Array, venue: int) -> Int64Array:
-    """Columns of `OrderOps` that place these orders of commands."""
-    ops = np.zeros((len(batches.OrderOps.DESCRIPTOR.fields), len(orders)), dtype=np.int64)
-    ops[0], ops[1], ops[2] = COMMAND, orders[:, columns.NUMBER] & _COMMAND_MASK, orders[:, columns.NUMBER]
-    ops[3], ops[4], ops[5] = venue, orders[:, columns.MARKET], orders[:, columns.ACCOUNT]
-    ops[6], ops[7], ops[8] = batches.ORDER_OP_KIND_PLACE, orders[:, columns.SIDE], orders[:, columns.LIMIT]
-    ops[9], ops[11] = orders[:, columns.REMAINING], orders[:, columns.TIME_IN_FORCE]
-    ops[12], ops[13] = orders[:, columns.FLAGS], orders[:, columns.SELF_TRADE]
-    ops[14] = orders[:, columns.CLIENT]
-    return ops
+def _keys_of(cells: Int64Array) -> Int64Array:
+    """The keys of the positions of these columns of `OrderRows`."""
+    return cells[CELL_ACCOUNT] << MARKET_BITS | cells[CELL_MARKET]

@@ -11,7 +11,7 @@ import numpy as np
 
 from actors.compiling import inlined, kernel
 from actors.ledger.book_orders import MARKET_ORDER, REDUCE_ONLY
-from actors.ledger.order_columns import ACCOUNT, FLAGS, LIMIT, MARKET, REMAINING, SIDE, take_row
+from actors.ledger.order_columns import ACCOUNT, FLAGS, LIMIT, MARKET, REMAINING, SIDE
 from actors.orders.carried import BY_HAND_ONLY, CARRIED_BOUND, KNOWN, bit_of, row_of
 from actors.orders.check_kernel import (
     BY_HAND,
@@ -19,15 +19,14 @@ from actors.orders.check_kernel import (
     MARK,
     OWNER,
     POSITION,
-    TAKEN,
     UNCAPPED,
     K,
-    fetch_ahead,
     reduces,
     refuse,
     why_not_new,
     why_not_row,
 )
+from actors.orders.run_kernel import fetch_ahead, read_order, take_order
 from actors.orders.value_kernel import drawn_in_ticks, fee_ceil_atoms
 from actors.ratio.margin_kernel import (
     BUYS,
@@ -54,9 +53,14 @@ _POSITION_CAP: Final = int(refusals.REFUSAL_POSITION_CAP)
 @kernel
 def admit_rows(
     first: np.int64,
+    sent: np.int64,
+    cells: np.ndarray,
+    height: np.int64,
+    venue: np.int64,
     orders: np.ndarray,
     places: np.ndarray,
     why: np.ndarray,
+    ops: np.ndarray,
     rules: np.ndarray,
     max_orders: np.int64,
     share_atoms: np.int64,
@@ -71,14 +75,16 @@ def admit_rows(
     carried: np.ndarray,
     words: np.ndarray,
     made: np.ndarray,
-) -> np.int64:
-    """Works the orders from `first` on; returns the first one it leaves, or how many there are.
+) -> tuple[np.int64, np.int64]:
+    """Works the commands from `first` on, of which `orders` and `why` tell then; what passes joins `ops` behind those
+    `sent`. Returns the first one it leaves, or how many there are, and how many are sent.
 
     cash: free atoms by slot of an account; chains, following: its first position row and the next after each. The limit
     of an order that was drawn in is changed in `orders`.
     """
-    for at in range(first, orders.shape[0]):
-        fetch_ahead(orders, at, places, cash, positions, chains, rows, heads, maps, words)
+    for at in range(first, cells.shape[1]):
+        fetch_ahead(cells, at, height, places, cash, positions, chains, rows, heads, maps, words)
+        read_order(cells, at, height, rules, orders, why)
         slot, owner = places[at, POSITION], places[at, OWNER]
         found = why_not_new(orders, at, places, rules, max_orders, rows, heads, maps, why)
         if found == CLEAR:
@@ -97,10 +103,11 @@ def admit_rows(
             found = _why_not_ratio(orders, at, slot, row, carried, rules, positions, why)
         if found == CLEAR:
             _join(orders, at, slot, rules, positions)
-            why[at, TAKEN] = take_row(rows, heads, maps, state, orders, np.int64(at))
+            take_order(orders, np.int64(at), venue, rows, heads, maps, state, why, ops, sent)
+            sent += 1
         elif found == BY_HAND:
-            return np.int64(at)
-    return np.int64(orders.shape[0])
+            return np.int64(at), sent
+    return np.int64(cells.shape[1]), sent
 
 
 @inlined

@@ -3,8 +3,8 @@
 import numpy as np
 
 from actors.ledger.book_orders import REDUCE_ONLY
-from actors.ledger.order_columns import ACCOUNT, FLAGS
 from actors.orders.check_kernel import RUNG, UNCAPPED, rule_cells
+from actors.orders.run_kernel import CELL_ACCOUNT, CELL_FLAGS, CELL_MARKET
 from actors.orders.runs import Int64Array, OrderRuns
 from actors.ratio.admit_kernel import admit_rows
 from actors.ratio.margin_kernel import term_cells
@@ -21,9 +21,11 @@ class RatioRuns(OrderRuns):
         terms = self._entry.terms[market]
         return rule_cells(self._entry.rules(market), terms.usable, terms.taker_fee_e9) + term_cells(terms)
 
-    def _look_up(self, orders: Int64Array, keys: Int64Array, places: Int64Array) -> None:
+    def _look_up(self, cells: Int64Array, places: Int64Array) -> None:
         tiers, knows = self._entry.tiers, self._entry.caps.knows
         if tiers:
-            places[:, RUNG] = [tiers.get(account, 0) for account in orders[:, ACCOUNT].tolist()]
-        for at in np.flatnonzero(orders[:, FLAGS] & REDUCE_ONLY).tolist():
-            places[at, UNCAPPED] = not knows(int(keys[at]))
+            places[:, RUNG] = [tiers.get(account, 0) for account in cells[CELL_ACCOUNT].tolist()]
+        for at in np.flatnonzero(cells[CELL_FLAGS] & REDUCE_ONLY).tolist():
+            places[at, UNCAPPED] = not knows(
+                self._entry.book.positions.key(*cells[CELL_ACCOUNT : CELL_MARKET + 1, at].tolist())
+            )

@@ -209,11 +209,11 @@ def contents(book: RatioBook) -> tuple[Any, ...]:
 def counted(work: Any) -> Any:
     """The kernel's call, counting the rows it works and those it leaves."""
 
-    def call(runs: RatioRuns, first: int, orders: Any, *rest: Any) -> int:
-        end: int = work(runs, first, orders, *rest)
+    def call(runs: RatioRuns, first: int, sent: int, cells: Any, *rest: Any) -> tuple[int, int]:
+        end, sent = work(runs, first, sent, cells, *rest)
         MET["in columns"] += end - first
-        MET["by hand"] += end < len(orders)
-        return end
+        MET["by hand"] += end < cells.shape[1]
+        return end, sent
 
     return call
 
