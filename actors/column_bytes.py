@@ -34,7 +34,7 @@ def columns_parts(kind: type[Message], columns: np.ndarray) -> list[Any]:
     if not count:
         return []
     length = varint(_CELL_BYTES * count)
-    tags = _tags(kind.DESCRIPTOR)[: len(columns)]
+    tags = column_tags(kind.DESCRIPTOR)[: len(columns)]
     rows = columns if columns.strides[1] == _CELL_BYTES else np.ascontiguousarray(columns)
     return [part for tag, row in zip(tags, rows, strict=True) for part in (tag, length, row.data)]
 
@@ -45,7 +45,7 @@ def read_columns(kind: type[Message], data: Any, columns: int | None = None) -> 
     `columns`: so many of them, the first, where not all of the message's fields are columns of numbers. None where the
     bytes are not as `columns_bytes` writes them: then the library reads them.
     """
-    tags = _tags(kind.DESCRIPTOR)[:columns]
+    tags = column_tags(kind.DESCRIPTOR)[:columns]
     if not len(data):
         return np.empty((len(tags), 0), dtype=np.int64)
     step, place = number_at(data, len(tags[0]))
@@ -130,6 +130,6 @@ def _tag(number: int) -> bytes:
 
 
 @cache
-def _tags(descriptor: Any) -> list[bytes]:
+def column_tags(descriptor: Any) -> list[bytes]:
     """Tag bytes of the columns, in field order."""
     return [_tag(field.number) for field in descriptor.fields]

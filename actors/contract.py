@@ -46,7 +46,7 @@ class Actor(ABC):
 
     def apply(self, call: bytes) -> bytes:
         """Decides one call. The same (height, step) again answers the same bytes. Raises ChainBroken."""
-        message: Any = read_message(self.call_type, call)
+        message = self.read(call)
         header = message.header
         if header.height == self._height:
             if header.frame_hash != self._frame_hash:
@@ -57,10 +57,15 @@ class Actor(ABC):
                 raise ChainBroken(f"step {header.step} of height {header.height} is behind step {self._step}")
         elif (header.previous_height, header.previous_frame_hash) != (self._height, self._frame_hash):
             raise ChainBroken(f"height {header.height} does not continue height {self._height}")
-        reply = self.decide(message).SerializeToString(deterministic=True)
+        said = self.decide(message)
+        reply = said if isinstance(said, bytes) else said.SerializeToString(deterministic=True)
         self._height, self._frame_hash, self._step = header.height, header.frame_hash, header.step
         self._reply = reply
         return reply
+
+    def read(self, call: bytes) -> Any:
+        """A call as `decide` takes it, with its `header`."""
+        return read_message(self.call_type, call)
 
     def query(self, query: bytes) -> bytes:
         """Answers a read; changes nothing."""
@@ -89,8 +94,11 @@ class Actor(ABC):
         return self._height
 
     @abstractmethod
-    def decide(self, call: Any) -> Message:
-        """Applies one call and says what follows; a user's mistake is a refusal in the answer, never an exception."""
+    def decide(self, call: Any) -> Message | bytes:
+        """Applies one call and says what follows, serialised or not yet.
+
+        A user's mistake is a refusal in the answer, never an exception.
+        """
 
     @abstractmethod
     def save(self) -> bytes:

@@ -21,9 +21,9 @@ ACCOUNT: Final = 3
 FIRST_FIELD: Final = 4
 EVENT_COLUMNS: Final = 17
 
-_VENUE_FIELD: Final = 4
-_MARKET_FIELD: Final = 5
-_ACCOUNT_FIELD: Final = 6
+VENUE_FIELD: Final = 4
+MARKET_FIELD: Final = 5
+ACCOUNT_FIELD: Final = 6
 _LENGTH_DELIMITED: Final = 2
 _TAG_BITS: Final = 3
 
@@ -73,7 +73,7 @@ def _measure(rows: np.ndarray, alike: np.int64, sizes: np.ndarray) -> np.int64:
             size += _field_size(rows[row, field])
         head = _field_size(rows[row, VENUE]) + _field_size(rows[row, MARKET]) + _field_size(rows[row, ACCOUNT])
         sizes[0, row] = size
-        sizes[1, row] = head + varint_size(_body_tag(rows[row, BODY])) + varint_size(np.uint64(size)) + size
+        sizes[1, row] = head + varint_size(body_tag(rows[row, BODY])) + varint_size(np.uint64(size)) + size
         together += sizes[1, row]
     return together
 
@@ -82,19 +82,20 @@ def _measure(rows: np.ndarray, alike: np.int64, sizes: np.ndarray) -> np.int64:
 def _encode(rows: np.ndarray, number_alike: np.int64, alike: np.ndarray, sizes: np.ndarray, data: np.ndarray) -> None:
     place = np.int64(0)
     for row in range(rows.shape[0]):
-        place = _put_field(data, place, np.int64(_VENUE_FIELD), rows[row, VENUE])
-        place = _put_field(data, place, np.int64(_MARKET_FIELD), rows[row, MARKET])
-        place = _put_field(data, place, np.int64(_ACCOUNT_FIELD), rows[row, ACCOUNT])
-        place = put_varint(data, place, _body_tag(rows[row, BODY]))
+        place = put_field(data, place, np.int64(VENUE_FIELD), rows[row, VENUE])
+        place = put_field(data, place, np.int64(MARKET_FIELD), rows[row, MARKET])
+        place = put_field(data, place, np.int64(ACCOUNT_FIELD), rows[row, ACCOUNT])
+        place = put_varint(data, place, body_tag(rows[row, BODY]))
         place = put_varint(data, place, np.uint64(sizes[0, row]))
         for number in range(rows.shape[1] - FIRST_FIELD):
             if number + 1 == number_alike:
                 place = copy_bytes(data, place, alike, 0, alike.size)
-            place = _put_field(data, place, np.int64(number + 1), rows[row, FIRST_FIELD + number])
+            place = put_field(data, place, np.int64(number + 1), rows[row, FIRST_FIELD + number])
 
 
 @inlined
-def _body_tag(body: np.int64) -> np.uint64:
+def body_tag(body: np.int64) -> np.uint64:
+    """The tag of a body, by its number."""
     return np.uint64(body << _TAG_BITS | _LENGTH_DELIMITED)
 
 
@@ -105,7 +106,7 @@ def _field_size(value: np.int64) -> np.int64:
 
 
 @inlined
-def _put_field(data: np.ndarray, place: np.int64, number: np.int64, value: np.int64) -> np.int64:
+def put_field(data: np.ndarray, place: np.int64, number: np.int64, value: np.int64) -> np.int64:
     """A varint field whose number is below 16, so that its tag is one byte; nothing for a zero."""
     if value == 0:
         return place

@@ -10,10 +10,10 @@ import numpy as np
 
 from actors.booking.terms import BookTerms
 from actors.booking.words import LEG_CLASS
-from actors.booking.work import cancel_accounts
+from actors.booking.work import BookWork
+from actors.column_bytes import columns_bytes
 from actors.columns import RowGatherer, matrix, rows, sort_rows
 from actors.event_rows import ACCOUNT, BODY, EVENT_COLUMNS, FIRST_FIELD, MARKET, VENUE, body_number, event_list
-from actors.matching.book import MatchingBook
 from actors.pending_events import KEYS, pending_bytes
 from actors.risk.adl import Policy
 from actors.risk.adl_kernels import Allocated, Columns, deleverage_columns, deleverage_judged
@@ -24,6 +24,7 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 
 _LEG = events.CROSS_LEG_KIND_DELEVERAGED
+_LEG_NUMBER = 3
 _DELEVERAGED_BODY = body_number("deleveraged")
 # Rows of the candidates' matrix: account, lots, cost, equity, budget.
 _CANDIDATE_COLUMNS = slice(2, 7)
@@ -32,8 +33,8 @@ _CANDIDATE_COLUMNS = slice(2, 7)
 class Deleveraging:
     """One call's demands in one market."""
 
-    def __init__(self, book: MatchingBook, terms: BookTerms, mark: common.Mark, trades: int, way: Way) -> None:
-        self._book = book
+    def __init__(self, work: BookWork, terms: BookTerms, mark: common.Mark, trades: int, way: Way) -> None:
+        self._work = work
         self._way = way
         self._terms = terms
         self._market = terms.market
@@ -48,22 +49,21 @@ class Deleveraging:
         candidates: batches.DeleverageCandidates,
         policy: "common.DeleveragePolicy",
         ladder_round: int,
-    ) -> tuple[bytes, RowGatherer[batches.CrossLegs]]:
+    ) -> tuple[bytes, bytes]:
         """Works the demands by sequence against the same candidates, whose budgets and lots run down.
 
-        The events are serialised `PendingEvents`.
+        Answers `PendingEvents` and `CrossLegs`, serialised.
         """
         chosen = Policy(policy or common.DELEVERAGE_POLICY_QUEUE)
         listed = [row for row in rows(sort_rows(demands, "sequence", "account")) if row[2] == self._market.market]
         answers = self._share(listed, candidates, chosen)
         deleveraged = sorted({account for answer in answers for account in answer.account.tolist()})
-        cancelled = cancel_accounts(self._book, self._terms, deleveraged, self._trades)
-        self._bodies += event_list(cancelled.events)
+        self._work.cancel_accounts(self._terms, deleveraged, self._trades)
+        self._bodies += self._work.told_events()
+        self._legs.add_columns(self._work.told_legs())
         if listed:
             self._tell(listed, answers, chosen, ladder_round)
-        legs = RowGatherer(batches.CrossLegs, cancelled.legs)
-        legs.take(self._numbered(len(legs)))
-        return self._events(ladder_round), legs
+        return self._events(ladder_round), self._numbered()
 
     def _share(
         self, listed: list[tuple[int, ...]], candidates: batches.DeleverageCandidates, policy: Policy
@@ -126,15 +126,15 @@ class Deleveraging:
         whole = np.insert(parts, ends[closed], own, axis=1)
         legs = np.zeros((len(batches.CrossLegs.DESCRIPTOR.fields), whole.shape[1]), dtype=np.int64)
         legs[:5] = np.array([LEG_CLASS, 0, self._market.market, 0, self._market.venue])[:, None]
-        legs[1], legs[3] = np.repeat(sequences, counts + (counts > 0)), np.arange(whole.shape[1])
+        legs[1] = np.repeat(sequences, counts + (counts > 0))
         legs[5], legs[6], legs[8], legs[9] = whole[0], _LEG, whole[1], whole[2]
         self._legs.add_columns(legs)
 
-    def _numbered(self, first: int) -> batches.CrossLegs:
-        """The legs of the runs, counted on from those of the cancelled orders."""
-        legs = self._legs.message()
-        legs.leg[:] = [first + leg for leg in legs.leg]
-        return legs
+    def _numbered(self) -> bytes:
+        """The legs, serialised: those of the runs are counted on from those of the cancelled orders."""
+        legs = self._legs.matrix()
+        legs[_LEG_NUMBER] = np.arange(legs.shape[1])
+        return columns_bytes(batches.CrossLegs, legs)
 
     def _events(self, ladder_round: int) -> bytes:
         count, desk = len(self._bodies), self._market.venue << 32 | self._market.market

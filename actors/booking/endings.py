@@ -1,21 +1,16 @@
 """Why an order left the book, as refusals say it: the refusal and the two numbers that decided."""
 
 import numpy as np
-from numba import njit
 
 from actors.booking.words import (
     AMEND_BELOW_FILLED,
     BEING_LIQUIDATED,
     DELEVERAGE_RUNG,
-    EXPECTED,
-    KIND,
     MARGIN_CAPPED,
     NO_LIQUIDITY_REFUSED,
     NOT_FILLABLE,
     NOTHING_TO_MATCH,
-    OP_CANCEL_ACCOUNT,
     OPEN_INTEREST_CAP,
-    ORDER,
     REDUCE_ONLY_REFUSED,
     ROW_FLAGS,
     ROW_LOTS,
@@ -25,12 +20,13 @@ from actors.booking.words import (
     ROW_PRICE,
     ROW_REASON,
     SELF_TRADE_REFUSED,
-    SIZE,
     WOULD_CROSS_REFUSED,
     MarketTerms,
 )
+from actors.compiling import kernel
 from actors.matching.words import (
     AMENDED_AWAY,
+    CANCEL_ACCOUNT,
     FOK_UNFILLED,
     IOC_NOTHING,
     IOC_REST,
@@ -38,6 +34,10 @@ from actors.matching.words import (
     MARKET,
     NO_LIQUIDITY,
     NOT_REDUCING,
+    OP_EXPECTED,
+    OP_KIND,
+    OP_ORDER,
+    OP_SIZE,
     OPEN_INTEREST,
     SELF_TRADE,
     VAULT_DEPTH_CUT,
@@ -45,7 +45,7 @@ from actors.matching.words import (
 )
 
 
-@njit(cache=True)
+@kernel
 def why_done(
     ops: np.ndarray, row: np.ndarray, terms: MarketTerms, open_interest_lots: np.int64
 ) -> tuple[np.int64, np.int64, np.int64]:
@@ -62,7 +62,7 @@ def why_done(
         return np.int64(NOT_FILLABLE), row[ROW_LOTS], row[ROW_MET]
     if reason == SELF_TRADE:
         # A maker that expires met the order of the operation.
-        met = row[ROW_MET] if row[ROW_ORDER] == ops[ORDER, op] else ops[ORDER, op]
+        met = row[ROW_MET] if row[ROW_ORDER] == ops[op, OP_ORDER] else ops[op, OP_ORDER]
         return np.int64(SELF_TRADE_REFUSED), np.int64(0), met
     # The kernel ends an order by its caps only where it may trade no lot more.
     if reason == NOT_REDUCING:
@@ -72,13 +72,13 @@ def why_done(
     if reason == OPEN_INTEREST:
         return np.int64(OPEN_INTEREST_CAP), np.int64(terms.open_interest_cap_lots), open_interest_lots + row[ROW_LOTS]
     if reason == AMENDED_AWAY:
-        return np.int64(AMEND_BELOW_FILLED), ops[EXPECTED, op] - row[ROW_LOTS], ops[SIZE, op]
-    if ops[KIND, op] == OP_CANCEL_ACCOUNT:
+        return np.int64(AMEND_BELOW_FILLED), ops[op, OP_EXPECTED] - row[ROW_LOTS], ops[op, OP_SIZE]
+    if ops[op, OP_KIND] == CANCEL_ACCOUNT:
         return np.int64(BEING_LIQUIDATED), np.int64(0), np.int64(DELEVERAGE_RUNG)
     return np.int64(0), np.int64(0), np.int64(0)
 
 
-@njit(cache=True)
+@kernel
 def refuses_whole(reason: np.int64) -> bool:
     """Whether an order that ends so without a fill is answered as refused; else it expired."""
     return reason in (WOULD_CROSS, IOC_NOTHING, FOK_UNFILLED, NO_LIQUIDITY, OPEN_INTEREST)

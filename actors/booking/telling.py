@@ -7,31 +7,21 @@ that rests has an event. A command is answered when all rows of its operation ar
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from actors.booking.endings import refuses_whole, why_done
-from actors.booking.pages import OPEN_INTEREST, TRADES, Pages, open_event, refuse, side_word, write_leg, write_outcome
+from actors.booking.event_writing import tell_amended, tell_done, tell_filled, tell_placed, tell_refused
+from actors.booking.pages import OPEN_INTEREST, TRADES, Pages, write_leg, write_outcome
 from actors.booking.words import (
-    ACCOUNT,
-    AMENDED_BODY,
     BANKRUPTCY,
     CLASS,
     CLIENT,
     COMMAND,
     COMMANDS,
-    DONE_BODY,
     EXPIRED,
     FILLED,
-    FILLED_BODY,
-    KIND,
     LEG_FILL,
     LEG_GONE,
-    OP_AMEND,
-    OP_CANCEL,
-    OP_PLACE,
-    ORDER,
     PARTIALLY_FILLED,
-    PLACED_BODY,
     REFUSED,
     RESTING,
     ROW_ACCOUNT,
@@ -46,21 +36,27 @@ from actors.booking.words import (
     ROW_REMAINING,
     ROW_SIDE,
     ROW_TYPE,
-    SIZE,
     TAKER_FLAGS_SHIFT,
     UNKNOWN_ORDER,
     MarketTerms,
 )
+from actors.compiling import kernel
 from actors.matching.words import (
+    AMEND,
     AMENDED,
     AMENDED_AWAY,
+    CANCEL,
     DONE,
     FILL,
     LADDER,
+    OP_ACCOUNT,
+    OP_KIND,
+    OP_ORDER,
+    OP_SIZE,
+    PLACE,
     REDUCE_ONLY,
     RESTED,
     UNKNOWN,
-    VAULT_DEPTH,
     VAULT_DEPTH_CUT,
 )
 from actors.units import E9
@@ -79,37 +75,37 @@ _AMENDED: Final = 8
 STATE: Final = 9
 
 
-@njit(cache=True)
+@kernel
 def tell(ops: np.ndarray, rows: np.ndarray, terms: MarketTerms, pages: Pages, state: np.ndarray) -> None:
-    """Tells all rows of a batch; rows of one operation stand together. Cancels were told where they were asked."""
+    """Tells result rows; those of one operation stand together. Cancels were told where they were asked."""
     current = np.int64(-1)
     for place in range(rows.shape[0]):
         row = rows[place]
         op = row[ROW_OP]
-        if ops[KIND, op] == OP_CANCEL:
+        if ops[op, OP_KIND] == CANCEL:
             continue
         if op != current:
             if current >= 0:
                 _answer(ops, current, terms, pages, state)
             current = op
             state[:] = 0
-            state[_LEFT] = ops[SIZE, op]
+            state[_LEFT] = ops[op, OP_SIZE]
         kind = row[ROW_TYPE]
         if kind == FILL:
             _tell_fill(ops, row, terms, pages, state)
         elif kind == RESTED:
-            _tell_rested(ops, row, pages, state)
+            _tell_rested(ops, row, terms, pages, state)
         elif kind == DONE:
             _tell_done(ops, row, terms, pages, state)
         elif kind == AMENDED:
-            _tell_amended(row, pages, state)
+            _tell_amended(row, terms, pages, state)
         elif kind == UNKNOWN:
-            _tell_unknown(ops, row, terms, pages, state)
+            _tell_unknown(ops, row, pages, state)
     if current >= 0:
         _answer(ops, current, terms, pages, state)
 
 
-@njit(cache=True)
+@kernel
 def liquidation_fee(
     quote_atoms: np.int64, side: np.int64, lots: np.int64, size_lots: np.int64, bankruptcy: np.int64, rate: np.int64
 ) -> np.int64:
@@ -118,7 +114,7 @@ def liquidation_fee(
     return max(np.int64(0), min(mul_div_ceil(quote_atoms, rate, np.int64(E9)), better))
 
 
-@njit(cache=True)
+@kernel
 def _tell_fill(ops: np.ndarray, row: np.ndarray, terms: MarketTerms, pages: Pages, state: np.ndarray) -> None:
     op = row[ROW_OP]
     lots = row[ROW_LOTS]
@@ -130,7 +126,7 @@ def _tell_fill(ops: np.ndarray, row: np.ndarray, terms: MarketTerms, pages: Page
     taken_fee = np.int64(0)
     if flags & LADDER != 0:
         taken_fee = liquidation_fee(
-            quote, side, lots, ops[SIZE, op], ops[BANKRUPTCY, op], np.int64(terms.liquidation_fee_e9)
+            quote, side, lots, ops[op, OP_SIZE], ops[op, BANKRUPTCY], np.int64(terms.liquidation_fee_e9)
         )
     else:
         taker_fee = mul_div_ceil(quote, terms.taker_fee_e9, np.int64(E9))
@@ -140,72 +136,25 @@ def _tell_fill(ops: np.ndarray, row: np.ndarray, terms: MarketTerms, pages: Page
     state[_LEFT] -= lots
     state[_LOTS] += lots
     state[_QUOTE] += quote
-    command = ops[COMMAND, op]
-    maker = _filled_event(row, terms, pages, row[ROW_ACCOUNT], row[ROW_ORDER], -side, quote, flags)
-    maker[5] = maker_fee
-    maker[7] = 1
-    maker[8] = row[ROW_REMAINING]
-    taker = _filled_event(row, terms, pages, row[ROW_OTHER_ACCOUNT], row[ROW_MET], side, quote, flags)
-    taker[5] = taker_fee
-    taker[6] = taken_fee
-    taker[8] = state[_LEFT]
-    kind = np.int64(LEG_FILL)
-    write_leg(pages, terms, command, row[ROW_ACCOUNT], kind, row[ROW_ORDER], -side * lots, -side * quote, maker_fee, 0)
-    write_leg(
-        pages,
-        terms,
-        command,
-        row[ROW_OTHER_ACCOUNT],
-        kind,
-        row[ROW_MET],
-        side * lots,
-        side * quote,
-        taker_fee,
-        taken_fee,
-    )
+    none = np.int64(0)
+    maker, maker_order, taker, taker_order = row[ROW_ACCOUNT], row[ROW_ORDER], row[ROW_OTHER_ACCOUNT], row[ROW_MET]
+    maker_fees, taker_fees = (maker_fee, none), (taker_fee, taken_fee)
+    tell_filled(pages, terms, row, maker, maker_order, -side, quote, maker_fees, 1, row[ROW_REMAINING], flags)
+    tell_filled(pages, terms, row, taker, taker_order, side, quote, taker_fees, 0, state[_LEFT], flags)
+    command, kind = ops[op, COMMAND], np.int64(LEG_FILL)
+    write_leg(pages, command, maker, kind, maker_order, -side * lots, -side * quote, maker_fee, none)
+    write_leg(pages, command, taker, kind, taker_order, side * lots, side * quote, taker_fee, taken_fee)
 
 
-@njit(cache=True)
-def _filled_event(
-    row: np.ndarray,
-    terms: MarketTerms,
-    pages: Pages,
-    account: np.int64,
-    order: np.int64,
-    side: np.int64,
-    quote_atoms: np.int64,
-    taker_flags: np.int64,
-) -> np.ndarray:
-    """`OrderFilled` but for fees, whose side it is, and what is left."""
-    fields = open_event(pages, np.int64(FILLED_BODY), account)
-    fields[0] = order
-    fields[1] = side_word(side)
-    fields[2] = row[ROW_PRICE]
-    fields[3] = row[ROW_LOTS]
-    fields[4] = quote_atoms
-    fields[9] = pages.counts[TRADES]
-    fields[10] = 1 if taker_flags & LADDER != 0 else 0
-    fields[11] = 1 if taker_flags & VAULT_DEPTH != 0 else 0
-    fields[12] = terms.version
-    return fields
-
-
-@njit(cache=True)
-def _tell_rested(ops: np.ndarray, row: np.ndarray, pages: Pages, state: np.ndarray) -> None:
+@kernel
+def _tell_rested(ops: np.ndarray, row: np.ndarray, terms: MarketTerms, pages: Pages, state: np.ndarray) -> None:
     op = row[ROW_OP]
-    fields = open_event(pages, np.int64(PLACED_BODY), row[ROW_ACCOUNT])
-    fields[0] = row[ROW_ORDER]
-    fields[1] = ops[CLIENT, op]
-    fields[2] = side_word(row[ROW_SIDE])
-    fields[3] = row[ROW_PRICE]
-    fields[4] = ops[SIZE, op]
-    fields[5] = row[ROW_REMAINING]
-    fields[6] = row[ROW_FLAGS]
+    tell_placed(pages, terms, row, ops[op, CLIENT], ops[op, OP_SIZE])
     state[_STATUS] = PARTIALLY_FILLED if state[_LOTS] else RESTING
     state[_REMAINING] = row[ROW_REMAINING]
 
 
-@njit(cache=True)
+@kernel
 def _tell_done(ops: np.ndarray, row: np.ndarray, terms: MarketTerms, pages: Pages, state: np.ndarray) -> None:
     op = row[ROW_OP]
     reason = row[ROW_REASON]
@@ -213,41 +162,24 @@ def _tell_done(ops: np.ndarray, row: np.ndarray, terms: MarketTerms, pages: Page
         # The vault's order goes on with what the depth lets it have.
         state[_LEFT] = row[ROW_REMAINING]
         return
-    refusal, required, actual = why_done(ops, row, terms, pages.counts[OPEN_INTEREST])
-    is_own = row[ROW_ORDER] == ops[ORDER, op]
-    was_resting = not is_own or (ops[KIND, op] != OP_PLACE and state[_AMENDED] == 0)
-    fields = open_event(pages, np.int64(DONE_BODY), row[ROW_ACCOUNT])
-    fields[0] = row[ROW_ORDER]
-    fields[1] = side_word(row[ROW_SIDE])
-    fields[2] = row[ROW_PRICE]
-    fields[3] = row[ROW_LOTS]
-    fields[4] = 1 if was_resting else 0
-    fields[5] = refusal
-    fields[6] = required
-    fields[7] = actual
+    why = why_done(ops, row, terms, pages.counts[OPEN_INTEREST])
+    is_own = row[ROW_ORDER] == ops[op, OP_ORDER]
+    was_resting = not is_own or (ops[op, OP_KIND] != PLACE and state[_AMENDED] == 0)
+    tell_done(pages, terms, row, np.int64(was_resting), why)
     # Where an amend came too late the fills were as many as its size: they have taken the order out already.
     if reason != AMENDED_AWAY:
-        _tell_gone(ops[COMMAND, op], row, terms, pages)
+        _tell_gone(ops[op, COMMAND], row, pages)
     if not is_own:
         return
-    whole = ops[KIND, op] == OP_PLACE and state[_LOTS] == 0 and refuses_whole(reason)
+    whole = ops[op, OP_KIND] == PLACE and state[_LOTS] == 0 and refuses_whole(reason)
     ended = PARTIALLY_FILLED if state[_LOTS] else EXPIRED
     state[_STATUS] = REFUSED if whole else ended
-    state[_REFUSAL] = refusal
-    state[_REQUIRED] = required
-    state[_ACTUAL] = actual
+    state[_REFUSAL], state[_REQUIRED], state[_ACTUAL] = why
 
 
-@njit(cache=True)
-def _tell_amended(row: np.ndarray, pages: Pages, state: np.ndarray) -> None:
-    fields = open_event(pages, np.int64(AMENDED_BODY), row[ROW_ACCOUNT])
-    fields[0] = row[ROW_ORDER]
-    fields[1] = side_word(row[ROW_SIDE])
-    fields[2] = row[ROW_MET]
-    fields[3] = row[ROW_PRICE]
-    fields[4] = row[ROW_LOTS]
-    fields[5] = row[ROW_REMAINING]
-    fields[6] = row[ROW_REASON]
+@kernel
+def _tell_amended(row: np.ndarray, terms: MarketTerms, pages: Pages, state: np.ndarray) -> None:
+    tell_amended(pages, terms, row)
     state[_AMENDED] = 1
     state[_LEFT] = row[ROW_REMAINING]
     if row[ROW_REASON]:
@@ -255,32 +187,37 @@ def _tell_amended(row: np.ndarray, pages: Pages, state: np.ndarray) -> None:
         state[_REMAINING] = row[ROW_REMAINING]
 
 
-@njit(cache=True)
-def _tell_unknown(ops: np.ndarray, row: np.ndarray, terms: MarketTerms, pages: Pages, state: np.ndarray) -> None:
+@kernel
+def _tell_unknown(ops: np.ndarray, row: np.ndarray, pages: Pages, state: np.ndarray) -> None:
     """The order an amend names left the book in this very batch; the shard had given it its new lots already."""
     state[_STATUS] = REFUSED
     state[_REFUSAL] = UNKNOWN_ORDER
     state[_REQUIRED] = 1
     state[_ACTUAL] = row[ROW_ORDER]
-    _tell_gone(ops[COMMAND, row[ROW_OP]], row, terms, pages)
+    _tell_gone(ops[row[ROW_OP], COMMAND], row, pages)
 
 
-@njit(cache=True)
-def _tell_gone(command: np.int64, row: np.ndarray, terms: MarketTerms, pages: Pages) -> None:
-    write_leg(pages, terms, command, row[ROW_ACCOUNT], np.int64(LEG_GONE), row[ROW_ORDER], 0, 0, 0, 0)
+@kernel
+def _tell_gone(command: np.int64, row: np.ndarray, pages: Pages) -> None:
+    none = np.int64(0)
+    write_leg(pages, command, row[ROW_ACCOUNT], np.int64(LEG_GONE), row[ROW_ORDER], none, none, none, none)
 
 
-@njit(cache=True)
+@kernel
 def _answer(ops: np.ndarray, op: np.int64, terms: MarketTerms, pages: Pages, state: np.ndarray) -> None:
     """The answer of a command; a taker with nothing left was filled whole. price_ticks is the average, floor."""
-    kind = ops[KIND, op]
-    if ops[CLASS, op] != COMMANDS or ops[COMMAND, op] < 0 or kind not in (OP_PLACE, OP_AMEND):
+    kind = ops[op, OP_KIND]
+    command = ops[op, COMMAND]
+    if ops[op, CLASS] != COMMANDS or command < 0 or kind not in (PLACE, AMEND):
         return
     lots = state[_LOTS]
     why = (state[_REFUSAL], state[_REQUIRED], state[_ACTUAL])
     if state[_STATUS] == REFUSED:
-        refuse(pages, ops[COMMAND, op], ops[ACCOUNT, op], why)
+        # A refusal is an answer and an event.
+        none = np.int64(0)
+        write_outcome(pages, command, np.int64(REFUSED), why, none, none, none, none, none)
+        tell_refused(pages, terms, command, ops[op, OP_ACCOUNT], why)
         return
     status = state[_STATUS] if state[_STATUS] else np.int64(FILLED)
     price = state[_QUOTE] // (lots * terms.quote_atoms_per_tick_lot) if lots else np.int64(0)
-    write_outcome(pages, ops[COMMAND, op], status, why, ops[ORDER, op], price, state[_QUOTE], lots, state[_REMAINING])
+    write_outcome(pages, command, status, why, ops[op, OP_ORDER], price, state[_QUOTE], lots, state[_REMAINING])

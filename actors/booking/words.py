@@ -8,21 +8,12 @@ from breakwater.v1 import common_pb2 as common
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
 
-# Rows of the matrix of operations, in the order of `OrderOps`.
-CLASS: Final = 0
-COMMAND: Final = 1
-ORDER: Final = 2
-ACCOUNT: Final = 5
-KIND: Final = 6
-SIDE: Final = 7
-PRICE: Final = 8
-SIZE: Final = 9
-EXPECTED: Final = 10
-TIME_IN_FORCE: Final = 11
-FLAGS: Final = 12
-SELF_TRADE_MODE: Final = 13
-CLIENT: Final = 14
-BANKRUPTCY: Final = 15
+# Columns of an operation's row behind those the matching takes (`actors.matching.words`).
+CLASS: Final = 13
+COMMAND: Final = 14
+CLIENT: Final = 15
+BANKRUPTCY: Final = 16
+ROW_WORDS: Final = 17
 
 # The class of operations that come from commands; only they are answered.
 COMMANDS: Final = 4
@@ -49,10 +40,6 @@ TAKER_FLAGS_SHIFT: Final = 8
 # Enum values as plain numbers, for the compiled code.
 LEG_FILL: Final = int(events.CROSS_LEG_KIND_FILL)
 LEG_GONE: Final = int(events.CROSS_LEG_KIND_GONE)
-OP_AMEND: Final = int(batches.ORDER_OP_KIND_AMEND)
-OP_CANCEL: Final = int(batches.ORDER_OP_KIND_CANCEL)
-OP_CANCEL_ACCOUNT: Final = int(batches.ORDER_OP_KIND_CANCEL_ACCOUNT)
-OP_PLACE: Final = int(batches.ORDER_OP_KIND_PLACE)
 REFUSED: Final = int(common.OUTCOME_STATUS_REFUSED)
 FILLED: Final = int(common.OUTCOME_STATUS_FILLED)
 RESTING: Final = int(common.OUTCOME_STATUS_RESTING)

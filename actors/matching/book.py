@@ -5,6 +5,8 @@ place only if it shrinks at its price. A book is the list of its orders by prior
 `dump` and `load` carry both, whatever lies where in memory.
 """
 
+from typing import Final
+
 import numpy as np
 
 from actors.matching.growth import with_room
@@ -33,13 +35,15 @@ from actors.matching.words import (
     Operations,
     Results,
     as_matrix,
+    op_rows,
 )
 from actors.units import mul_div_ceil, mul_div_floor
 
 # Room is made for so many operations at a time: each may need seven nodes of the price index, 4 KB.
-_CHUNK_OPS = 2048
+WORKED_AT_ONCE: Final = 2048
 _NOBODY = Caps.none()
 _UNLIMITED = Limits()
+_NO_ROWS = np.empty((0, RESULT_COLUMNS), dtype=np.int64)
 
 
 class MatchingBook:
@@ -61,25 +65,39 @@ class MatchingBook:
         A taker that is not reduce-only fills at most what open interest has room for, each of its lots counted as
         opening; then its rest is cancelled. Malformed operations are the caller's fault: AssertionError, no effect.
         """
-        matrix = as_matrix(ops)
-        count = matrix.shape[1]
-        malformed = int(first_malformed(matrix))
-        assert malformed < 0, f"operation {malformed} is out of bounds: {matrix[:, malformed].tolist()}"
-        capped = as_matrix(caps)
-        assert bool((capped[0, 1:] > capped[0, :-1]).all()), "capped accounts must ascend"
-        self._make_room(min(count, _CHUNK_OPS), capped.shape[1])
-        self._make_room_for_rows(count)
-        self._memory[ROWS] = 0
+        rows = op_rows(ops)
+        self.begin(rows, caps, limits)
+        told = [self.work(rows, first).copy() for first in range(0, len(rows), WORKED_AT_ONCE)]
+        self.finish(caps)
+        return Results(*(told[0] if len(told) == 1 else np.concatenate([_NO_ROWS, *told])).T)
+
+    def begin(self, ops: np.ndarray, caps: Caps = _NOBODY, limits: Limits = _UNLIMITED) -> None:
+        """`match` in parts: `begin`, `work` by `work`, `finish`. Rows of `ops` begin as those of `op_rows` do."""
+        malformed = int(first_malformed(ops))
+        assert malformed < 0, f"operation {malformed} is out of bounds: {ops[malformed].tolist()}"
         self._memory[ROOM_LOTS] = limits.open_interest_cap_lots - limits.open_interest_lots
-        bind_caps(self._memory, *capped)
-        for first in range(0, count, _CHUNK_OPS):
-            end = min(count, first + _CHUNK_OPS)
-            if first > 0:
-                self._make_room(end - first, 0)
-            run(self._memory, matrix, self._rows, first, end)
-        unbind_caps(self._memory, capped[0])
-        rows = self._rows[: self._memory[ROWS]].copy()
-        return Results(*rows.reshape(-1, RESULT_COLUMNS).T)
+        if len(caps.account):
+            capped = as_matrix(caps)
+            assert bool((capped[0, 1:] > capped[0, :-1]).all()), "capped accounts must ascend"
+            self._make_room(0, capped.shape[1])
+            bind_caps(self._memory, *capped)
+
+    def work(self, ops: np.ndarray, first: int) -> np.ndarray:
+        """Does the next WORKED_AT_ONCE operations: what happened, a row each in the columns of `Results`.
+
+        The rows are valid until the next call.
+        """
+        end = min(len(ops), first + WORKED_AT_ONCE)
+        self._make_room(end - first, 0)
+        self._make_room_for_rows(end - first)
+        self._memory[ROWS] = 0
+        run(self._memory, ops, self._rows, first, end)
+        return self._rows[: self._memory[ROWS]].reshape(-1, RESULT_COLUMNS)
+
+    def finish(self, caps: Caps = _NOBODY) -> None:
+        """Nobody is capped any more."""
+        if len(caps.account):
+            unbind_caps(self._memory, as_matrix(caps)[0])
 
     def best_bid_ticks(self) -> int:
         """The highest price bid, 0 for none."""
@@ -99,8 +117,9 @@ class MatchingBook:
 
     def depth(self, side: int, levels: int) -> list[tuple[int, int, int]]:
         """(price_ticks, lots, orders) of the best levels of a side, the best first."""
-        rows = depth_rows(self._memory, _bid(side), min(levels, len(self)))
-        return [tuple(row) for row in rows.tolist()]
+        rows = np.empty((min(levels, len(self)), 3), dtype=np.int64)
+        count = depth_rows(self._memory, _bid(side), rows)
+        return [tuple(row) for row in rows[:count].tolist()]
 
     def impact_ticks(self, side: int, notional: int) -> int:
         """Average price of filling this notional (ticks * lots, positive) against the orders of a side.
@@ -126,15 +145,17 @@ class MatchingBook:
 
     def dump(self) -> np.ndarray:
         """All orders in DUMP_COLUMNS: bids, then asks, each from the best price, at a price from the oldest."""
-        return dump_rows(self._memory)
+        rows = np.empty((len(self), len(DUMP_COLUMNS)), dtype=np.int64)
+        dump_rows(self._memory, rows)
+        return rows
 
     def load(self, dump: np.ndarray, last_trade_ticks: int = 0) -> None:
         """Takes the place of what was here. Orders get the priority they had in the book that was dumped."""
         rows = np.array(dump, dtype=np.int64).reshape(-1, len(DUMP_COLUMNS))
         self._memory = empty_memory()
         self._memory[LAST_TRADE] = last_trade_ticks
-        for first in range(0, len(rows), _CHUNK_OPS):
-            chunk = rows[first : first + _CHUNK_OPS]
+        for first in range(0, len(rows), WORKED_AT_ONCE):
+            chunk = rows[first : first + WORKED_AT_ONCE]
             self._make_room(len(chunk), 0)
             load_rows(self._memory, chunk)
 
@@ -146,8 +167,11 @@ class MatchingBook:
         self._memory = with_room(self._memory, ops, caps)
 
     def _make_room_for_rows(self, ops: int) -> None:
-        """An order ends once, with two rows at most; an operation adds a partial fill and three of its own."""
-        words = RESULT_COLUMNS * (2 * (len(self) + ops) + 4 * ops)
+        """An order ends once, with two rows at most; an operation adds a partial fill and three of its own.
+
+        Behind them is room for the numbers of all orders, to be sorted.
+        """
+        words = RESULT_COLUMNS * (2 * (len(self) + ops) + 4 * ops) + len(self) + ops
         if len(self._rows) < words:
             self._rows = np.empty(2 * words, dtype=np.int64)
 

@@ -8,7 +8,8 @@ that says where it begins; the next head is its number of rows, a power of two u
 from typing import Final
 
 import numpy as np
-from numba import njit
+
+from actors.compiling import kernel
 
 # The odd number nearest to 2**64 / golden ratio, as a signed word: consecutive numbers spread evenly.
 _SPREAD: Final = -7046029254386353131
@@ -16,14 +17,14 @@ _HALF: Final = 32
 _UPPER: Final = -(1 << _HALF)
 
 
-@njit(cache=True)
+@kernel
 def _tag(number: np.int64) -> np.int64:
     """The hash in the upper half of a word, the lower half 0."""
     spread = np.int64(number) * np.int64(_SPREAD)
     return (spread ^ (spread << 21)) & _UPPER
 
 
-@njit(cache=True)
+@kernel
 def find(memory: np.ndarray, head: np.int64, number: np.int64) -> np.int64:
     """The place of a number, or 0."""
     begin = memory[head]
@@ -39,13 +40,13 @@ def find(memory: np.ndarray, head: np.int64, number: np.int64) -> np.int64:
     return np.int64(0)
 
 
-@njit(cache=True)
+@kernel
 def put(memory: np.ndarray, head: np.int64, number: np.int64, place: np.int64) -> None:
     """Adds a number that is not there; there must be an empty row left."""
     _put_row(memory, head, _tag(number) | place)
 
 
-@njit(cache=True)
+@kernel
 def _put_row(memory: np.ndarray, head: np.int64, word: np.int64) -> None:
     begin = memory[head]
     mask = memory[head + 1]
@@ -55,7 +56,7 @@ def _put_row(memory: np.ndarray, head: np.int64, word: np.int64) -> None:
     memory[begin + row] = word
 
 
-@njit(cache=True)
+@kernel
 def remove(memory: np.ndarray, head: np.int64, number: np.int64, place: np.int64) -> None:
     """Takes a number out that is there. Rows behind it move up, so that no search ends too early."""
     begin = memory[head]
@@ -77,10 +78,14 @@ def remove(memory: np.ndarray, head: np.int64, number: np.int64, place: np.int64
     memory[begin + hole] = 0
 
 
-@njit(cache=True)
+@kernel
 def copy_map(source: np.ndarray, target: np.ndarray, head: np.int64) -> None:
-    """Fills an empty map from the one under the same head elsewhere."""
+    """Fills an empty map from the one under the same head elsewhere, row by row as they stand if it is as large."""
     begin = source[head]
+    if source[head + 1] == target[head + 1]:
+        for row in range(source[head + 1] + 1):
+            target[target[head] + row] = source[begin + row]
+        return
     for row in range(source[head + 1] + 1):
         if source[begin + row] != 0:
             _put_row(target, head, source[begin + row])

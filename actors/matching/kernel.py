@@ -1,8 +1,8 @@
 """The batch: every operation in its turn, done whole before the next is looked at."""
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import kernel
 from actors.matching.hash_map import find
 from actors.matching.layout import (
     ACCOUNT_ID,
@@ -49,6 +49,19 @@ from actors.matching.words import (
     IOC_REST,
     MARKET,
     NO_LIQUIDITY,
+    OP_ACCOUNT,
+    OP_BUDGET,
+    OP_DEPTH_LIMIT,
+    OP_DEPTH_PPM,
+    OP_EXPECTED,
+    OP_FLAGS,
+    OP_KIND,
+    OP_ORDER,
+    OP_PRICE,
+    OP_SELF_TRADE,
+    OP_SIDE,
+    OP_SIZE,
+    OP_TIME_IN_FORCE,
     PLACE,
     POST_ONLY,
     PRICE_TICKS_MAX,
@@ -64,46 +77,32 @@ from actors.matching.words import (
 )
 from actors.units_kernels import mul_div_floor
 
-# Rows of the matrix of operations, in the order of `Operations`.
-_KIND = 0
-_ORDER = 1
-_ACCOUNT = 2
-_SIDE = 3
-_PRICE = 4
-_SIZE = 5
-_EXPECTED = 6
-_TIME_IN_FORCE = 7
-_FLAGS = 8
-_SELF_TRADE = 9
-_BUDGET = 10
-_DEPTH_PPM = 11
-_DEPTH_LIMIT = 12
 # A column of the result rows, in the order of `Results`.
 _ORDER_OF_ROW = 2
 _PPM = 1_000_000
 
 
-@njit(cache=True)
+@kernel
 def first_malformed(ops: np.ndarray) -> np.int64:
     """The first operation that no door lets through, or -1: the kernels would wrap silently on it."""
-    for op in range(ops.shape[1]):
-        kind = ops[_KIND, op]
-        wrong = kind < PLACE or kind > CANCEL_ACCOUNT or ops[_ACCOUNT, op] < 0
-        wrong |= ops[_ORDER, op] <= 0 and kind != CANCEL_ACCOUNT
+    for op in range(ops.shape[0]):
+        kind = ops[op, OP_KIND]
+        wrong = kind < PLACE or kind > CANCEL_ACCOUNT or ops[op, OP_ACCOUNT] < 0
+        wrong |= ops[op, OP_ORDER] <= 0 and kind != CANCEL_ACCOUNT
         if kind == PLACE:
-            side = ops[_SIDE, op]
-            wrong |= side * side != 1 or ops[_SIZE, op] <= 0
-            wrong |= ops[_TIME_IN_FORCE, op] < GTC or ops[_TIME_IN_FORCE, op] > FOK
-            wrong |= ops[_SELF_TRADE, op] < TRADE_WITH_SELF or ops[_SELF_TRADE, op] > EXPIRE_BOTH
-            wrong |= ops[_FLAGS, op] < 0 or ops[_FLAGS, op] >= FLAGS_BOUND
+            side = ops[op, OP_SIDE]
+            wrong |= side * side != 1 or ops[op, OP_SIZE] <= 0
+            wrong |= ops[op, OP_TIME_IN_FORCE] < GTC or ops[op, OP_TIME_IN_FORCE] > FOK
+            wrong |= ops[op, OP_SELF_TRADE] < TRADE_WITH_SELF or ops[op, OP_SELF_TRADE] > EXPIRE_BOTH
+            wrong |= ops[op, OP_FLAGS] < 0 or ops[op, OP_FLAGS] >= FLAGS_BOUND
         if kind in (PLACE, AMEND):
-            wrong |= ops[_PRICE, op] <= 0 or ops[_PRICE, op] > PRICE_TICKS_MAX
+            wrong |= ops[op, OP_PRICE] <= 0 or ops[op, OP_PRICE] > PRICE_TICKS_MAX
         if wrong:
             return np.int64(op)
     return np.int64(-1)
 
 
-@njit(cache=True)
+@kernel
 def bind_caps(memory: np.ndarray, accounts: np.ndarray, positions_lots: np.ndarray, fails: np.ndarray) -> None:
     """Notes the capped accounts of the batch that begins."""
     for cap in range(accounts.shape[0]):
@@ -112,71 +111,71 @@ def bind_caps(memory: np.ndarray, accounts: np.ndarray, positions_lots: np.ndarr
         memory[account + POSITION] = positions_lots[cap]
 
 
-@njit(cache=True)
+@kernel
 def unbind_caps(memory: np.ndarray, accounts: np.ndarray) -> None:
     """Nobody is capped between batches."""
     for cap in range(accounts.shape[0]):
         memory[account_at(memory, accounts[cap]) + CAPPED] = 0
 
 
-@njit(cache=True)
+@kernel
 def run(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, first: np.int64, end: np.int64) -> None:
     """Does the operations from `first` to before `end`; the caller has made room (`MatchingBook`)."""
     for op in range(first, end):
-        kind = ops[_KIND, op]
+        kind = ops[op, OP_KIND]
         if kind == PLACE:
             _place(memory, ops, rows, op)
         elif kind == CANCEL_ACCOUNT:
             _cancel_account(memory, ops, rows, op)
         else:
-            order = find(memory, ORDER_MAP, ops[_ORDER, op])
-            account = ops[_ACCOUNT, op]
+            order = find(memory, ORDER_MAP, ops[op, OP_ORDER])
+            account = ops[op, OP_ACCOUNT]
             if order == 0 or memory[memory[order + OWNER] + ACCOUNT_ID] != account:
-                emit(memory, rows, op, UNKNOWN, ops[_ORDER, op], account, 0, 0, 0, 0, 0, 0)
+                emit(memory, rows, op, UNKNOWN, ops[op, OP_ORDER], account, 0, 0, 0, 0, 0, 0)
             elif kind == CANCEL:
                 finish_resting(memory, rows, op, _is_bid(memory, order), order, USER)
             else:
                 _amend(memory, ops, rows, op, order)
 
 
-@njit(cache=True)
+@kernel
 def _is_bid(memory: np.ndarray, order: np.int64) -> np.int64:
     return memory[order + LEVEL_AND_MARKS] >> (MARKS_SHIFT + BID_SHIFT)
 
 
-@njit(cache=True)
+@kernel
 def _place(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64) -> None:
-    order_id = ops[_ORDER, op]
-    account = ops[_ACCOUNT, op]
-    side = ops[_SIDE, op]
-    price_ticks = ops[_PRICE, op]
-    lots = ops[_SIZE, op]
-    flags = ops[_FLAGS, op]
+    order_id = ops[op, OP_ORDER]
+    account = ops[op, OP_ACCOUNT]
+    side = ops[op, OP_SIDE]
+    price_ticks = ops[op, OP_PRICE]
+    lots = ops[op, OP_SIZE]
+    flags = ops[op, OP_FLAGS]
     if find(memory, ORDER_MAP, order_id) != 0:
         emit(memory, rows, op, DONE, order_id, account, side, price_ticks, lots, 0, DUPLICATE, flags)
         return
     bid = (side + 1) >> 1
     if flags & VAULT_DEPTH != 0:
-        limit_ticks = ops[_DEPTH_LIMIT, op] if ops[_DEPTH_LIMIT, op] > 0 else price_ticks
+        limit_ticks = ops[op, OP_DEPTH_LIMIT] if ops[op, OP_DEPTH_LIMIT] > 0 else price_ticks
         depth = lots_within(memory, 1 - bid, key_of(1 - bid, limit_ticks))
         # MT-14: at most a fraction of the depth, rounded down so that the vault never asks for more.
-        kept = min(lots, mul_div_floor(depth, ops[_DEPTH_PPM, op], _PPM))
+        kept = min(lots, mul_div_floor(depth, ops[op, OP_DEPTH_PPM], _PPM))
         if kept < lots:
             cut = lots - kept
             emit(memory, rows, op, DONE, order_id, account, side, price_ticks, cut, kept, VAULT_DEPTH_CUT, flags)
             lots = kept
         if lots == 0:
             return
-    marks = _marks(flags, ops[_SELF_TRADE, op], ops[_TIME_IN_FORCE, op], bid)
-    _work(memory, rows, op, order_id, account_at(memory, account), price_ticks, lots, marks, ops[_BUDGET, op])
+    marks = _marks(flags, ops[op, OP_SELF_TRADE], ops[op, OP_TIME_IN_FORCE], bid)
+    _work(memory, rows, op, order_id, account_at(memory, account), price_ticks, lots, marks, ops[op, OP_BUDGET])
 
 
-@njit(cache=True)
+@kernel
 def _marks(flags: np.int64, self_trade: np.int64, time_in_force: np.int64, bid: np.int64) -> np.int64:
     return flags | (self_trade << SELF_TRADE_SHIFT) | (time_in_force << TIME_IN_FORCE_SHIFT) | (bid << BID_SHIFT)
 
 
-@njit(cache=True)
+@kernel
 def _work(
     memory: np.ndarray,
     rows: np.ndarray,
@@ -222,7 +221,7 @@ def _work(
     rows[row + MET] = _met(memory, rows, row, bid, reason, self_trade, fillable)
 
 
-@njit(cache=True)
+@kernel
 def _met(
     memory: np.ndarray,
     rows: np.ndarray,
@@ -246,7 +245,7 @@ def _met(
     return key_of(1 - bid, memory[level + KEY])
 
 
-@njit(cache=True)
+@kernel
 def _nothing_left(has_filled: bool, flags: np.int64) -> np.int64:
     """Why an order that may not rest is done when nobody is left to trade with."""
     if has_filled:
@@ -254,18 +253,18 @@ def _nothing_left(has_filled: bool, flags: np.int64) -> np.int64:
     return np.int64(NO_LIQUIDITY) if flags & MARKET != 0 else np.int64(IOC_NOTHING)
 
 
-@njit(cache=True)
+@kernel
 def _amend(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64, order: np.int64) -> None:
     """MT-05: less at the same price keeps priority; anything else is taken out and comes again as a new order."""
-    order_id = ops[_ORDER, op]
-    price_ticks = ops[_PRICE, op]
+    order_id = ops[op, OP_ORDER]
+    price_ticks = ops[op, OP_PRICE]
     owner = memory[order + OWNER]
     marks = memory[order + LEVEL_AND_MARKS] >> MARKS_SHIFT
     bid = _is_bid(memory, order)
     before = memory[order + REMAINING]
     price_before_ticks = price_at(memory, bid, order)
-    filled_since = max(ops[_EXPECTED, op] - before, np.int64(0))
-    lots = ops[_SIZE, op] - filled_since
+    filled_since = max(ops[op, OP_EXPECTED] - before, np.int64(0))
+    lots = ops[op, OP_SIZE] - filled_since
     if lots <= 0:
         finish_resting(memory, rows, op, bid, order, AMENDED_AWAY)
         return
@@ -281,26 +280,53 @@ def _amend(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64, 
     _work(memory, rows, op, order_id, owner, price_ticks, lots, marks, np.int64(0))
 
 
-@njit(cache=True)
+@kernel
 def _cancel_account(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, op: np.int64) -> None:
     """Orders of the account on one side or both, by number: the list itself is in the order of resting."""
-    account = find(memory, ACCOUNT_MAP, ops[_ACCOUNT, op])
-    if account == 0 or memory[account + ORDERS] == 0:
+    account = find(memory, ACCOUNT_MAP, ops[op, OP_ACCOUNT])
+    if account == 0:
         return
-    numbers = np.empty(memory[account + ORDERS], dtype=np.int64)
-    count = 0
+    # The end of the rows is room for the numbers (`MatchingBook`).
+    begin = end = rows.shape[0] - memory[account + ORDERS]
     order = memory[account + NEWEST]
     while order != 0:
-        if ops[_SIDE, op] in (0, 2 * _is_bid(memory, order) - 1):
-            numbers[count] = memory[order + ORDER_ID]
-            count += 1
+        if ops[op, OP_SIDE] in (0, 2 * _is_bid(memory, order) - 1):
+            rows[end] = memory[order + ORDER_ID]
+            end += 1
         order = memory[order + ELDER]
-    for number in np.sort(numbers[:count]):
-        order = find(memory, ORDER_MAP, number)
+    _sort(rows, begin, end)
+    for place in range(begin, end):
+        order = find(memory, ORDER_MAP, rows[place])
         finish_resting(memory, rows, op, _is_bid(memory, order), order, USER)
 
 
-@njit(cache=True)
+@kernel
+def _sort(words: np.ndarray, begin: np.int64, end: np.int64) -> None:
+    """Ascending, in place: a heap with the greatest in front, taken apart from the back."""
+    count = end - begin
+    for root in range(count // 2 - 1, -1, -1):
+        _sift(words, begin, root, count)
+    for last in range(count - 1, 0, -1):
+        words[begin], words[begin + last] = words[begin + last], words[begin]
+        _sift(words, begin, 0, last)
+
+
+@kernel
+def _sift(words: np.ndarray, begin: np.int64, root: np.int64, count: np.int64) -> None:
+    word = words[begin + root]
+    child = 2 * root + 1
+    while child < count:
+        if child + 1 < count and words[begin + child] < words[begin + child + 1]:
+            child += 1
+        if words[begin + child] <= word:
+            break
+        words[begin + root] = words[begin + child]
+        root = child
+        child = 2 * root + 1
+    words[begin + root] = word
+
+
+@kernel
 def load_rows(memory: np.ndarray, dump: np.ndarray) -> None:
     """Rests the orders of a dump one behind the other: its order is their priority."""
     for row in range(dump.shape[0]):

@@ -6,9 +6,9 @@ is asked only where a level is looked up or a new one takes its place.
 """
 
 import numpy as np
-from numba import njit
 from numba.cpython.unsafe.numbers import leading_zeros
 
+from actors.compiling import kernel
 from actors.matching.layout import (
     BEST,
     BETTER,
@@ -38,13 +38,13 @@ from actors.matching.layout import (
 )
 
 
-@njit(cache=True)
+@kernel
 def key_of(bid: np.int64, price_ticks: np.int64) -> np.int64:
     """The key of a price on the asks (0) or bids (1). The map is its own inverse: it gives the price of a key, too."""
     return price_ticks if bid == 0 else KEY_TOP - price_ticks
 
 
-@njit(cache=True)
+@kernel
 def new_run(memory: np.ndarray) -> np.int64:
     """A free run of words for an order, a level or an account, with whatever was in it."""
     run = memory[RUN_FREE]
@@ -56,14 +56,14 @@ def new_run(memory: np.ndarray) -> np.int64:
     return run
 
 
-@njit(cache=True)
+@kernel
 def free_run(memory: np.ndarray, run: np.int64) -> None:
     """Gives a run back."""
     memory[run] = memory[RUN_FREE]
     memory[RUN_FREE] = run
 
 
-@njit(cache=True)
+@kernel
 def level_at(memory: np.ndarray, bid: np.int64, key: np.int64) -> np.int64:
     """The level with this key, made where there is none."""
     node = memory[NEAR_NODE + bid]
@@ -86,7 +86,7 @@ def level_at(memory: np.ndarray, bid: np.int64, key: np.int64) -> np.int64:
     return memory[node + CHILDREN + bit]
 
 
-@njit(cache=True)
+@kernel
 def _add_node(memory: np.ndarray, parent: np.int64, bit: np.int64) -> None:
     node = memory[NODE_FREE]
     if node != 0:
@@ -100,7 +100,7 @@ def _add_node(memory: np.ndarray, parent: np.int64, bit: np.int64) -> None:
     memory[parent + WORD] |= np.int64(1) << bit
 
 
-@njit(cache=True)
+@kernel
 def _add_level(memory: np.ndarray, bid: np.int64, key: np.int64, leaf: np.int64, bit: np.int64) -> np.int64:
     level = new_run(memory)
     better = _next_better(memory, leaf, bit)
@@ -122,7 +122,7 @@ def _add_level(memory: np.ndarray, bid: np.int64, key: np.int64, leaf: np.int64,
     return level
 
 
-@njit(cache=True)
+@kernel
 def _next_better(memory: np.ndarray, node: np.int64, bit: np.int64) -> np.int64:
     """The level with the greatest key below this place in a leaf, or 0. Nodes without a level are on its own path."""
     depth = TREE_DEPTH - 1
@@ -141,7 +141,7 @@ def _next_better(memory: np.ndarray, node: np.int64, bit: np.int64) -> np.int64:
     return memory[node + CHILDREN + WORD_MASK - leading_zeros(below)]
 
 
-@njit(cache=True)
+@kernel
 def drop_level(memory: np.ndarray, bid: np.int64, level: np.int64) -> None:
     """Takes an empty level out, and the nodes that led to nothing else."""
     better = memory[level + BETTER]

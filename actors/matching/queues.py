@@ -1,8 +1,8 @@
 """Orders in their queues: resting one at the end of its level, taking one out, and the list of an account's orders."""
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import kernel
 from actors.matching.hash_map import find, put, remove
 from actors.matching.layout import (
     ACCOUNT_ID,
@@ -33,7 +33,7 @@ from actors.matching.layout import (
 from actors.matching.price_index import drop_level, free_run, level_at, new_run
 
 
-@njit(cache=True)
+@kernel
 def account_at(memory: np.ndarray, account: np.int64) -> np.int64:
     """Where an account is, made known where it is not."""
     place = find(memory, ACCOUNT_MAP, account)
@@ -49,7 +49,7 @@ def account_at(memory: np.ndarray, account: np.int64) -> np.int64:
     return place
 
 
-@njit(cache=True)
+@kernel
 def rest(
     memory: np.ndarray,
     bid: np.int64,
@@ -85,7 +85,7 @@ def rest(
     memory[SIDE_LOTS + bid] += lots
 
 
-@njit(cache=True)
+@kernel
 def shrink(memory: np.ndarray, bid: np.int64, order: np.int64, lots: np.int64) -> None:
     """Takes lots off a resting order, which keeps its place."""
     memory[order + REMAINING] -= lots
@@ -93,7 +93,7 @@ def shrink(memory: np.ndarray, bid: np.int64, order: np.int64, lots: np.int64) -
     memory[SIDE_LOTS + bid] -= lots
 
 
-@njit(cache=True)
+@kernel
 def take_out(memory: np.ndarray, bid: np.int64, order: np.int64) -> None:
     """Takes an order out of the book with all that remains of it; its level goes with the last order."""
     level = memory[order + LEVEL_AND_MARKS] & LEVEL_MASK

@@ -1,8 +1,8 @@
 """What a book shows: its levels, the price of an impact, the list of its orders. Nothing here changes anything."""
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import kernel
 from actors.matching.layout import (
     ACCOUNT_ID,
     BEST,
@@ -17,7 +17,6 @@ from actors.matching.layout import (
     NEXT,
     NIBBLE,
     ORDER_ID,
-    ORDERS_LIVE,
     OWNER,
     REMAINING,
     SELF_TRADE_SHIFT,
@@ -28,7 +27,7 @@ from actors.matching.price_index import key_of
 from actors.matching.taking import price_at
 
 
-@njit(cache=True)
+@kernel
 def order_row(memory: np.ndarray, order: np.int64, row: np.ndarray) -> None:
     """Writes one order in the columns of a dump."""
     marks = memory[order + LEVEL_AND_MARKS] >> MARKS_SHIFT
@@ -43,10 +42,9 @@ def order_row(memory: np.ndarray, order: np.int64, row: np.ndarray) -> None:
     row[7] = (marks >> SELF_TRADE_SHIFT) & NIBBLE
 
 
-@njit(cache=True)
-def dump_rows(memory: np.ndarray) -> np.ndarray:
+@kernel
+def dump_rows(memory: np.ndarray, rows: np.ndarray) -> None:
     """All orders: bids from the best, then asks from the best, each level in the order of time."""
-    rows = np.empty((memory[ORDERS_LIVE], 8), dtype=np.int64)
     count = 0
     for bid in (1, 0):
         level = memory[BEST + bid]
@@ -57,25 +55,23 @@ def dump_rows(memory: np.ndarray) -> np.ndarray:
                 count += 1
                 order = memory[order + NEXT]
             level = memory[level + WORSE]
-    return rows
 
 
-@njit(cache=True)
-def depth_rows(memory: np.ndarray, bid: np.int64, most: np.int64) -> np.ndarray:
-    """(price, lots, orders) of the best levels of a side."""
-    rows = np.empty((most, 3), dtype=np.int64)
-    count = 0
+@kernel
+def depth_rows(memory: np.ndarray, bid: np.int64, rows: np.ndarray) -> np.int64:
+    """(price, lots, orders) of the best levels of a side, as many as there are rows; how many there were."""
+    count = np.int64(0)
     level = memory[BEST + bid]
-    while level != 0 and count < most:
+    while level != 0 and count < rows.shape[0]:
         rows[count, 0] = key_of(bid, memory[level + KEY])
         rows[count, 1] = memory[level + LOTS]
         rows[count, 2] = memory[level + COUNT]
         count += 1
         level = memory[level + WORSE]
-    return rows[:count]
+    return count
 
 
-@njit(cache=True)
+@kernel
 def impact(memory: np.ndarray, bid: np.int64, notional: np.int64) -> tuple[np.int64, np.int64, np.int64]:
     """Where a notional (ticks * lots) ends on a side: (lots of the levels before, notional left for it, its price).
 

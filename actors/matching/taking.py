@@ -5,8 +5,8 @@ stay inlined here until this file changes, too, or its cache is removed.
 """
 
 import numpy as np
-from numba import njit
 
+from actors.compiling import kernel
 from actors.matching.layout import (
     ACCOUNT_ID,
     BEST,
@@ -53,7 +53,7 @@ _EVERYTHING = 1 << 62
 _COST_MAX = 1 << 62
 
 
-@njit(cache=True)
+@kernel
 def emit(
     memory: np.ndarray,
     rows: np.ndarray,
@@ -86,19 +86,19 @@ def emit(
     return row
 
 
-@njit(cache=True)
+@kernel
 def price_at(memory: np.ndarray, bid: np.int64, order: np.int64) -> np.int64:
     """The price of a resting order."""
     return key_of(bid, memory[(memory[order + LEVEL_AND_MARKS] & LEVEL_MASK) + KEY])
 
 
-@njit(cache=True)
+@kernel
 def flags_at(memory: np.ndarray, order: np.int64) -> np.int64:
     """The flags of a resting order."""
     return (memory[order + LEVEL_AND_MARKS] >> MARKS_SHIFT) & FLAG_MASK
 
 
-@njit(cache=True)
+@kernel
 def finish_resting(
     memory: np.ndarray, rows: np.ndarray, op: np.int64, bid: np.int64, order: np.int64, reason: np.int64
 ) -> None:
@@ -111,7 +111,7 @@ def finish_resting(
     take_out(memory, bid, order)
 
 
-@njit(cache=True)
+@kernel
 def _allowed_lots(memory: np.ndarray, owner: np.int64, side: np.int64, flags: np.int64) -> np.int64:
     """What an order may still fill: everything, or only what reduces the position of its account."""
     capped = memory[owner + CAPPED]
@@ -122,13 +122,13 @@ def _allowed_lots(memory: np.ndarray, owner: np.int64, side: np.int64, flags: np
     return max(-side * (memory[owner + POSITION] + memory[owner + TRIAL]), np.int64(0))
 
 
-@njit(cache=True)
+@kernel
 def _not_allowed(flags: np.int64) -> np.int64:
     """Why an order that may fill nothing more is cancelled."""
     return np.int64(NOT_REDUCING) if flags & REDUCE_ONLY != 0 else np.int64(MARGIN)
 
 
-@njit(cache=True)
+@kernel
 def take(
     memory: np.ndarray,
     rows: np.ndarray,
@@ -177,7 +177,7 @@ def take(
     return left, np.int64(0)
 
 
-@njit(cache=True)
+@kernel
 def _fill(
     memory: np.ndarray,
     rows: np.ndarray,
@@ -211,7 +211,7 @@ def _fill(
         shrink(memory, bid, maker, lots)
 
 
-@njit(cache=True)
+@kernel
 def could_fill_whole(
     memory: np.ndarray,
     owner: np.int64,
@@ -230,7 +230,7 @@ def could_fill_whole(
     return (cost <= budget_atoms if bid == 1 else cost >= budget_atoms), wanted
 
 
-@njit(cache=True)
+@kernel
 def _try(
     memory: np.ndarray,
     owner: np.int64,
@@ -277,7 +277,7 @@ def _try(
     return left, cost, last
 
 
-@njit(cache=True)
+@kernel
 def _forget_trial(memory: np.ndarray, owner: np.int64, bid: np.int64, last: np.int64) -> None:
     """Follows `_try` along the same orders up to the last one it tried."""
     memory[owner + TRIAL] = 0
@@ -291,7 +291,7 @@ def _forget_trial(memory: np.ndarray, owner: np.int64, bid: np.int64, last: np.i
             maker = np.int64(0)
 
 
-@njit(cache=True)
+@kernel
 def lots_within(memory: np.ndarray, bid: np.int64, limit_key: np.int64) -> np.int64:
     """All lots of a side at keys up to a limit."""
     lots = np.int64(0)

@@ -150,6 +150,21 @@ class Results(NamedTuple):
         return list(zip(*(column.tolist() for column in self), strict=True))
 
 
+# Columns of an operation's row, in the order of `Operations`; a caller's rows may go on behind them.
+OP_KIND: Final = 0
+OP_ORDER: Final = 1
+OP_ACCOUNT: Final = 2
+OP_SIDE: Final = 3
+OP_PRICE: Final = 4
+OP_SIZE: Final = 5
+OP_EXPECTED: Final = 6
+OP_TIME_IN_FORCE: Final = 7
+OP_FLAGS: Final = 8
+OP_SELF_TRADE: Final = 9
+OP_BUDGET: Final = 10
+OP_DEPTH_PPM: Final = 11
+OP_DEPTH_LIMIT: Final = 12
+
 RESULT_COLUMNS: Final = len(Results._fields)
 TAKER_FLAGS_SHIFT: Final = 8
 
@@ -163,3 +178,8 @@ def as_matrix(columns: tuple[Any, ...]) -> np.ndarray:
     count = len(columns[0])
     assert all(len(column) == count for column in columns), "columns of unequal length"
     return np.concatenate(columns, dtype=np.int64).reshape(len(columns), count)
+
+
+def op_rows(ops: Operations) -> np.ndarray:
+    """A batch as the kernels take it: a row an operation, int64[n, columns]."""
+    return np.ascontiguousarray(as_matrix(ops).T)

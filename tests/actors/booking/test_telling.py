@@ -61,6 +61,22 @@ def check_books_balance(ops: list[dict[str, int]], reply: Any) -> None:
     assert len(reply.outcomes.command) == len(asked)
 
 
+def test_a_large_call_tells_what_small_ones_tell() -> None:
+    """Operations are worked some thousands at a time, and pages grow on the way."""
+    flow, whole, parts = Flow(4, desks=False), Book(), Book()
+    ops = sorted(flow.block(5_000), key=lambda op: (op["class"], op["command"], op["order"]))
+    reply = whole.work(*ops)
+    replies = [parts.work(*ops[first : first + 500]) for first in range(0, len(ops), 500)]
+    assert pending_list(reply.events) == [event for part in replies for event in pending_list(part.events)]
+    legs = np.concatenate([matrix(part.legs) for part in replies], axis=1)
+    legs[3] = np.arange(legs.shape[1])
+    assert (matrix(reply.legs) == legs).all()
+    assert (matrix(reply.outcomes) == np.concatenate([matrix(part.outcomes) for part in replies], axis=1)).all()
+    assert list(reply.events.c) == [0] * len(reply.events.c)
+    assert list(reply.events.b) == list(range(len(reply.events.b)))
+    assert whole.view().trades == parts.view().trades > 1_000
+
+
 def test_what_legs_and_books_say_of_an_order_agrees() -> None:
     """A shard that follows the legs alone knows what rests, block after block."""
     flow, book = Flow(77), Book()
