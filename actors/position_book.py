@@ -103,10 +103,11 @@ class PositionBook(Actor):
                     part.stage(phases, staged, staged_answers)
         for part in parts:
             part.finish()
-        sink.put(reply.events)
-        answers.put(reply.outcomes)
-        staged.put(reply.staged_events)
-        staged_answers.put(reply.staged_outcomes)
+        said: dict[str, EventSink | AnswerSink]
+        said = {"events": sink, "outcomes": answers, "staged_events": staged, "staged_outcomes": staged_answers}
+        for field, collected in said.items():
+            if len(collected):
+                collected.put(getattr(reply, field))
         books = self._books()
         for venue in sorted(books):
             add_row(reply.sums, *books[venue].sums())

@@ -62,8 +62,10 @@ class Registry(Actor):
             reply.batch_rows.append(count)
             first_command += count
         router.end()
-        sink.put(reply.events)
-        answers.put(reply.outcomes)
+        if len(sink):
+            sink.put(reply.events)
+        if len(answers):
+            answers.put(reply.outcomes)
         reply.venues.extend(sorted(directory.venues))
         reply.validated_height = directory.validated_height
         if call.header.root:

@@ -83,6 +83,9 @@ class EventSink:
         self._blocks.append((len(self._keys), rows, piece))
         self._keys.add_columns(keys)
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def put(self, target: batches.PendingEvents | EventPile) -> None:
         """Appends what was collected to a message; without events it is left as it is."""
         if not len(self._keys):
@@ -169,6 +172,9 @@ class AnswerSink:
         rows[0], rows[1], rows[2:5] = command, common.OUTCOME_STATUS_REFUSED, why[1:]
         self._rows.add_columns(rows)
         self._events.emit_rows(keys, _REFUSED_BODY, venue, market, account, why.T)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def put(self, target: batches.Outcomes) -> None:
         """Appends what was collected to a message."""
