@@ -112,8 +112,7 @@ class Host:
             self._engine.archiver.sign,
             config.notice,
         )
-        for claim in recovered.claims:
-            runner.submit(claim)
+        runner.owe(recovered.claims)
         return runner
 
     def _run(self) -> None:

@@ -28,6 +28,9 @@ _BATCH_BLOCKS = 32
 _GATHER_S = 0.02
 _NICENESS = 10
 MAX_DEATHS_IN_A_ROW = 8
+# So many blocks ahead of its validator a node waits for it, with each block so long at most.
+MOST_AHEAD = 64
+PACE_S = 0.1
 # Each such block is re-executed wholly row by row.
 ROWS_EVERY = 64
 
@@ -82,7 +85,10 @@ class ValidatorHost:
         block = commands.BlockInput.FromString(claim.payload)
         by_row = claim.height % self._rows_every == 0
         self._replica.take_way(Way.BY_ROW if by_row else Way.LIQUIDATIONS_BY_ROW)
-        result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided, claim.payload)
+        try:
+            result = self._replica.apply(block, claim.frame_hash, claim.epoch, claim.voided, claim.payload)
+        except Exception as error:
+            raise ValidatorFault(f"height {claim.height}: {str(error) or repr(error)}") from error
         claimed = blocks.BlockHeader.FromString(claim.header)
         state = self._replica.state
         faults = judge(claimed, result.header, result.events, state.venues, state.markets)
@@ -122,6 +128,7 @@ class ValidatorRunner:
     """Feeds committed blocks to the validator from a thread of its own and hands the signatures on.
 
     Keeps the claims since the last cut, so a validator that dies is made again from the cut and fed them once more.
+    Whoever submits waits a little where the validator works and is far behind, so that it never falls behind for good.
     """
 
     def __init__(
@@ -141,6 +148,7 @@ class ValidatorRunner:
         self._changed = Condition()
         self._closing = False
         self.validated_height = height
+        self._begun_height = height  # what it owes from before is no reason to wait
         self.fault: str = ""
         self._validator: Validator | None = (
             None  # made with the first claim: a node that starts has the processors to itself
@@ -155,10 +163,21 @@ class ValidatorRunner:
         return validator
 
     def submit(self, claim: Claim) -> None:
-        """A block was committed."""
+        """A block was committed; returns when the validator is near enough, works no more, or has had its time."""
         with self._changed:
             self._since_cut.append(claim)
             self._changed.notify_all()
+            self._changed.wait_for(lambda: self._is_near(claim.height) or bool(self.fault) or self._closing, PACE_S)
+
+    def owe(self, claims: Sequence[Claim]) -> None:
+        """Blocks of before this start, behind the cut."""
+        with self._changed:
+            self._since_cut.extend(claims)
+            self._begun_height = max([self._begun_height, *(claim.height for claim in claims)])
+            self._changed.notify_all()
+
+    def _is_near(self, height: int) -> bool:
+        return height - max(self.validated_height, self._begun_height) <= MOST_AHEAD
 
     def take_cut(self, parts: Mapping[str, bytes], height: int) -> None:
         """A newer cut; taken once everything up to it is validated, so that no block goes unchecked."""

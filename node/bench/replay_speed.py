@@ -31,7 +31,7 @@ def rows(quick: bool) -> Iterator[Row]:
     name = f"replay, blocks of {_ORDERS_A_BLOCK} opens"
     kernels, scalar = _twilight_per_s(40 if quick else 200)
     yield Row(name, kernels, "blocks/s")
-    yield Row(f"{name}, by the scalar rulebook (validator)", scalar, "blocks/s", None, "by the kernels", kernels)
+    yield Row(f"{name}, by the scalar rulebook (audit)", scalar, "blocks/s", None, "by the kernels", kernels)
 
 
 def margin_rows(steps: int, matching_batches: int, step_rows: int = STEP_ROWS) -> Iterator[Row]:
@@ -46,7 +46,9 @@ def margin_rows(steps: int, matching_batches: int, step_rows: int = STEP_ROWS) -
     yield Row(name, ours, "orders/s", MARGIN_REACH, "bare matching kernel", kernel)
     few = world.frames[first : first + _SCALAR_STEPS]
     scalar = step_rows * _blocks_per_s(cut, few, None, Way.BY_ROW)
-    yield Row(f"{name}, by the scalar rulebook (validator)", scalar, "orders/s", None, "by the kernels", ours)
+    yield Row(f"{name}, by the scalar rulebook (audit)", scalar, "orders/s", None, "by the kernels", ours)
+    mixed = step_rows * _blocks_per_s(cut, world.frames[first:], None, Way.LIQUIDATIONS_BY_ROW)
+    yield Row(f"{name}, liquidations by row (validator)", mixed, "orders/s", None, "by the kernels", ours)
     title = f"{NAUTILUS_TRADER.title}, its backtest engine"
     try:
         theirs: float | None = backtest.operations_per_s(200 * matching_batches)

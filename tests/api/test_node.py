@@ -221,6 +221,7 @@ def test_a_file_says_which_books_there_are(tmp_path: Path) -> None:
         ("margin_trade = 'BTC DOGE'", "not 'DOGE'"),
         ("margin_trade = 'BTC ETH BTC'", "not 'BTC'"),
         ("spin = 'DOGE'", "spin lists assets"),
+        ("validate_rows_every = 0", "validate_rows_every is 0"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> None:

@@ -82,10 +82,10 @@ def test_bare_fan_outs_touch_every_actor_of_a_quiet_block(world: World) -> None:
 def test_replay_is_measured_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("node.bench.peers.environments.HOME", tmp_path)
     monkeypatch.setattr(replay_speed, "ACCOUNTS", 50)
-    kernels, scalar, peer = replay_speed.margin_rows(steps=2, matching_batches=2, step_rows=1_000)
-    assert kernels.unit == scalar.unit == "orders/s"
+    kernels, scalar, mixed, peer = replay_speed.margin_rows(steps=2, matching_batches=2, step_rows=1_000)
+    assert kernels.unit == scalar.unit == mixed.unit == "orders/s"
     assert kernels.reach == 1_000_000
-    assert scalar.reference_value == kernels.value == peer.value
+    assert scalar.reference_value == mixed.reference_value == kernels.value == peer.value
     assert peer.ratio is None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from blake3 import blake3
 
 from actors.chain.roots import header_hash
 from breakwater.v1 import blocks_pb2 as blocks
+from cluster import validation
 from cluster.replica import Replica
 from cluster.signing import verify
 from cluster.transport.transport import ActorLost
@@ -110,6 +112,42 @@ def test_after_a_cut_a_new_validator_starts_there_even_if_it_dies_while_it_takes
     assert watch.calls[dies - 1 : dies + 3] == ["validate", "restore", "validate", "restore"]
     assert sorted(watch.signed) == [block.height for block in story().blocks]
     watch.runner.close()
+
+
+class Slow(LocalValidator):
+    """Waits to be let on before every call."""
+
+    def __init__(self, let_on: Semaphore, directory: Path) -> None:
+        super().__init__(ValidatorHost, str(directory), 1)
+        self._let_on = let_on
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        assert self._let_on.acquire(timeout=PATIENCE_S)
+        return super().ask(method, *arguments)
+
+
+def test_a_node_waits_for_a_validator_that_works_and_is_far_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was owed before the start is no reason; nor does the node wait longer than its pace for one that hangs."""
+    monkeypatch.setattr(validation, "MOST_AHEAD", 3)
+    monkeypatch.setattr(validation, "_BATCH_BLOCKS", 2)
+    monkeypatch.setattr(validation, "PACE_S", 0.0)
+    let_on, signed = Semaphore(0), dict[int, bytes]()
+    runner = ValidatorRunner(lambda: Slow(let_on, tmp_path), None, 0, signed.__setitem__, print)
+    listed = claims()
+    runner.owe(listed[:4])
+    for claim in listed[4:10]:
+        runner.submit(claim)
+    assert runner.validated_height == 0
+    monkeypatch.setattr(validation, "PACE_S", PATIENCE_S)
+    let_on.release(len(listed))
+    for claim in listed[10:]:
+        runner.submit(claim)
+        assert claim.height - runner.validated_height <= 3
+    assert runner.wait_for(len(listed), PATIENCE_S), runner.fault
+    assert sorted(signed) == [claim.height for claim in listed]
+    runner.close()
 
 
 @pytest.mark.parametrize("field", ["events_root", "state_root", "previous_header_hash"])
