@@ -155,10 +155,14 @@ class NearSocket(Lane):
             return True
 
     def _read(self) -> bool:
-        """Reads what is missing of a head or an answer; whether it is all there after a moment."""
+        """Reads what is missing of a head or an answer; whether it is all there after a moment.
+
+        Where something waits to be sent, sending it took the moment.
+        """
+        patience = socket.MSG_DONTWAIT if self._unsent else socket.MSG_WAITALL
         while self._missing:
             try:
-                piece = self._socket.recv(min(self._missing, _PIECE_BYTES), socket.MSG_WAITALL)
+                piece = self._socket.recv(min(self._missing, _PIECE_BYTES), patience)
             except BlockingIOError:
                 return False
             except _GONE:
