@@ -11,11 +11,24 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from actors.compiling import inlined
+from actors.fetching import LINE_BYTES, fetch
 from actors.ledger.account_marks import AccountMarks
 from actors.ledger.accounts import Accounts
 from actors.ledger.book_orders import BookOrder, BookOrders
-from actors.ledger.order_columns import ACCOUNT, COUNT, NEWEST, NUMBER, OLDER, find_head
+from actors.ledger.order_columns import (
+    ACCOUNT,
+    BY_OWNER,
+    COUNT,
+    NEWEST,
+    NUMBER,
+    OLDER,
+    fetch_owner,
+    fetch_row,
+    find_head,
+)
 from actors.ledger.row_chains import Chains, rows_of_owners, sort_by_key
+from actors.ledger.slot_map import ROWS_AHEAD, WORDS_AHEAD, fetch_home, tag_of
 from actors.ledger.table import Table
 
 Int64Array = NDArray[np.int64]
@@ -105,9 +118,22 @@ def orders_of_accounts(orders: BookOrders, accounts: Int64Array) -> RowsOfAccoun
     return RowsOfAccounts(counts, rows[slots, NUMBER], slots, rows, ACCOUNT, len(BookOrder._fields))
 
 
+@inlined
+def _fetch_cells(rows: np.ndarray, slot: np.int64, begin: np.int64, width: np.int64) -> None:
+    """Asks for the memory of so many cells of a row."""
+    first = slot * rows.strides[0] + begin * _WORD_BYTES
+    last = first + width * _WORD_BYTES - 1
+    while first < last:
+        fetch(rows, first)
+        first += LINE_BYTES
+    fetch(rows, last)
+
+
 @njit(cache=True)
 def _put_accounts(image: np.ndarray, place: np.ndarray, venue: np.int64, rows: np.ndarray, slots: np.ndarray) -> None:
     for account in range(slots.shape[0]):
+        if account + WORDS_AHEAD < slots.shape[0]:
+            _fetch_cells(rows, slots[account + WORDS_AHEAD], 0, rows.shape[1])
         at, slot = place[account], slots[account]
         image[at] = venue
         for cell in range(rows.shape[1]):
@@ -132,6 +158,8 @@ def _put_rows(
         image[at] = counts[account]
         at += 1
         for _ in range(counts[account]):
+            if row + WORDS_AHEAD < slots.shape[0]:
+                _fetch_cells(data, slots[row + WORDS_AHEAD], begin, width)
             image[at] = keys[row]
             slot = slots[row]
             for cell in range(width):
@@ -149,6 +177,10 @@ def _ordered(
     heads_of = np.empty(accounts.shape[0], np.int64)
     counts = np.zeros(accounts.shape[0], np.int64)
     for account in range(accounts.shape[0]):
+        if account + WORDS_AHEAD < accounts.shape[0]:
+            fetch_home(maps[BY_OWNER], tag_of(accounts[account + WORDS_AHEAD]))
+        if account + ROWS_AHEAD < accounts.shape[0]:
+            fetch_owner(heads, maps, accounts[account + ROWS_AHEAD])
         head = find_head(heads, maps, accounts[account])
         heads_of[account] = head
         if head >= 0:
@@ -157,12 +189,16 @@ def _ordered(
     numbers = rows[:, NUMBER]
     end = 0
     for account in range(accounts.shape[0]):
+        coming = account + ROWS_AHEAD
+        if coming < accounts.shape[0] and counts[coming] != 0:
+            fetch_row(rows, heads[heads_of[coming], NEWEST] - 1)
         if counts[account] == 0:
             continue
         begin, link = end, heads[heads_of[account], NEWEST]
-        while link != 0:
-            slots[end] = link - 1
-            end += 1
+        end += counts[account]
+        # From the newest, which has the highest number mostly, to the oldest.
+        for at in range(end - 1, begin - 1, -1):
+            slots[at] = link - 1
             link = rows[link - 1, OLDER]
         sort_by_key(slots, begin, end, numbers)
     return counts, slots

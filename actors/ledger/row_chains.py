@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from actors.fetching import fetch
+from actors.ledger.slot_map import ROWS_AHEAD, WORDS_AHEAD
 from actors.pages import zeros
 
 Int32Array = NDArray[np.int32]
@@ -58,14 +60,17 @@ def rows_of_owners(chains: Chains, keys: Int64Array, owners: Int64Array) -> tupl
 
 @njit(cache=True)
 def sort_by_key(slots: np.ndarray, begin: np.int64, end: np.int64, keys: np.ndarray) -> None:
-    """Puts slots[begin:end] in the order of their keys; few are put in one by one, many sorted."""
-    if end - begin > 16:
+    """Puts slots[begin:end] in the order of their keys; few are put in one by one, many sorted unless they are."""
+    sorted_to = begin + 1
+    while sorted_to < end and keys[slots[sorted_to - 1]] <= keys[slots[sorted_to]]:
+        sorted_to += 1
+    if sorted_to < end and end - begin > 16:
         part = slots[begin:end].copy()
         order = np.argsort(keys[part])
         for place in range(end - begin):
             slots[begin + place] = part[order[place]]
         return
-    for place in range(begin + 1, end):
+    for place in range(sorted_to, end):
         slot, hole = slots[place], place
         while hole > begin and keys[slots[hole - 1]] > keys[slot]:
             slots[hole] = slots[hole - 1]
@@ -79,6 +84,12 @@ def _chained(
 ) -> tuple[np.ndarray, np.ndarray]:
     counts = np.zeros(owners.shape[0], np.int64)
     for account in range(owners.shape[0]):
+        if account + WORDS_AHEAD < owners.shape[0]:
+            fetch(first, owners[account + WORDS_AHEAD] * first.itemsize)
+        if account + ROWS_AHEAD < owners.shape[0]:
+            row = np.int64(first[owners[account + ROWS_AHEAD]]) - 1
+            fetch(following, row * following.itemsize)
+            fetch(keys, row * keys.itemsize)
         link = first[owners[account]]
         while link != 0:
             counts[account] += 1
