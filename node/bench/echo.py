@@ -22,6 +22,7 @@ import orjson
 from actors.column_bytes import field_bytes
 from actors.columns import field_names, matrix
 from breakwater.v1 import answers_pb2, commands_pb2, common_pb2, orders_pb2
+from cluster.garbage import collect_rarely
 from node.client.channel import OPTIONS
 
 METHOD: Final = "/breakwater.bench.Echo/Say"
@@ -71,4 +72,5 @@ def _answer(height: int, batch: commands_pb2.CommandBatch) -> orders_pb2.StreamO
 
 
 if __name__ == "__main__":
+    collect_rarely()  # as a node does
     asyncio.run(serve())

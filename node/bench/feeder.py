@@ -23,6 +23,7 @@ import orjson
 
 from breakwater.v1 import commands_pb2 as cmd
 from breakwater.v1 import orders_pb2, trading_pb2
+from cluster.garbage import collect_rarely
 from node.bench.mixed_flow import LAG, MARK_TICKS, STEP_ROWS, Int64Array, MixedFlow, Wire
 from node.bench.timing import percentile
 from node.client.channel import OPTIONS
@@ -229,6 +230,7 @@ class _Tally:
 def main() -> None:
     """Feeds as standard input says; what went wrong is the last line of standard error."""
     orders = Orders(**orjson.loads(sys.stdin.buffer.read()))
+    collect_rarely()  # answers are large pieces of bytes, as they are in a node
     try:
         fed = asyncio.run(Feeder(orders).run())
     except grpc.RpcError as error:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
-from actors.column_bytes import field_bytes
+from actors.column_bytes import field_parts
 from breakwater.v1 import (
     batches_pb2,
     commands_pb2,
@@ -114,7 +114,8 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
                 async for answer in answers:
                     sequence += 1
                     head = orders_pb2.StreamOrdersResponse(sequence=sequence).SerializeToString()
-                    yield head + field_bytes(orders_pb2.StreamOrdersResponse, "outcome", answer.serialised)
+                    parts = field_parts(orders_pb2.StreamOrdersResponse, "outcome", [answer.serialised])
+                    yield b"".join((head, *parts))
         finally:
             if left.accounts:
                 self._door.begin(self._cancel_all(left, stream))
