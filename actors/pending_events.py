@@ -5,15 +5,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actors.byte_words import copy_bytes
 from actors.column_bytes import columns_bytes, columns_parts, cut_fields, field_bytes, field_parts, read_columns
 from actors.columns import Rows
-from actors.compiling import kernel
+from actors.kernels_loaded import has_kernels
 from breakwater.v1 import batches_pb2 as batches
 
 # (phase, a, b, c), then the size.
 KEYS = 4
 COLUMNS = KEYS + 1
+# So many are put in their places as well without kernels.
+_FEW_EVENTS = 4
 _BODIES = frozenset((batches.PendingEvents.DESCRIPTOR.fields_by_name["bodies"].number,))
 
 
@@ -35,22 +36,29 @@ def strung_together(parts: Sequence[EventPart]) -> tuple[np.ndarray, np.ndarray]
     """The events of all parts in the order of their places (uint8), and the bytes of each."""
     if len(parts) == 1:
         return parts[0].data, parts[0].sizes
-    sizes = np.empty(sum(len(part.sizes) for part in parts), dtype=np.int64)
+    count = sum(len(part.sizes) for part in parts)
+    if count <= _FEW_EVENTS or not has_kernels():
+        return _strung_in_python(parts, count)
+    from actors.event_kernels import put_in_place
+
+    sizes = np.empty(count, dtype=np.int64)
     for part in parts:
         sizes[part.places] = part.sizes
     ends = np.cumsum(sizes)
     data = np.empty(int(sizes.sum()), dtype=np.uint8)
     for part in parts:
-        _put_in_place(data, (ends - sizes)[part.places], part.data, part.sizes)
+        put_in_place(data, (ends - sizes)[part.places], part.data, part.sizes)
     return data, sizes
 
 
-@kernel
-def _put_in_place(target: np.ndarray, places: np.ndarray, data: np.ndarray, sizes: np.ndarray) -> None:
-    begin = np.int64(0)
-    for event in range(len(sizes)):
-        copy_bytes(target, places[event], data, begin, begin + sizes[event])
-        begin += sizes[event]
+def _strung_in_python(parts: Sequence[EventPart], count: int) -> tuple[np.ndarray, np.ndarray]:
+    events = [b""] * count
+    for part in parts:
+        data, begin = part.data.tobytes(), 0
+        for place, size in zip(part.places.tolist(), part.sizes.tolist(), strict=True):
+            events[place] = data[begin : begin + size]
+            begin += size
+    return EventPart.of(range(count), events)[1:]
 
 
 class EventPile:

@@ -1,10 +1,15 @@
 """The order of rows by several columns, found by a merge sort that runs through what is in order already.
 
-Rows mostly come in order, or as a few runs that are, one a shard; NumPy's `lexsort` does not notice.
+Rows mostly come in order, or as a few runs that are, one a shard; NumPy's `lexsort` does not notice. It
+takes over where there are no kernels (`kernels_loaded`).
 """
 
 import numpy as np
-from numba import njit
+
+from actors.kernels_loaded import has_kernels
+
+# So many rows Python sorts as fast as a kernel is called.
+_FEW_ROWS = 8
 
 
 def order_of(keys: np.ndarray) -> np.ndarray | None:
@@ -12,62 +17,17 @@ def order_of(keys: np.ndarray) -> np.ndarray | None:
 
     None where they are in order.
     """
-    if keys.shape[1] < 2:
+    count = keys.shape[1]
+    if count < 2:
         return None
-    starts = _runs(keys)
-    return _merged(keys, starts) if len(starts) > 2 else None
+    if count <= _FEW_ROWS:
+        rows = list(zip(*keys.tolist(), strict=True))
+        ordered = sorted(range(count), key=rows.__getitem__)
+        return None if ordered == list(range(count)) else np.array(ordered, dtype=np.int64)
+    if not has_kernels():
+        order = np.lexsort(keys[::-1])
+        return None if bool((order[1:] > order[:-1]).all()) else order
+    from actors.row_order_kernels import merged, runs_of
 
-
-@njit(cache=True)
-def _precedes(keys: np.ndarray, one: np.int64, other: np.int64) -> bool:
-    for key in range(keys.shape[0]):
-        if keys[key, one] != keys[key, other]:
-            return bool(keys[key, one] < keys[key, other])
-    return False
-
-
-@njit(cache=True)
-def _runs(keys: np.ndarray) -> np.ndarray:
-    """Where runs in order begin, and where the last ends."""
-    count = keys.shape[1]
-    starts = np.empty(count + 1, dtype=np.int64)
-    starts[0] = 0
-    found = 1
-    for row in range(1, count):
-        if _precedes(keys, row, row - 1):
-            starts[found] = row
-            found += 1
-    starts[found] = count
-    return starts[: found + 1].copy()
-
-
-@njit(cache=True)
-def _merged(keys: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Neighbouring runs are merged until one is left."""
-    count = keys.shape[1]
-    rows, other = np.arange(count), np.empty(count, dtype=np.int64)
-    runs = len(starts) - 1
-    while runs > 1:
-        for pair in range(0, runs, 2):
-            middle = starts[pair + 1]
-            end = starts[min(pair + 2, runs)]
-            _merge(keys, rows, other, starts[pair], middle, end)
-            starts[pair // 2] = starts[pair]
-        runs = (runs + 1) // 2
-        starts[runs] = count
-        rows, other = other, rows
-    return rows
-
-
-@njit(cache=True)
-def _merge(
-    keys: np.ndarray, rows: np.ndarray, merged: np.ndarray, begin: np.int64, middle: np.int64, end: np.int64
-) -> None:
-    left, right = begin, middle
-    for place in range(begin, end):
-        if right >= end or (left < middle and not _precedes(keys, rows[right], rows[left])):
-            merged[place] = rows[left]
-            left += 1
-        else:
-            merged[place] = rows[right]
-            right += 1
+    starts = runs_of(keys)
+    return merged(keys, starts) if len(starts) > 2 else None

@@ -22,7 +22,8 @@ from actors.booking.words import (
 )
 from actors.byte_words import put_varint
 from actors.compiling import inlined, kernel
-from actors.event_rows import ACCOUNT_FIELD, MARKET_FIELD, VENUE_FIELD, body_tag, put_field
+from actors.event_kernels import body_tag, put_field
+from actors.event_rows import ACCOUNT_FIELD, MARKET_FIELD, VENUE_FIELD
 from actors.matching.words import LADDER, VAULT_DEPTH
 
 
