@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CELLS = st.one_of(st.integers(0, 3), st.sampled_from((127, 128, 1 << 14, (1 << 63) - 1, -1, -(1 << 63))))
 BODIES = st.integers(1, 90)
 KEYS = st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 2), st.integers(0, 2)), max_size=40)
-STANDING = ("registry", "oracle", "coordinator", "backstop", "insurance", "versions")
+STANDING = ("oracle", "coordinator", "backstop", "insurance", "versions")
 LIFE = """
 import pickle, sys
 from cluster.placement import even
@@ -91,7 +91,7 @@ def test_events_stand_in_their_places_with_kernels_and_without(places: list[int]
 
 
 class Listening(InlineTransport):
-    """Keeps the calls of actors that work no positions, and what they answered."""
+    """Keeps the calls of actors that work few rows a block, and what they answered."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -105,7 +105,7 @@ class Listening(InlineTransport):
         return answers
 
 
-def test_who_works_no_positions_lives_without_numba(tmp_path: Path) -> None:
+def test_who_works_few_rows_lives_without_numba(tmp_path: Path) -> None:
     lives: dict[str, list[tuple[bytes, bytes]]] = {}
     for journal in stored():
         transport = Listening()
