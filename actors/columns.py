@@ -13,7 +13,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from actors.column_bytes import columns_bytes, columns_parts, read_columns
-from actors.row_order import order_of
+from actors.row_order import order_of, order_of_groups
 
 BUCKETS = 1024
 _FEW = 12
@@ -262,7 +262,7 @@ def split_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> dict[
     named = columns[places]
     if (named == named[:, :1]).all():
         return {tuple(named[:, 0].tolist()): columns}
-    order = order_of(named)
+    order = order_of_groups(named)
     if order is not None:
         columns = columns.take(order, axis=1)
         named = columns[places]

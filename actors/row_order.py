@@ -11,6 +11,9 @@ from actors.kernels_loaded import has_kernels
 # So many rows Python sorts as fast as a kernel is called.
 _FEW_ROWS = 8
 
+# Numbers so near to each other are sorted by counting.
+_COUNTED = 1 << 16
+
 
 def order_of(keys: np.ndarray) -> np.ndarray | None:
     """Indices that sort rows by their keys, int64[keys, rows], the first the weightiest; equal rows keep their order.
@@ -31,3 +34,18 @@ def order_of(keys: np.ndarray) -> np.ndarray | None:
 
     starts = runs_of(keys)
     return merged(keys, starts) if len(starts) > 2 else None
+
+
+def order_of_groups(keys: np.ndarray) -> np.ndarray | None:
+    """`order_of` for rows in no order whose keys are few numbers near each other, as those of venues and markets are.
+
+    Numbers of 16 bits are sorted by counting, in one pass however many there are.
+    """
+    order = None
+    for key in keys[::-1]:
+        least, most = int(key.min()), int(key.max())
+        if least == most:
+            continue
+        near = (key - least).astype(np.uint16) if most - least < _COUNTED else key
+        order = np.argsort(near, kind="stable") if order is None else order[np.argsort(near[order], kind="stable")]
+    return None if order is None or (order[1:] > order[:-1]).all() else order

@@ -247,7 +247,8 @@ def _book_call(run: BlockRun, key: Key, ladder_round: int) -> batches.BookCall:
 def _add_books(run: BlockRun, fan: _Fan, ladder_round: int, every: bool) -> None:
     """The books with operations, or every book; what was waiting for them is theirs now."""
     ops = split_columns(batches.OrderOps, run.order_ops.matrix(), "venue", "market")
-    caps = split_columns(batches.PositionCaps, run.caps.matrix(), "venue", "market")
+    ordered = sorted_columns(batches.PositionCaps, run.caps.matrix(), "venue", "market", "account", "fails")
+    caps = split_columns(batches.PositionCaps, ordered, "venue", "market")
     held = split_by(run.open_interest, "venue", "market")
     books = [key for key in sorted(run.state.markets) if _has_book(run, key[0])]
     for key in (key for key in books if every or key in ops):
@@ -255,8 +256,7 @@ def _add_books(run: BlockRun, fan: _Fan, ladder_round: int, every: bool) -> None
         if key in ops:
             columns["ops"] = columns_parts(batches.OrderOps, ops[key])
             if key in caps:
-                ordered = sorted_columns(batches.PositionCaps, caps[key], "account", "fails")
-                columns["caps"] = columns_parts(batches.PositionCaps, ordered)
+                columns["caps"] = columns_parts(batches.PositionCaps, caps[key])
             call.open_interest_lots = sum(held[key].long_lots) if key in held else 0
         fan.add(book_name(*key), batches.BookReply, call, **columns)
     run.order_ops = RowGatherer(batches.OrderOps)

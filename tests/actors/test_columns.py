@@ -22,7 +22,7 @@ from actors.columns import (
     split_by,
     split_by_shard,
 )
-from actors.row_order import order_of
+from actors.row_order import order_of, order_of_groups
 from breakwater.v1 import batches_pb2 as batches
 from cluster.placement import even
 
@@ -65,6 +65,18 @@ def test_runs_in_order_are_merged_as_python_sorts_them(runs: list[list[tuple[int
     expected = sorted(range(len(pairs)), key=lambda row: pairs[row])
     assert (list(range(len(pairs))) if order is None else order.tolist()) == expected
     assert (order is None) == (expected == list(range(len(pairs))))
+
+
+@pytest.mark.parametrize("spread", [1, 3, 1 << 16, (1 << 16) + 1, 1 << 62])
+@pytest.mark.parametrize("count", [1, 2, 500])
+def test_groups_stand_in_the_order_of_their_keys(count: int, spread: int) -> None:
+    """However far apart their numbers are, and below zero too."""
+    draw = np.random.default_rng(count)
+    keys = np.stack([draw.integers(-2, 2, count), draw.integers(-spread, spread, count)])
+    for rows_of in (keys, keys[:, np.lexsort((keys[1], keys[0]))]):
+        order, expected = order_of_groups(rows_of), order_of(rows_of)
+        assert (order is None) == (expected is None)
+        assert order is None or order.tolist() == np.asarray(expected).tolist()
 
 
 @given(TABLES, TABLES)
