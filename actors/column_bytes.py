@@ -35,7 +35,7 @@ def columns_parts(kind: type[Message], columns: np.ndarray) -> list[Any]:
         return []
     length = varint(_CELL_BYTES * count)
     tags = column_tags(kind.DESCRIPTOR)[: len(columns)]
-    rows = columns if columns.strides[1] == _CELL_BYTES else np.ascontiguousarray(columns)
+    rows = (columns if columns.strides[1] == _CELL_BYTES else np.ascontiguousarray(columns)).view(np.uint8)
     return [part for tag, row in zip(tags, rows, strict=True) for part in (tag, length, row.data)]
 
 
@@ -69,8 +69,8 @@ def field_bytes(message: Any, field: str, data: bytes) -> bytes:
 
 
 def field_parts(message: Any, field: str, parts: list[Any]) -> list[Any]:
-    """The same in pieces."""
-    size = sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
+    """The same in pieces; so is what it holds, each of bytes."""
+    size = sum(map(len, parts))
     return [_tag(message.DESCRIPTOR.fields_by_name[field].number), varint(size), *parts]
 
 

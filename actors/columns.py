@@ -191,6 +191,10 @@ class RowGatherer(Rows, Generic[M]):
         """The message serialised, in pieces to be strung together."""
         return columns_parts(self._kind, self.matrix()) if len(self) else []
 
+    def SerializeToString(self, deterministic: bool = True) -> bytes:
+        """The message serialised, as the library does."""
+        return b"".join(self.parts())
+
     def put(self, target: M) -> None:
         """Appends the rows to a message; nothing is touched where there are none."""
         if len(self):

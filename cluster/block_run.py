@@ -3,13 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from google.protobuf.message import Message
-
 from actors.column_bytes import columns_parts, field_parts
 from actors.columns import (
     RowGatherer,
     columns_by_shard,
-    from_matrix,
     kind_of,
     matrix,
     row_count,
@@ -159,7 +156,7 @@ class BlockRun:
         parts = zip(self.cut(state.outbox), self.cut(state.cross_outbox), self.cut(state.version_outbox), strict=True)
         return shared, [{"legs": one, "cross_legs": cross, "version_legs": legs} for one, cross, legs in parts]
 
-    def cut(self, message: Message) -> list[Parts]:
+    def cut(self, message: Any) -> list[Parts]:
         """The rows of every shard, by their accounts, serialised, in pieces to be strung together."""
         shards, kind = self.state.shards, kind_of(message)
         if not row_count(message):
@@ -182,12 +179,12 @@ class BlockRun:
         return fields
 
 
-def in_leg_order(parts: Iterable[batches.CrossLegs]) -> batches.CrossLegs:
+def in_leg_order(parts: Iterable[Any]) -> RowGatherer[batches.CrossLegs]:
     """Legs of several desks in the order they are settled in."""
     legs = RowGatherer(batches.CrossLegs)
     for part in parts:
         legs.take(part)
     if not len(legs):
-        return batches.CrossLegs()
+        return legs
     ordered = sorted_columns(batches.CrossLegs, legs.matrix(), "venue", "class", "command", "market", "leg")
-    return from_matrix(batches.CrossLegs, ordered)
+    return RowGatherer(batches.CrossLegs, ordered)

@@ -5,7 +5,7 @@ Together with the actors' snapshots it is one cut. It holds no clock, no lease a
 
 from collections.abc import Sequence
 
-from actors.columns import BUCKETS, add_row, join, row_count, rows, sort_rows
+from actors.columns import BUCKETS, RowGatherer, add_row, join, row_count, rows, sort_rows
 from actors.contract import NO_HASH, NO_HEIGHT
 from actors.ledger.bucket_digests import EMPTY_BUCKET
 from breakwater.v1 import batches_pb2 as batches
@@ -30,7 +30,7 @@ class ChainState:
         self.events_root = b""
         self.state_root = b""
         self.outbox = batches.Legs()
-        self.cross_outbox = batches.CrossLegs()
+        self.cross_outbox = RowGatherer(batches.CrossLegs)
         self.version_outbox = batches.VersionLegs()
         self.versions: dict[Key, batches.VersionRecord] = {}
         self.version_sums: dict[Key, batches.VersionSums] = {}
@@ -129,7 +129,7 @@ class ChainState:
             events_root=self.events_root,
             state_root=self.state_root,
             outbox=self.outbox,
-            cross_outbox=self.cross_outbox,
+            cross_outbox=self.cross_outbox.message(),
             tops=_tops_message(self._tops),
             tops_before=_tops_message(self._tops_before),
             version_outbox=self.version_outbox,
@@ -162,7 +162,7 @@ class ChainState:
         state.frame_hash, state.header_hash = carry.frame_hash, carry.header_hash
         state.events_root, state.state_root = carry.events_root, carry.state_root
         state.outbox.CopyFrom(carry.outbox)
-        state.cross_outbox.CopyFrom(carry.cross_outbox)
+        state.cross_outbox.take(carry.cross_outbox)
         state._tops = {(row[0], row[1]): row for row in rows(carry.tops)}
         state._tops_before = {(row[0], row[1]): row for row in rows(carry.tops_before)}
         state.version_outbox.CopyFrom(carry.version_outbox)

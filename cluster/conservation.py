@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actors.columns import array, field_names, matrix, row_count, rows, split_columns
+from actors.columns import RowGatherer, array, field_names, matrix, row_count, rows, split_columns
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 
+CrossOutbox = batches.CrossLegs | RowGatherer[batches.CrossLegs]
 _MICRO = 10**6
 _LOTS = field_names(batches.CrossLegs).index("lots")
 _HALF_BITS = 32
@@ -52,7 +53,7 @@ def check_pool(sums: batches.VenueSums, outbox: batches.Legs, pool: batches.Pool
         )
 
 
-def check_backstop(sums: batches.VenueSums, outbox: batches.CrossLegs, backstop: batches.BackstopSums) -> None:
+def check_backstop(sums: batches.VenueSums, outbox: CrossOutbox, backstop: batches.BackstopSums) -> None:
     """Margin Trade: cash less cost of accounts and vault, outbox, funds, shortfall. Raises InvariantBroken."""
     venue = backstop.venue
     mine = _sums_of(sums, venue)
@@ -61,7 +62,7 @@ def check_backstop(sums: batches.VenueSums, outbox: batches.CrossLegs, backstop:
     _compare(venue, held, mine.deposited + backstop.deposited_atoms, mine.withdrawn)
 
 
-def check_insurance(sums: batches.VenueSums, outbox: batches.CrossLegs, desk: batches.InsuranceSums) -> None:
+def check_insurance(sums: batches.VenueSums, outbox: CrossOutbox, desk: batches.InsuranceSums) -> None:
     """Spin: cash less cost, outbox, fees, fund, funding on its way, shortfall. Raises InvariantBroken."""
     venue = desk.venue
     mine = _sums_of(sums, venue)
@@ -80,7 +81,7 @@ _AMOUNT_SIGNS: dict[int, int] = {
 }
 
 
-def _owed_by_legs(outbox: batches.CrossLegs, venue: int) -> int:
+def _owed_by_legs(outbox: CrossOutbox, venue: int) -> int:
     """What the venue's undelivered legs will add to cash less cost of its accounts, atoms."""
     if not row_count(outbox):
         return 0
@@ -129,7 +130,7 @@ def check_markets(desks: Mapping[tuple[int, int], batches.VersionSums], holdings
             )
 
 
-def check_longs_equal_shorts(open_interest: batches.OpenInterest, outbox: batches.CrossLegs) -> None:
+def check_longs_equal_shorts(open_interest: batches.OpenInterest, outbox: CrossOutbox) -> None:
     """In every book market the lots of positions and outbox sum to nothing. Raises InvariantBroken."""
     net: dict[tuple[int, int], int] = {}
     for venue, market, long_lots, short_lots in rows(open_interest):
@@ -145,7 +146,7 @@ def check_longs_equal_shorts(open_interest: batches.OpenInterest, outbox: batche
 def check_conservation(
     sums: batches.VenueSums,
     outbox: batches.Legs,
-    cross_outbox: batches.CrossLegs,
+    cross_outbox: CrossOutbox,
     pools: Sequence[batches.PoolSums],
     backstops: Sequence[batches.BackstopSums],
 ) -> None:

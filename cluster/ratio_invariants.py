@@ -14,6 +14,7 @@ from actors.ratio.health import Health, Terms, health, required_ceil_atoms
 from actors.rulebooks import spin
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
+from cluster.conservation import CrossOutbox
 from cluster.replica import Replica
 
 # `height << 20 | command` numbers a reservation.
@@ -40,7 +41,7 @@ def _stale_reservations(book: RatioBook) -> list[str]:
     return [f"reservation {number} of height {number >> _COMMAND_BITS} outlived its block" for number in old]
 
 
-def _unclaimed_debts(book: RatioBook, outbox: batches.CrossLegs) -> list[str]:
+def _unclaimed_debts(book: RatioBook, outbox: CrossOutbox) -> list[str]:
     """Nobody without positions is below zero but for what the insurance desk is about to pay (SP-09)."""
     accounts = book.accounts.table
     slots = np.flatnonzero(accounts.column("free")[: accounts.slots_made] < 0).tolist()

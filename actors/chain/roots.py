@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from blake3 import blake3
 
 from actors.chain import merkle
+from actors.columns import RowGatherer
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import blocks_pb2 as blocks
 
@@ -21,7 +22,7 @@ def state_root(
     buckets: Sequence[bytes],
     actors: Mapping[str, bytes],
     outbox: batches.Legs,
-    cross_outbox: batches.CrossLegs,
+    cross_outbox: batches.CrossLegs | RowGatherer[batches.CrossLegs],
     version_outbox: batches.VersionLegs,
 ) -> bytes:
     """BLAKE3 over the 1,024 bucket digests, then (name, digest) by name, then the outboxes."""

@@ -2,8 +2,10 @@
 
 import pytest
 
+from actors.columns import RowGatherer
 from actors.ratio.book import RatioBook
 from actors.ways import Way
+from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 from cluster.commit import BlockResult
 from cluster.invariants import check_after_block
@@ -57,8 +59,7 @@ def test_a_debt_waits_for_its_claim_and_not_a_block_longer() -> None:
     assert faults(replica, result) == []
     book(replica).accounts.post(VICTIM, free=-1)
     assert faults(replica, result) == [f"venue {SPIN} account {VICTIM} has -1 atoms and no position"]
-    del replica.state.cross_outbox.amount_atoms[:]
-    replica.state.cross_outbox.Clear()
+    replica.state.cross_outbox = RowGatherer(batches.CrossLegs)
     assert faults(replica, result) == [f"venue {SPIN} account {VICTIM} has {cash - 1} atoms and no position"]
 
 

@@ -5,8 +5,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import cluster.simulator.storage.journal as simulated
+from actors.columns import RowGatherer
 from actors.ledger.accounts import Accounts
 from actors.registry import Registry
+from breakwater.v1 import batches_pb2 as batches
 from cluster import recovery, sequencer
 from cluster.archiver import Archiver
 from cluster.block_maker import BlockMaker
@@ -104,8 +106,9 @@ def _without_pending(fill: Any) -> Any:
 def _with_empty_outbox(load: Any) -> Any:
     def mutated(saved: bytes, owners: Any) -> ChainState:
         state: ChainState = load(saved, owners)
-        for outbox in (state.outbox, state.cross_outbox, state.version_outbox):
+        for outbox in (state.outbox, state.version_outbox):
             outbox.Clear()
+        state.cross_outbox = RowGatherer(batches.CrossLegs)
         return state
 
     return mutated
