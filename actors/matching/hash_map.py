@@ -41,6 +41,18 @@ def find(memory: np.ndarray, head: np.int64, number: np.int64) -> np.int64:
 
 
 @kernel
+def home(memory: np.ndarray, head: np.int64, number: np.int64) -> np.int64:
+    """Where the search for a number begins."""
+    return memory[head] + ((_tag(number) >> _HALF) & memory[head + 1])
+
+
+@kernel
+def first_place(memory: np.ndarray, head: np.int64, number: np.int64) -> np.int64:
+    """The place the search for a number looks at first: mostly its own, 0 where there is none."""
+    return memory[home(memory, head, number)] & ~np.int64(_UPPER)
+
+
+@kernel
 def put(memory: np.ndarray, head: np.int64, number: np.int64, place: np.int64) -> None:
     """Adds a number that is not there; there must be an empty row left."""
     _put_row(memory, head, _tag(number) | place)

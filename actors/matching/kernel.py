@@ -3,6 +3,7 @@
 import numpy as np
 
 from actors.compiling import kernel
+from actors.matching.asking import ROWS_AHEAD, ask_ahead
 from actors.matching.hash_map import find
 from actors.matching.layout import (
     ACCOUNT_ID,
@@ -121,7 +122,10 @@ def unbind_caps(memory: np.ndarray, accounts: np.ndarray) -> None:
 @kernel
 def run(memory: np.ndarray, ops: np.ndarray, rows: np.ndarray, first: np.int64, end: np.int64) -> None:
     """Does the operations from `first` to before `end`; the caller has made room (`MatchingBook`)."""
-    for op in range(first, end):
+    for op in range(first - ROWS_AHEAD, end):
+        ask_ahead(memory, ops, op, end)
+        if op < first:
+            continue
         kind = ops[op, OP_KIND]
         if kind == PLACE:
             _place(memory, ops, rows, op)
