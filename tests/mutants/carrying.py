@@ -1,13 +1,14 @@
 """Mutants of what carries a block: pipeline, calls, placement."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from actors.columns import row_count
+from actors.columns import RowGatherer, join
 from actors.contract import Actor
 from breakwater.v1 import batches_pb2 as batches
 from cluster import commit, pipeline, resharding
-from cluster.block_run import BlockRun
+from cluster.block_run import BlockRun, Parts
 from cluster.call_log import CallLog
 from tests.mutants.mutant import Mutant, constant, instead
 
@@ -17,7 +18,11 @@ _SETTLE, _MARK, _TAKE, _SCAN = (
     batches.SHARD_PHASE_TAKE,
     batches.SHARD_PHASE_SCAN,
 )
-_LEGS = ("legs", "cross_legs", "version_legs")
+_LEGS: dict[str, Any] = {
+    "legs": batches.Legs,
+    "cross_legs": batches.CrossLegs,
+    "version_legs": batches.VersionLegs,
+}
 
 
 def _without_last_leg(settle_fields: Any) -> Any:
@@ -26,7 +31,9 @@ def _without_last_leg(settle_fields: Any) -> Any:
     def mutated(run: BlockRun) -> Any:
         fields = settle_fields(run)
         for name in _LEGS:
-            _keep_rows(next((part[name] for part in reversed(fields) if row_count(part[name])), None), -1)
+            last = next((part for part in reversed(fields) if part[name]), None)
+            if last is not None:
+                last[name] = _picked(name, last[name], lambda rows: rows[:-1])
         return fields
 
     return mutated
@@ -39,29 +46,25 @@ def _with_a_leg_twice(settle_fields: Any) -> Any:
         fields = settle_fields(run)
         for part in fields:
             for name in _LEGS:
-                if row_count(part[name]):
-                    for column in part[name].DESCRIPTOR.fields:
-                        values = getattr(part[name], column.name)
-                        values.append(values[0])
+                if part[name]:
+                    part[name] = _picked(name, part[name], lambda rows: [*rows, rows[0]])
         return fields
 
     return mutated
 
 
-def _keep_rows(table: Any, end: int) -> None:
-    if table is not None:
-        for column in table.DESCRIPTOR.fields:
-            del getattr(table, column.name)[end:]
+def _picked(name: str, parts: Parts, of: Callable[[list[int]], list[int]]) -> Parts:
+    """Legs in pieces with other rows of theirs; `of` is given the indices of all."""
+    legs = RowGatherer(_LEGS[name])
+    legs.MergeFromString(b"".join(parts))
+    return RowGatherer(_LEGS[name], legs.matrix()[:, of(list(range(len(legs))))]).parts()
 
 
 def _as_sent(in_leg_order: Any) -> Any:
     """Legs are settled in the order in which desks and shards happened to say them."""
 
     def mutated(parts: Any) -> Any:
-        joined = batches.CrossLegs()
-        for part in parts:
-            joined.MergeFrom(part)
-        return joined
+        return join(RowGatherer(batches.CrossLegs), parts)
 
     return mutated
 
@@ -104,7 +107,7 @@ def _first_rows_only(cut: Any) -> Any:
 
     def mutated(run: BlockRun, message: Any) -> Any:
         first, *others = cut(run, message)
-        return [first + others[-1], *others[:-1], b""] if others else [first]
+        return [first + others[-1], *others[:-1], []] if others else [first]
 
     return mutated
 
