@@ -81,9 +81,11 @@ def _always_decides(apply: Any) -> Any:
     """A call that comes again is decided again."""
 
     def mutated(actor: Actor, call: bytes) -> bytes:
-        header = actor.call_type.FromString(call).header
+        message = actor.read(call)
+        header = message.header
         if header.height == actor._height and header.step == actor._step and header.frame_hash == actor._frame_hash:
-            return actor.decide(actor.call_type.FromString(call)).SerializeToString(deterministic=True)
+            said = actor.decide(message)
+            return said if isinstance(said, bytes) else said.SerializeToString(deterministic=True)
         return apply(actor, call)
 
     return mutated
