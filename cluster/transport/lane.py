@@ -15,7 +15,7 @@ from cluster.placement import Owners
 from cluster.transport.gathering import Wire, gather
 from cluster.transport.lane_host import LaneHost
 from cluster.transport.lane_socket import OVER_LANES, Door, Keys, Lane, LaneSocket, Request, pack_owners
-from cluster.transport.near_lane import NearDoor, NearSocket
+from cluster.transport.near_lane import IS_AT_HAND, NearDoor, NearSocket
 from cluster.transport.ray import RayProcess, RayTransport, this_address, this_node
 
 # Both ends prove their keys at once; on a machine that is busy with everybody's start it takes its time.
@@ -24,7 +24,8 @@ _GREETING_S = 10.0
 
 def _open_lane(host: LaneHost, node_key: bytes, node: str, node_pid: int) -> Door | NearDoor:
     """In the actor's process: opens its lane where the node, on this Ray node, reaches it."""
-    return host.open_near(node_pid) if this_node() == node else host.open_lane(node_key, this_address())
+    is_near = IS_AT_HAND and this_node() == node
+    return host.open_near(node_pid) if is_near else host.open_lane(node_key, this_address())
 
 
 class LaneProcess(RayProcess):

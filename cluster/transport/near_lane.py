@@ -22,6 +22,8 @@ _MOMENT = struct.pack("ll", 0, 1_000 * MOMENT_MS)
 # So much is asked of the kernel at once.
 _PIECE_BYTES = 8 << 20
 _PENDING = 8
+# Where the kernel does not say who is there, lanes of one machine are those between machines.
+IS_AT_HAND = hasattr(socket, "SO_PEERCRED")
 _GONE = (BrokenPipeError, ConnectionError)
 
 
