@@ -3,8 +3,9 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,15 @@ import pytest
 from node.bench.journal_server import NoPostgresql, PrivateServer, binaries
 
 ROOT = Path(__file__).resolve().parents[1]
+_PATIENCE_S = 30.0
+
+
+def _lives(pid: int) -> bool:
+    """Whether the process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 class KillableServer(PrivateServer):
@@ -21,15 +31,18 @@ class KillableServer(PrivateServer):
     def kill9(self) -> None:
         """SIGKILL to the postmaster and all its children, as a power failure would end them."""
         assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)  # it starts no further child
         children = self.processes()
-        os.kill(self._process.pid, signal.SIGKILL)  # first: it would start a child again
-        for child in children:
-            try:
-                os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        for pid in (self._process.pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+        # A server does not start on what one of them still holds.
+        deadline = time.monotonic() + _PATIENCE_S
+        while any(_lives(pid) for pid in children):
+            assert time.monotonic() < deadline, f"killed, and still there: {children}"
+            time.sleep(0.005)
 
     def restart(self) -> None:
         """Start again on what the last run left."""

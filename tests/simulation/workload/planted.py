@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+from actors.chain.numbered_events import NumberedEvents
 from actors.columns import matrix
 from breakwater.v1.batches_pb2 import Outcomes
 from breakwater.v1.blocks_pb2 import BlockHeader
@@ -23,7 +24,8 @@ def _with_events(result: BlockResult, changed: list[Event]) -> BlockResult:
     """The events, numbered anew."""
     for index, event in enumerate(changed):
         event.index = index
-    return replace(result, events=[event.SerializeToString(deterministic=True) for event in changed])
+    told = [event.SerializeToString(deterministic=True) for event in changed]
+    return replace(result, events=NumberedEvents.of(told))
 
 
 def _events(result: BlockResult) -> list[Event]:
