@@ -29,12 +29,12 @@ def _without_last_leg(settle_fields: Any) -> Any:
     """The last leg of every kind gets lost on its way to its shard."""
 
     def mutated(run: BlockRun) -> Any:
-        fields = settle_fields(run)
+        shared, fields = settle_fields(run)
         for name in _LEGS:
             last = next((part for part in reversed(fields) if part[name]), None)
             if last is not None:
                 last[name] = _picked(name, last[name], lambda rows: rows[:-1])
-        return fields
+        return shared, fields
 
     return mutated
 
@@ -43,12 +43,12 @@ def _with_a_leg_twice(settle_fields: Any) -> Any:
     """A shard gets its first leg of every kind twice."""
 
     def mutated(run: BlockRun) -> Any:
-        fields = settle_fields(run)
+        shared, fields = settle_fields(run)
         for part in fields:
             for name in _LEGS:
                 if part[name]:
                     part[name] = _picked(name, part[name], lambda rows: [*rows, rows[0]])
-        return fields
+        return shared, fields
 
     return mutated
 
