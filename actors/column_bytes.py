@@ -4,7 +4,7 @@ The bytes are those the library writes; tests hold them against it. Reading and 
 nothing of the kind: the library takes packed columns as they lie.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -30,13 +30,37 @@ def columns_bytes(kind: type[Message], columns: np.ndarray, rest: bytes = b"") -
 
 def columns_parts(kind: type[Message], columns: np.ndarray) -> list[Any]:
     """The same in pieces to be strung together; they show the matrix, which must not change until they are."""
+    return tagged_parts(column_tags(kind.DESCRIPTOR)[: len(columns)], columns)
+
+
+def tagged_parts(tags: Sequence[bytes], columns: np.ndarray) -> list[Any]:
+    """`columns_parts` under tags of one's own, one a row of the matrix."""
     count = columns.shape[1]
     if not count:
         return []
     length = varint(_CELL_BYTES * count)
-    tags = column_tags(kind.DESCRIPTOR)[: len(columns)]
     rows = (columns if columns.strides[1] == _CELL_BYTES else np.ascontiguousarray(columns)).view(np.uint8)
     return [part for tag, row in zip(tags, rows, strict=True) for part in (tag, length, row.data)]
+
+
+def column_places(tags: Sequence[bytes], data: Any) -> tuple[int, list[int]] | None:
+    """Rows of a serialised message of columns (it is not empty), and where the cells of each column begin.
+
+    None where the bytes are not as `columns_bytes` writes them.
+    """
+    step, place = number_at(data, len(tags[0]))
+    length = bytes(data[len(tags[0]) : place])
+    count, rest = divmod(step, _CELL_BYTES)
+    if rest or len(data) != sum(map(len, tags)) + (len(length) + step) * len(tags):
+        return None
+    begins, place = [], 0
+    for tag in tags:
+        begin = place + len(tag) + len(length)
+        if data[place:begin] != tag + length:
+            return None
+        begins.append(begin)
+        place = begin + step
+    return count, begins
 
 
 def read_columns(kind: type[Message], data: Any, columns: int | None = None) -> np.ndarray | None:
@@ -48,18 +72,14 @@ def read_columns(kind: type[Message], data: Any, columns: int | None = None) -> 
     tags = column_tags(kind.DESCRIPTOR)[:columns]
     if not len(data):
         return np.empty((len(tags), 0), dtype=np.int64)
-    step, place = number_at(data, len(tags[0]))
-    length = bytes(data[len(tags[0]) : place])
-    count, rest = divmod(step, _CELL_BYTES)
-    if rest or len(data) != sum(map(len, tags)) + (len(length) + step) * len(tags):
+    places = column_places(tags, data)
+    if places is None:
         return None
-    read, place, cells = np.empty((len(tags), step), dtype=np.uint8), 0, np.frombuffer(data, dtype=np.uint8)
-    for row, tag in enumerate(tags):
-        begin = place + len(tag) + len(length)
-        if data[place:begin] != tag + length:
-            return None
-        place = begin + step
-        read[row] = cells[begin:place]
+    count, begins = places
+    step, cells = _CELL_BYTES * count, np.frombuffer(data, dtype=np.uint8)
+    read = np.empty((len(tags), step), dtype=np.uint8)
+    for row, begin in enumerate(begins):
+        read[row] = cells[begin : begin + step]
     return read.view("<i8").reshape(len(tags), count)
 
 

@@ -29,7 +29,6 @@ _WIDE: dict[type[Message], tuple[str, ...]] = {
         *("events", "outcomes", "order_ops", "caps"),
         *("staged_events", "staged_outcomes", "staged_order_ops", "staged_caps"),
     ),
-    batches.BookCall: ("caps", "ops"),
     batches.BookReply: ("events", "outcomes", "legs"),
     batches.DeskReply: ("events", "outcomes"),
 }

@@ -11,12 +11,11 @@ from typing import Final
 
 import numpy as np
 
-from actors.column_bytes import varint
+from actors.column_bytes import tagged_parts, varint
 from actors.columns import array, field_names
 from breakwater.v1 import answers_pb2 as answers
 from breakwater.v1 import batches_pb2 as batches
 
-_CELL_BYTES: Final = 8
 _LENGTH_DELIMITED: Final = 2
 _NAMES: Final = field_names(batches.Outcomes)
 _FIELDS: Final = answers.BatchOutcome.DESCRIPTOR.fields_by_name
@@ -64,15 +63,9 @@ def split_answers(height: int, told: np.ndarray, batch_rows: Sequence[int]) -> l
     if not count:
         return []
     head = answers.BatchOutcome(height=height).SerializeToString()
-    cells, step = np.ascontiguousarray(told, dtype="<i8").data.cast("B"), _CELL_BYTES * count
     found, begin = [], 0
     for rows in batch_rows:
-        end = begin + rows
-        length = varint(_CELL_BYTES * rows)
-        parts: list[bytes | memoryview] = [head]
-        for column, tag in enumerate(_TAGS):
-            place = column * step
-            parts += (tag, length, cells[place + _CELL_BYTES * begin : place + _CELL_BYTES * end])
-        found.append(Answer(height, b"".join(parts), told[_STATUS, begin:end], told[_REFUSAL, begin:end]))
-        begin = end
+        mine = told[:, begin : begin + rows]
+        found.append(Answer(height, b"".join([head, *tagged_parts(_TAGS, mine)]), mine[_STATUS], mine[_REFUSAL]))
+        begin += rows
     return found

@@ -150,9 +150,8 @@ class ValidatorRunner:
         self.validated_height = height
         self._begun_height = height  # what it owes from before is no reason to wait
         self.fault: str = ""
-        self._validator: Validator | None = (
-            None  # made with the first claim: a node that starts has the processors to itself
-        )
+        # Made with the first claim: a node that starts has the processors to itself.
+        self._validator: Validator | None = None
         self._thread = Thread(target=self._run, name="validator", daemon=True)
         self._thread.start()
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from google.protobuf.message import Message
 
-from actors.column_bytes import column_tags, columns_bytes, cut_fields, number_at, varint
+from actors.column_bytes import column_places, column_tags, columns_bytes, cut_fields
 from actors.columns import matrix
 from breakwater.v1 import batches_pb2 as batches
 
@@ -17,7 +17,6 @@ _VENUE: Final = int(_FIELDS["venue"].number)
 _MARKET: Final = int(_FIELDS["market"].number)
 _CAPS: Final = int(_FIELDS["caps"].number)
 _OPS: Final = int(_FIELDS["ops"].number)
-_CELL_BYTES: Final = 8
 _CUT: Final = frozenset((_VENUE, _MARKET, _CAPS, _OPS))
 
 
@@ -64,17 +63,10 @@ def read_call(call: bytes) -> ReadCall:
 
 def columns_in(kind: type[Message], data: bytes | memoryview) -> Columns:
     """The columns of a serialised message; copied only if they are not as everybody writes them."""
-    tags = column_tags(kind.DESCRIPTOR)
     if not data:
         return Columns.none()
-    column_bytes, _ = number_at(data, len(tags[0]))
-    length, begins, place = varint(column_bytes), [], 0
-    for tag in tags:
-        begin = place + len(tag) + len(length)
-        if data[place:begin] != tag + length:
-            break
-        begins.append(begin)
-        place = begin + column_bytes
-    if place != len(data) or len(begins) != len(tags):
+    places = column_places(column_tags(kind.DESCRIPTOR), data)
+    if places is None:
         return columns_in(kind, columns_bytes(kind, matrix(kind.FromString(bytes(data)))))
-    return Columns(np.frombuffer(data, dtype=np.uint8), column_bytes // _CELL_BYTES, np.array(begins))
+    rows, begins = places
+    return Columns(np.frombuffer(data, dtype=np.uint8), rows, np.array(begins))
