@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.postgresql_server import KillableServer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+# Every run of a commit draws the same examples, however busy the machine; `--hypothesis-profile=hunt` draws others.
+settings.register_profile(
+    "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("hunt", settings.get_profile("house"), derandomize=False, max_examples=1_000)
+settings.load_profile("house")
 
 
 def pytest_configure() -> None:

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.byte_words import VARINT_BYTES_MAX, WORD_BYTES, copy_bytes, put_varint, varint_size
 from actors.column_bytes import varint
 
 
-@settings(deadline=None)
 @given(st.integers(0, (1 << 64) - 1) | st.integers(0, 65).map(lambda bits: max(0, (1 << min(bits, 64)) - 1 - bits % 2)))
 @example(0)
 @example((1 << 56) - 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.column_bytes import columns_bytes
@@ -47,7 +47,6 @@ def amounts_of(table: list[tuple[int, int, int, int]]) -> batches.AmountRows:
     return message
 
 
-@settings(deadline=None)
 @given(TABLES)
 def test_sorting_is_python_s_stable_sort_by_the_named_columns(table: list[tuple[int, int, int, int, int]]) -> None:
     message = decisions_of(table)
@@ -57,7 +56,6 @@ def test_sorting_is_python_s_stable_sort_by_the_named_columns(table: list[tuple[
     assert list(rows(message)) == table
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(SMALL, NUMBERS), max_size=20).map(sorted), max_size=9))
 def test_runs_in_order_are_merged_as_python_sorts_them(runs: list[list[tuple[int, int]]]) -> None:
     pairs = [pair for run in runs for pair in run]
@@ -122,7 +120,6 @@ def test_a_row_has_a_value_for_every_column() -> None:
         add_row(batches.AmountRows(), 1, 2, 3)
 
 
-@settings(deadline=None)
 @given(TABLES)
 def test_rows_are_dealt_by_the_named_columns_in_their_order(table: list[tuple[int, int, int, int, int]]) -> None:
     parts = split_by(decisions_of(table), "venue", "account")

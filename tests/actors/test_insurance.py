@@ -221,7 +221,7 @@ BLOCKS = st.lists(
 MADE = {SHARE: share, REWARD: reward, DEFICIT: deficit}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(BLOCKS)
 def test_the_fund_is_never_negative_and_every_atom_is_explained(blocks: list[Any]) -> None:
     """What the desk holds and gave to accounts is what it was given; its events alone rebuild the fund."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import event_rows, pending_events, row_order
@@ -47,7 +47,6 @@ def event_tables(draw: st.DrawFn) -> np.ndarray:
     return rows
 
 
-@settings(deadline=None)
 @given(event_tables(), st.integers(0, 5))
 def test_events_are_the_same_bytes_with_kernels_and_without(rows: np.ndarray, number: int) -> None:
     piece = Piece(number, b"\x22\x02ab" if number else b"")
@@ -62,7 +61,6 @@ def test_events_are_the_same_bytes_with_kernels_and_without(rows: np.ndarray, nu
     assert data.tobytes() == plain.tobytes() and sizes.tolist() == plain_sizes.tolist()
 
 
-@settings(deadline=None)
 @given(KEYS)
 def test_the_order_is_the_same_with_kernels_and_without(table: list[tuple[int, ...]]) -> None:
     keys = np.array(table, dtype=np.int64).reshape(-1, 3).T
@@ -77,7 +75,6 @@ def test_the_order_is_the_same_with_kernels_and_without(table: list[tuple[int, .
         assert (list(range(len(table))) if order is None else order.tolist()) == expected
 
 
-@settings(deadline=None)
 @given(st.permutations(range(9)), st.lists(st.binary(max_size=30), min_size=9, max_size=9), st.integers(1, 8))
 def test_events_stand_in_their_places_with_kernels_and_without(places: list[int], told: list[bytes], cut: int) -> None:
     parts = [EventPart.of(places[:cut], told[:cut]), EventPart.of(places[cut:], told[cut:])]

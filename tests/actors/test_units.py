@@ -69,7 +69,7 @@ def test_only_python_ints_are_taken(wrong: object) -> None:
         (units_kernels.mul_div_ceil, units.mul_div_ceil),
     ],
 )
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(left=words, right=words, divisor=divisors)
 @example(left=INT64_MIN, right=1, divisor=1)
 @example(left=INT64_MIN, right=INT64_MIN, divisor=INT64_MAX)
@@ -87,7 +87,7 @@ def test_kernels_equal_python_or_refuse(
             kernel(left, right, divisor)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(left=st.integers(0, INT64_MAX), right=st.integers(0, INT64_MAX), divisor=divisors, cap=st.integers(0, INT64_MAX))
 @example(left=INT64_MAX, right=INT64_MAX, divisor=1, cap=1 << 62)
 def test_capped_kernels_never_refuse(left: int, right: int, divisor: int, cap: int) -> None:

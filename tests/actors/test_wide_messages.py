@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from google.protobuf.unknown_fields import UnknownFieldSet
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import wide_messages
@@ -51,7 +51,6 @@ def shard_call(deposits: list[tuple[int, ...]], withdrawals: list[tuple[int, ...
     return batches.ShardCall(header=header, phases=[1, 2, 3], round=9, commands=rows_of)
 
 
-@settings(deadline=None)
 @given(AMOUNTS, AMOUNTS)
 def test_what_the_library_writes_is_read_wide_and_back(one: list[tuple[int, ...]], two: list[tuple[int, ...]]) -> None:
     call = shard_call(one, two)
@@ -69,7 +68,6 @@ def test_what_the_library_writes_is_read_wide_and_back(one: list[tuple[int, ...]
     assert again == call
 
 
-@settings(deadline=None)
 @given(AMOUNTS)
 def test_rows_read_like_the_columns_of_the_message(table: list[tuple[int, ...]]) -> None:
     message = amounts(table)

@@ -97,7 +97,7 @@ def new_mind() -> KeeperMind:
     return KeeperMind(1, KeeperWatch(perennial_venue(), markets))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_keepers_close_whom_the_rule_gives_up_and_nobody_else(data: st.DataObject) -> None:
     mind, told = new_mind(), {}

@@ -113,7 +113,7 @@ def new_watch() -> SpinWatch:
     return SpinWatch(spin_venue(), [spin_market(market) for market in MARKETS])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(worlds())
 def test_the_columns_leave_out_nobody_and_the_rule_keeps_only_who_is_below(
     world: tuple[dict[int, Account], dict[int, common_pb2.Mark]],
@@ -127,7 +127,7 @@ def test_the_columns_leave_out_nobody_and_the_rule_keeps_only_who_is_below(
     assert watch.below == {number: ratio * E9 // 1 for number, ratio in expected.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(worlds(), min_size=1, max_size=4), st.booleans())
 def test_changes_lead_where_a_new_listing_would(
     story: list[tuple[dict[int, Account], dict[int, common_pb2.Mark]]], marks_stay: bool
@@ -147,7 +147,7 @@ def test_changes_lead_where_a_new_listing_would(
         assert set(watch.below) == set(below(everybody, marks))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(worlds(), st.sampled_from([E9, 5 * E9 // 4, 2 * E9]))
 def test_takeovers_are_those_of_somebody_who_tries_every_step(
     world: tuple[dict[int, Account], dict[int, common_pb2.Mark]], least_ratio_e9: int
@@ -190,7 +190,7 @@ def tried(
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds(), st.lists(st.integers(0, 2), max_size=8))
 def test_nothing_is_asked_twice_and_the_liquidator_never_reaches_one(
     world: tuple[dict[int, Account], dict[int, common_pb2.Mark]], answers: list[int]

@@ -87,7 +87,7 @@ def run(blocks: Sequence[commands.BlockInput], shards: int, few: int) -> tuple[l
         return [replica.apply(block) for block in blocks], replica.cut()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 1 << 30), min_size=1, max_size=4), st.sampled_from((1, 3)))
 def test_columns_of_accounts_are_their_rows(seeds: list[int], shards: int) -> None:
     make, opened = Maker(), dict[int, int]()

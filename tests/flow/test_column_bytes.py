@@ -17,7 +17,7 @@ BODIES = {
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_batch_is_the_message_with_the_same_content(data: st.DataObject) -> None:
     body = data.draw(st.sampled_from(sorted(BODIES)))
@@ -41,7 +41,7 @@ def test_columns_that_are_no_rows_of_the_body_are_refused() -> None:
         column_bytes.batch_bytes(b"k", 2, "open_accounts", np.zeros((1, 1), dtype=np.int64))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**40), st.lists(NUMBERS, min_size=1, max_size=30))
 def test_an_answer_is_read_as_its_message_is(height: int, numbers: list[int]) -> None:
     names = [field.name for field in answers_pb2.BatchOutcome.DESCRIPTOR.fields if field.is_repeated]

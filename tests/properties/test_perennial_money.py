@@ -177,7 +177,7 @@ class Crowd:
         return safe_without_fees if not pinned else not is_liquidatable(self.node.collateral(account) - fees, needed)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(slots, min_size=3, max_size=14), st.sampled_from([1, 2, 3]))
 def test_money_is_conserved_and_nobody_is_stuck(history: list[Any], shards: int) -> None:
     crowd = Crowd(shards)

@@ -44,7 +44,7 @@ def test_fixed_seeds_agree(seed: int) -> None:
     run(seed, {}, BLOCKS, (SHARD_COUNTS[first], SHARD_COUNTS[first - 1]), way=WAYS[seed % 4])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(streams())
 def test_drawn_streams_agree(drawn: tuple[int, dict[str, float]]) -> None:
     seed, appetite = drawn

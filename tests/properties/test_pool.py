@@ -38,7 +38,7 @@ steps = st.builds(
     leverage=st.sampled_from((100, 333, 5_000)),
 )
 histories = st.lists(steps, max_size=25)
-quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 class Market(Script):

@@ -126,7 +126,7 @@ candidates_drawn = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(demands_drawn, candidates_drawn, st.sampled_from((1, -1)), st.sampled_from(POLICIES))
 def test_axioms_of_every_policy(
     asked: list[tuple[int, int]], held: list[tuple[int, int, int, int]], side: int, policy: int

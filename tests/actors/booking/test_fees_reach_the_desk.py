@@ -93,7 +93,7 @@ def _cash_less_cost(shard: CrossBook, account: int) -> int:
     return shard.accounts.free(account) - shard.positions.position(account, MARKET)[1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     trades=st.lists(st.tuples(st.integers(1, 9_999), st.integers(1, 1 << 20)), min_size=1, max_size=6),
     maker=st.integers(-2_000_000, 1_000_000),

@@ -90,7 +90,7 @@ def test_a_rebate_does_not_depend_on_the_maker_s_side(maker_is_buyer: bool) -> N
     assert legs(reply, FILL) == [(5, 1, sides[0] * 9, sides[0] * 9_000), (7, 2, sides[1] * 9, sides[1] * 9_000)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lots=st.integers(1, 1 << 36),
     price=st.integers(1, 1 << 20),

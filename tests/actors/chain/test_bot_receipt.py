@@ -209,7 +209,7 @@ def test_what_is_no_multiple_of_a_step_is_refused() -> None:
     assert fault == "more or less was taken than may be taken (SP-06, SP-07)"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     mark_ticks=st.integers(1, 10**6),
     k=st.integers(1, 10),

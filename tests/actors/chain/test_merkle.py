@@ -2,7 +2,7 @@
 
 import pytest
 from blake3 import blake3
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.chain import merkle
@@ -37,7 +37,6 @@ def naive_split(count: int) -> int:
     return split
 
 
-@settings(deadline=None)
 @given(LEAVES)
 def test_roots_and_paths_equal_the_naive_twin(leaves: list[bytes]) -> None:
     root = merkle.root(leaves)
@@ -48,7 +47,6 @@ def test_roots_and_paths_equal_the_naive_twin(leaves: list[bytes]) -> None:
         assert merkle.verify(root, leaf, index, len(leaves), path)
 
 
-@settings(deadline=None)
 @given(LEAVES.filter(lambda leaves: len(leaves) > 1), st.data())
 def test_any_change_is_refused(leaves: list[bytes], data: st.DataObject) -> None:
     root, count = merkle.root(leaves), len(leaves)
@@ -69,7 +67,6 @@ def test_any_change_is_refused(leaves: list[bytes], data: st.DataObject) -> None
     assert merkle.verify(root, leaf, other, count, path) == (other == index)
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=1_100), max_size=40))
 def test_events_in_one_piece_have_the_root_of_their_list(leaves: list[bytes]) -> None:
     numbered = NumberedEvents.of(leaves)

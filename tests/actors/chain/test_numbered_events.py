@@ -1,6 +1,6 @@
 """Numbered events as one piece of bytes are the list of them, and say where each belongs as the library reads it."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.chain.numbered_events import NumberedEvents
@@ -28,7 +28,6 @@ BODIES = st.sampled_from(
 BLOCKS = st.lists(st.builds(lambda head, body: events.Event(**head, **body), HEADS, BODIES), max_size=8)
 
 
-@settings(deadline=None)
 @given(BLOCKS)
 def test_they_are_a_sequence_of_their_bytes(block: list[events.Event]) -> None:
     serialised = [event.SerializeToString(deterministic=True) for event in block]
@@ -42,7 +41,6 @@ def test_they_are_a_sequence_of_their_bytes(block: list[events.Event]) -> None:
     assert numbered != [*serialised, b""]
 
 
-@settings(deadline=None)
 @given(BLOCKS)
 def test_facts_are_those_the_library_reads(block: list[events.Event]) -> None:
     facts = NumberedEvents.of([event.SerializeToString(deterministic=True) for event in block]).facts()

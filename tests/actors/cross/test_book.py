@@ -175,7 +175,7 @@ def apply(book: CrossBook, number: int, change: tuple[str, int, int, int, int, i
         book.touch(account)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(changes, max_size=25), st.lists(changes, max_size=25))
 def test_staged_work_is_undone_byte_for_byte(kept: list, staged: list) -> None:
     book = cross_book()
@@ -192,7 +192,7 @@ def test_staged_work_is_undone_byte_for_byte(kept: list, staged: list) -> None:
     assert_sums_follow(book)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(changes, max_size=30))
 def test_a_dump_filled_elsewhere_is_the_same_book(made: list) -> None:
     book = cross_book()

@@ -110,7 +110,7 @@ def test_by_one_atom(chosen):
     assert caps_of(book) == [(VENUE, 1, 1, 0, 1)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.integers(-4_000, 4_000), min_size=8, max_size=8),
     orders,

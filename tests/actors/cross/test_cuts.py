@@ -151,7 +151,7 @@ def rows_of(drawn: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(staged, staged, st.integers(950, 1_150))
 def test_what_was_staged_is_gone_after_a_drop(kept: dict[str, Any], dropped: dict[str, Any], price: int) -> None:
     shards = [CrossShard(), CrossShard()]

@@ -124,7 +124,7 @@ def stand(book: CrossBook, lots: list[int]) -> None:
             book.positions.move(1 + index // 2, MARKETS[index % 2], amount, amount * MARK * K)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(positions, commands, st.integers(-400, 400))
 def test_kept_sums_hold_what_the_rulebook_holds_for_the_orders(lots, drawn, gap):
     """MT-02, over random blocks and a mark that moves: row sums, lean arithmetic, scalar rulebook, health agree."""
@@ -152,7 +152,7 @@ def assert_holds_are_the_rulebooks(book: CrossBook) -> None:
         assert free == rulebook_free(book, account) == book.health(account).free_margin
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(positions, commands)
 def test_a_block_of_orders_rolled_back_was_never_there(lots, drawn):
     book = entry_book()
@@ -166,7 +166,7 @@ def test_a_block_of_orders_rolled_back_was_never_there(lots, drawn):
     assert state(book) == before
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(positions, commands, st.integers(100_000_000, CASH))
 def test_a_block_is_its_commands_one_by_one(lots, drawn, cash):
     """What is remembered inside a block (free margins, terms) is what a fresh look at every command finds."""
@@ -186,7 +186,7 @@ def test_a_block_is_its_commands_one_by_one(lots, drawn, cash):
     assert told.answers == {command: answer for one in singly for command, answer in one.answers.items()}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(positions, commands)
 def test_whatever_raises_a_hold_leaves_free_margin(lots, drawn):
     """MT-02: after every single command an account that was not failing is not failing."""
@@ -204,7 +204,7 @@ def test_whatever_raises_a_hold_leaves_free_margin(lots, drawn):
             assert {account: rulebook_free(book, account) for account in before} == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(TIER_SETS), st.integers(0, 1 << 50), st.integers(1, 40))
 def test_initial_margin_is_the_rulebooks(tiers, notional, leverage):
     assert initial_margin_ceil_atoms(notional, leverage, tiers) == margin_trade.initial_margin_ceil_atoms(
@@ -212,7 +212,7 @@ def test_initial_margin_is_the_rulebooks(tiers, notional, leverage):
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(-3_000, 3_000),
     st.lists(st.tuples(st.sampled_from((BUY, SELL)), st.integers(1, 2_000), st.integers(9_000, 11_000)), max_size=5),

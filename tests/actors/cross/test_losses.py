@@ -192,7 +192,7 @@ class Accomplice:
         book.accounts.post(1, free=after.realised_atoms - paid)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 1 << 30), st.integers(0, 300), st.integers(-300, 300))
 def test_no_stream_of_orders_filled_at_their_worst_ends_below_zero(seed: int, thousandths: int, lots: int) -> None:
     """Fees aside: an order that loses nothing against the mark may still cost its fee, which the venue keeps."""

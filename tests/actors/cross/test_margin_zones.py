@@ -105,7 +105,7 @@ def scan(book: CrossBook) -> list[tuple[int, ...]]:
     return list(rows(gathered.message()))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 1 << 30))
 def test_every_scan_finds_whom_health_and_orders_find(seed: int) -> None:
     walk = Walk(seed)
@@ -158,7 +158,7 @@ def test_a_small_move_looks_at_those_who_pass_by_little_alone_and_a_large_one_at
     assert mark(MARK * 3) == CROWD + len(ACTIVE) + 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 1 << 30), st.lists(st.integers(-4, 4), min_size=2, max_size=2))
 def test_a_move_that_is_promised_breaks_nobody(seed: int, ways: list[int]) -> None:
     """As far as the kernel says for one account, and anywhere between."""

@@ -51,7 +51,7 @@ def test_demands_of_both_sides_of_a_market_find_both(book: CrossBook) -> None:
     assert sum(row[5] for row in found if row[1] == 5) <= 10**6
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data())
 def test_kernel_and_scalar_rulebook_rank_the_same(data: st.DataObject) -> None:
     twins = ladder_book(), ladder_book(way=Way.BY_ROW)

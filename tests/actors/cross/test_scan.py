@@ -197,7 +197,7 @@ def test_the_vault_is_shown_with_its_inventory(book: CrossBook) -> None:
     assert shown == [(1, 30, MARK, K), (3, -10, MARK + 10, K)]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data())
 def test_kernel_and_scalar_rulebook_report_the_same(data: st.DataObject) -> None:
     twins = ladder_book(), ladder_book(way=Way.BY_ROW)

@@ -207,7 +207,7 @@ def mark_of(market: int, ticks: int, **cells: Any) -> common.Mark:
     return common.Mark(venue=VENUE, market=market, mark_ticks=ticks, version=2, state=common.MARK_STATE_FRESH, **cells)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(changes, max_size=25), st.integers(60, 140), st.sampled_from(Way))
 def test_what_orders_would_lose_is_taken_anew_when_the_mark_moves(made: list, ticks: int, way: Way) -> None:
     book = cross_book()
@@ -273,7 +273,7 @@ def test_only_the_shard_of_the_vault_tells_that_funding_was_applied() -> None:
     assert (keyed, list(nets.net_atoms), dues) == ([], [0], [])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(-(1 << 34), 1 << 34), min_size=3, max_size=3),
     st.integers(1, 1 << 27),

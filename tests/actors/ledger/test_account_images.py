@@ -146,7 +146,7 @@ KINDS = (isolated, cross, versioned, ratio)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(SEEDS)
 def test_images_from_columns_are_the_images(kind: Callable[[int], Changes], seeds: list[int]) -> None:
     changes = kind(3)
@@ -182,7 +182,7 @@ class Naive:
         return blake3(b"".join([self.digests[key] for key in members])).digest()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(SEEDS, min_size=1, max_size=4), st.integers(0, 3))
 def test_buckets_of_several_venues_come_to_their_definition(rounds: list[list[int]], cut: int) -> None:
     changes = {venue: kind(venue) for venue, kind in zip((9, 2, 5, 7), KINDS, strict=True)}

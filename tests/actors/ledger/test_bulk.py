@@ -74,7 +74,7 @@ class Ledger:
         )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(STEPS, STEPS, STEPS, st.booleans())
 def test_many_rows_at_once_are_what_each_would_be(
     before: list[int], staged: list[int], mixed: list[int], undone: bool
@@ -120,7 +120,7 @@ def test_keys_of_rows_that_are_not_there_have_no_slot() -> None:
     assert ledger.accounts.slots_of(np.array([7, 2, 9])).tolist() == [-1, ledger.accounts.table.slot(2), -1]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.lists(SOME, max_size=8)),

@@ -35,7 +35,7 @@ def image(table: Table) -> tuple[object, ...]:
     return keys, cells, table.dump(), table.dump(2), [table.row(key) for key in keys]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(SEEDS, SEEDS, st.booleans())
 def test_it_is_the_table_whatever_is_staged(before: list[int], staged: list[int], undone: bool) -> None:
     logs = StagingLog(), StagingLog()

@@ -33,7 +33,7 @@ def step(index: KeyIndex, known: dict[int, int], draw: random.Random) -> None:
         assert index.discard(key) == known.pop(key)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SEEDS, st.integers(1, 30))
 def test_an_index_is_a_dict_of_slots(seed: int, steps: int) -> None:
     draw, index, known = random.Random(seed), KeyIndex(), dict[int, int]()
@@ -79,7 +79,7 @@ def test_what_is_remembered_of_single_keys_is_bounded() -> None:
     assert len(index._near) <= 1 << 12
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SEEDS, st.integers(1, 40))
 def test_chains_are_sets_of_slots(seed: int, steps: int) -> None:
     draw, chains = random.Random(seed), RowChains()

@@ -102,7 +102,7 @@ def image(book: IsolatedBook) -> tuple[object, ...]:
     return book.dump(), book.sums(), owned, met
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(STEPS, STEPS, STEPS)
 def test_staged_changes_that_are_rolled_back_leave_no_trace(
     before: list[int], staged: list[int], after: list[int]
@@ -128,7 +128,7 @@ def test_staged_changes_that_are_rolled_back_leave_no_trace(
     assert image(book) == kept
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(STEPS)
 def test_a_book_filled_from_its_dump_answers_the_same_whatever_its_slots(steps: list[int]) -> None:
     book, _ = new_book()

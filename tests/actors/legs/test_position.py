@@ -13,13 +13,13 @@ ATOMS = st.integers(-(1 << 60), 1 << 60)
 PRICES = st.integers(1, 1 << 15)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(held=LOTS | FEW, cost=ATOMS, moved=LOTS | FEW, price=PRICES)
 def test_a_move_at_one_price(held: int, cost: int, moved: int, price: int) -> None:
     assert compiled(held, cost, moved, moved * price) == tuple(position_after(held, cost, moved, moved * price))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(held=LOTS | FEW, cost=ATOMS, share=st.integers(1, 1 << 44), quote=ATOMS)
 def test_a_move_that_only_closes_may_be_at_any_quote(held: int, cost: int, share: int, quote: int) -> None:
     if not held:

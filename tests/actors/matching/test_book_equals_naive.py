@@ -72,7 +72,7 @@ def test_seeded_flows(seed: int) -> None:
     compare(seed, batches=6, size=60)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(100, 1 << 30), st.integers(1, 4), st.integers(1, 25))
 def test_any_flow(seed: int, batches: int, size: int) -> None:
     compare(seed, batches, size)

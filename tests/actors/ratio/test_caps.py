@@ -82,7 +82,7 @@ RESTING = st.tuples(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     positions=st.lists(POSITION, max_size=10),
     orders=st.lists(RESTING, max_size=14),

@@ -246,7 +246,7 @@ class Stream:
             assert health(book, account, terms).collateral_e9 >= 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32), way=st.sampled_from(Way))
 def test_nothing_is_made_or_lost(seed: int, way: Way) -> None:
     stream = Stream(seed, way)

@@ -28,7 +28,7 @@ def columns(candidates: Sequence[Candidate]) -> Columns:
     return Columns(*(table[:, at].copy() for at in range(5)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(small_rows, max_size=12) | st.lists(large_rows, max_size=5),
     st.lists(st.tuples(st.integers(-2_000, 2_000).filter(bool), st.integers(-(10**6), 10**6)), min_size=1, max_size=4),

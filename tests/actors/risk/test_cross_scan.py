@@ -30,7 +30,6 @@ def _divided(numerator: int, factor: np.uint64, shift: np.uint64) -> np.uint64:
     return floor_by_reciprocal(np.uint64(numerator), factor, shift)
 
 
-@settings(deadline=None)
 @given(
     numerator=st.integers(0, INT64_MAX) | st.integers(0, 10**6).map(lambda below: INT64_MAX - below),
     divisor=st.integers(1, 1_000) | st.integers(1, 2**62 - 1) | st.integers(0, 61).map(lambda power: 2**power),
@@ -100,7 +99,6 @@ def columns(drawn: list[Account], scattered: bool = False) -> tuple[np.ndarray, 
     return np.array([cash for cash, _ in drawn], dtype=np.int64), PositionColumns(*np.ascontiguousarray(table.T))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_equity_and_maintenance_equal_the_scalar_rulebook(data: st.DataObject) -> None:
     listed = data.draw(markets())
@@ -115,7 +113,6 @@ def test_equity_and_maintenance_equal_the_scalar_rulebook(data: st.DataObject) -
         assert int(standing.positions[index]) == len(account[1])
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_position_columns_equal_the_scalar_rulebook(data: st.DataObject) -> None:
     listed = data.draw(markets())
@@ -137,7 +134,6 @@ def test_scattered_rows_take_the_path_that_fetches_ahead() -> None:
         assert one.any()
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_an_account_survives_every_move_it_is_promised(data: st.DataObject) -> None:
     listed = data.draw(markets())
@@ -206,7 +202,7 @@ class Venue:
         return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data())
 def test_a_scan_finds_everybody_below_whatever_it_skips(data: st.DataObject) -> None:
     venue = Venue([10**9] * 2_100)

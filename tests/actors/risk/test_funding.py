@@ -33,7 +33,7 @@ def expected(row: Row, mark: int, rate: int, ratio: int) -> tuple[int, int, int,
     return payment, held - payment, maintenance, threshold
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(rows(), max_size=6),
     st.one_of(st.integers(1, 200_000), st.integers(1, PRICE_BOUND - 1)),

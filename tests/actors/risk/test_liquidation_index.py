@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.risk.liquidation_index import EMPTY_SHORT, ZONE_SLOTS, LiquidationIndex
@@ -31,7 +31,6 @@ def naive_scan(positions: dict[int, tuple[int, int]], mark: int) -> list[int]:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(operations, max_size=30))
 def test_every_scan_equals_the_plain_loop(history: list[tuple]) -> None:
     index, positions = LiquidationIndex(), {}

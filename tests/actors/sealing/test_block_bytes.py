@@ -1,6 +1,6 @@
 """A block put together from serialised batches is the block the library writes, and gives its batches back."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.sealing.block_bytes import batches_of, block_bytes
@@ -32,7 +32,6 @@ def batches(draw: st.DrawFn) -> commands.CommandBatch:
     return batch
 
 
-@settings(deadline=None)
 @given(st.lists(batches(), max_size=4), INTEGERS, st.binary(max_size=32), st.binary(max_size=32), st.booleans())
 def test_a_block_is_its_batches_between_what_comes_before_and_after(
     sent: list[commands.CommandBatch], time_ms: int, events_root: bytes, state_root: bytes, root: bool
@@ -52,7 +51,6 @@ def test_a_block_is_its_batches_between_what_comes_before_and_after(
     assert batches_of(payload) == serialised
 
 
-@settings(deadline=None)
 @given(batches(), st.integers(0, (1 << 63) - 1))
 def test_what_a_batch_asks_for_is_named_without_its_expiry(batch: commands.CommandBatch, expires_ms: int) -> None:
     later = commands.CommandBatch()

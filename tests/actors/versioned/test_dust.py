@@ -22,7 +22,7 @@ def owed_e6(shard: Shard) -> int:
     return (collateral + unsettled + dust) * 10**6 + unsettled_rest + dust_rest
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(moves, st.sampled_from(ACCOUNTS), st.booleans(), sizes), max_size=12))
 def test_what_accounts_and_dust_come_to_is_lots_times_value(steps):
     """By hand beside the shard: every move of a value is worth the lots held while it moved, to the millionth."""
@@ -44,7 +44,7 @@ def test_what_accounts_and_dust_come_to_is_lots_times_value(steps):
         assert (maker, long, short) == tuple(sum(column) for column in zip(*held.values(), strict=True))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(sizes, st.lists(moves, min_size=1, max_size=8))
 def test_lazily_is_one_step_and_often_never_more(size, path):
     kind, lots = size

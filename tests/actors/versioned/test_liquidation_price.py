@@ -32,7 +32,7 @@ positions = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(positions, st.integers(-50, 50), st.integers(1, 2_000), st.integers(0, 999_000), st.integers(0, 40))
 @example(VersionedPosition(1, 1, 100, LONG, UNIT + 1, 3), 0, 600, 900_000, 0)
 @example(VersionedPosition(1, 1, 0, LONG, 7, 0), 0, 10, 0, 1)

@@ -162,7 +162,7 @@ OPENING = [
 BEGINNING = [(0, PRICE, [], False), (0, PRICE, OPENING, True)]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.lists(blocks, min_size=3, max_size=14))
 def test_equations_hold_and_the_shard_count_cannot_show(path):
     one, three = Venue(1), Venue(3)

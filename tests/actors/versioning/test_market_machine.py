@@ -199,7 +199,7 @@ def _sizes(reply: object) -> list[tuple[int, int, int]]:
 
 
 TestMarketMachine = MarketMachine.TestCase
-TestMarketMachine.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestMarketMachine.settings = settings(max_examples=60, stateful_step_count=50)
 
 
 def stream(machine: MarketMachine, chance: random.Random, blocks: int) -> None:

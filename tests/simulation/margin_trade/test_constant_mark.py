@@ -12,7 +12,7 @@ TRADERS, MAKER, ACCOMPLICE = (1, 2, 3), 4, 5
 AWAY = (MARK // 20 - MARK, -5_000, -1_000, -250, -10, 0, 10, 250, 1_000, 5_000, MARK * 19 // 20)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1 << 30), st.booleans())
 def test_at_a_constant_mark_nobody_falls_below_zero(seed: int, is_vault_deep: bool) -> None:
     """Traders take what leverage they get from a maker at the mark, then trade with an accomplice anywhere."""
