@@ -14,7 +14,7 @@ import pytest
 from node.bench.journal_server import NoPostgresql, PrivateServer, binaries
 
 ROOT = Path(__file__).resolve().parents[1]
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 def _lives(pid: int) -> bool:

@@ -10,7 +10,7 @@ from node.config import Limits, NodeConfig
 from node.server import NodeServer
 
 LIMITS = Limits(batch_rows=1_000, message_bytes=4 << 20)
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 
 ClientOf = Callable[[str], Client]
 

@@ -21,7 +21,7 @@ _HOUR_MS = 3_600_000
 
 def move_marks(client: Client, ticks_by_market: dict[int, int], venue: int = VENUE) -> int:
     """Publishes a price by every source until it is the mark of each market; the height it was at."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         publish_marks(client, ticks_by_market, venue)
         answers = [client.mark(market, venue) for market in ticks_by_market]
@@ -57,7 +57,7 @@ def funded(client: Client, atoms: int = FUNDS, venue: int = VENUE) -> int:
 
 def settled(client: Client, account: int, height: int, venue: int = VENUE) -> None:
     """Waits until an account is read at a later height than this one: what happened then has settled."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while client.margin(account, venue).height <= height:
         assert time.monotonic() < deadline, f"nothing follows height {height}"
         time.sleep(0.01)

@@ -7,7 +7,7 @@ import pytest
 from breakwater.v1 import common_pb2, history_pb2, liquidity_pb2, markets_pb2, refusals_pb2
 from node.client import Client
 from node.client.errors import refusal_name
-from tests.api.conftest import ClientOf
+from tests.api.conftest import TIMEOUT_S, ClientOf
 from tests.api.margin_scene import (
     BTC,
     ETH,
@@ -306,5 +306,5 @@ def test_a_market_shows_its_rules_and_its_next_funding(dev: Client, market: int)
     # MT-10: with the premium P inside the clamp the rate of eight hours is 0.01%, an eighth of it each hour.
     assert rate == 12_500 or answer.mark.average_premium_e9 != 0
     assert (dev.mark(1, 1).next_funding_ms, dev.mark(1, 1).predicted_funding_rate_e9) == (0, 0)
-    first = next(dev.markets.StreamMarks(markets_pb2.StreamMarksRequest(venue=VENUE), timeout=5))
+    first = next(dev.markets.StreamMarks(markets_pb2.StreamMarksRequest(venue=VENUE), timeout=TIMEOUT_S))
     assert {mark.market for mark in first.marks} >= {BTC, ETH}

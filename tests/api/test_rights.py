@@ -13,7 +13,6 @@ from breakwater.v1 import (
     admin_pb2,
     answers_pb2,
     commands_pb2,
-    markets_pb2,
     refusals_pb2,
 )
 from node.client import Client
@@ -25,6 +24,7 @@ from node.guards.roles import BODIES, CALLS, Role
 from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S, ClientOf, config_of
 from tests.api.refusing import Refusal, refusal_of
+from tests.api.scene import until_key_is
 
 METHODS = [
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
@@ -129,7 +129,7 @@ def test_a_publisher_publishes_under_its_numbers(node: NodeServer) -> None:
         lambda table: texts.append(table.add("publisher 2", {Role.ORACLE_PUBLISHER}, publishers=[2])),
     )
     with Client(node.address, texts[0], TIMEOUT_S) as client:
-        wait_until_known(client)
+        until_key_is(True, client)
         now_ms = time.time_ns() // 1_000_000
         assert client.publish([(1, 2, 100_000, now_ms)]).refusal[0] == 0
         refusal = refusal_of(lambda: client.publish([(1, 2, 100_001, now_ms + 1), (1, 3, 100_000, now_ms)]))
@@ -141,13 +141,13 @@ def test_a_key_deleted_from_the_file_ends(node: NodeServer) -> None:
     path = node.config.data_dir / KEYS_NAME
     update_keys(path, lambda table: texts.append(table.add("guest", {Role.AUDITOR})))
     with Client(node.address, texts[0], TIMEOUT_S) as client:
-        wait_until_known(client)
+        until_key_is(True, client)
 
         def delete(table: object) -> None:
             table.records = [record for record in table.records if record.name != "guest"]
 
         update_keys(path, delete)
-        time.sleep(1.2)
+        until_key_is(False, client)
         assert refusal_of(client.venues).name == "UNAUTHENTICATED"
 
 
@@ -163,18 +163,6 @@ def test_a_broken_key_file_changes_nothing(tmp_path: Path) -> None:
         server.stop()
     with pytest.raises(KeyFileBroken):
         NodeServer(config_of(tmp_path)).start()
-
-
-def wait_until_known(client: Client) -> None:
-    """A running node looks at its key file once a second."""
-    request = markets_pb2.ListVenuesRequest()
-    for _ in range(30):
-        try:
-            client.markets.ListVenues(request)
-            return
-        except grpc.RpcError:
-            time.sleep(0.1)
-    pytest.fail("the new key is not known after three seconds")
 
 
 def test_keys_are_kept_hashed_and_private(node: NodeServer) -> None:

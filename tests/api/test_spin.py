@@ -228,7 +228,7 @@ def test_columns_stream_and_are_cancelled_on_disconnect(dev: Client) -> None:
     with closing(dev.order_stream([batch], [account], VENUE)) as answers:
         answer = next(answers)
         assert list(answer.outcome.status) == [common_pb2.OUTCOME_STATUS_RESTING]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while dev.open_orders(account, venue=VENUE) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not dev.open_orders(account, venue=VENUE)

@@ -52,7 +52,7 @@ def publish(client: Client, ticks: int) -> None:
 
 def settle_at(client: Client, ticks: int) -> batches_pb2.VersionRecord:
     """Publishes a price until a version settles at it with nothing left to settle; that version."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     begun = now_ms()
     while time.monotonic() < deadline:
         publish(client, ticks)

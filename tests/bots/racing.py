@@ -10,7 +10,7 @@ from node.bots.session import BotSession, NobodyListens
 from node.client import AsyncClient
 from node.server import NodeServer
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Racers:

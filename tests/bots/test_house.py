@@ -21,7 +21,7 @@ from tests.api import spin_scene
 from tests.api.conftest import config_of
 from tests.api.margin_scene import USDC
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 SPIN, PERENNIAL = "3", "4"
 
 

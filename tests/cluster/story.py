@@ -13,7 +13,7 @@ from cluster.host import Host, HostConfig
 from tests.building import LIMIT, LONG, SHORT, STOP_LOSS, Chain
 
 HOUR_MS = 3_600_000
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def answer_all(sequencer: Sequencer, known: dict[bytes, tuple[bytes, Answer]], h
 
 def refusal(answer: "Future[Any]") -> int:
     with pytest.raises(Refused) as caught:
-        answer.result(1)
+        answer.result(30)
     return caught.value.refusal
 
 
@@ -59,7 +59,7 @@ def test_the_same_key_at_the_same_moment_is_one_command() -> None:
             executed += answer_all(sequencer, known, height)
     assert executed == len(batches)
     for futures in zip(*(future.result() for future in asked), strict=True):
-        assert len({future.result(1).height for future in futures}) == 1
+        assert len({future.result(30).height for future in futures}) == 1
 
 
 def test_an_answer_that_arrives_between_the_look_up_and_the_queue_is_found() -> None:
@@ -76,7 +76,7 @@ def test_an_answer_that_arrives_between_the_look_up_and_the_queue_is_found() -> 
 
     sequencer = Sequencer(10, lookup)
     first, second = sequencer.submit(batch), sequencer.submit(batch)
-    assert (first.result(1).height, second.result(1).height) == (7, 7)
+    assert (first.result(30).height, second.result(1).height) == (7, 7)
     assert sequencer.queued() == 0
 
 
