@@ -29,7 +29,7 @@ from cluster.poison import LocalTrial, Trial
 from cluster.progress import progress
 from cluster.recovery import Recovered
 from cluster.refused import Refused
-from cluster.sequencer import Chore, Sequencer
+from cluster.sequencer import Sequencer, do_chores, give_up_chores
 from cluster.snapshotting import Snapshotting
 from cluster.supervisor import Supervisor
 
@@ -187,6 +187,11 @@ class Engine:
         else:
             self.sequencer.wait_for_work(1.0 if self.settings.driver_mode else self.settings.heartbeat_ms / 1000)
 
+    def gather(self) -> None:
+        """Lets who is just arriving arrive, a few milliseconds at most: for the thread that turns the engine."""
+        if not self.settings.driver_mode:
+            self.sequencer.gather()
+
     def close(self) -> None:
         """Ends the lanes and lets the stores go."""
         self._writer.close()
@@ -222,7 +227,7 @@ class Engine:
 
     def _settle(self) -> bool:
         """The last block is in the journal or is not, and nobody knows: asks again, ever more rarely."""
-        _give_up(self.sequencer.take_chores())
+        give_up_chores(self.sequencer.take_chores())
         now_ms = self._now_ms()
         if now_ms < self._try_at_ms:
             return False
@@ -245,7 +250,7 @@ class Engine:
 
     def _driver_turn(self) -> bool:
         chores = self.sequencer.take_chores()
-        _run(chores)
+        do_chores(chores)
         order = self.sequencer.take_order()
         if order is None:
             return bool(chores)
@@ -260,11 +265,11 @@ class Engine:
             try:
                 self._live_block()  # settles what the block before owes, so that reads see it
             except BaseException:
-                _give_up(chores)
+                give_up_chores(chores)
                 raise
-            _give_up(chores) if self._maker.unsettled else _run(chores)
+            give_up_chores(chores) if self._maker.unsettled else do_chores(chores)
             return True
-        _run(chores)
+        do_chores(chores)
         return self._live_block() or bool(chores)
 
     def _live_block(self) -> bool:
@@ -379,16 +384,6 @@ class Engine:
                 self._journal_lane.submit(lambda: self._snapshotting.prune_journal(self.journal, keep))
             if self.validation is not None:
                 self.validation.take_cut(parts, self.state.height)
-
-
-def _give_up(chores: Sequence[Chore]) -> None:
-    for chore in chores:
-        chore.give_up(Refused(refusals.REFUSAL_UNAVAILABLE))
-
-
-def _run(chores: Sequence[Chore]) -> None:
-    for chore in chores:
-        chore.work()
 
 
 def _rows(batch: commands.CommandBatch) -> int:

@@ -120,6 +120,7 @@ class Host:
         engine = self._engine
         try:
             while not self._stopping and not engine.stopped_because:
+                engine.gather()
                 if not engine.turn():
                     engine.rest()
             engine.finish()

@@ -4,6 +4,7 @@ A request key that is on its way, or was answered before, is recognised here: th
 another body is refused. The registry holds the same line inside the state.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -20,6 +21,9 @@ from breakwater.v1 import commands_pb2 as commands
 from breakwater.v1 import refusals_pb2 as refusals
 from cluster.answer import Answer
 from cluster.refused import Refused
+
+_PAUSE_OF_ARRIVALS_S = 0.0004
+_LONGEST_GATHERING_S = 0.004
 
 
 @dataclass(slots=True)
@@ -55,6 +59,18 @@ class Chore:
 
     work: Callable[[], None]
     give_up: Callable[[Exception], None]
+
+
+def do_chores(chores: Sequence[Chore]) -> None:
+    """Between two blocks: does them all."""
+    for chore in chores:
+        chore.work()
+
+
+def give_up_chores(chores: Sequence[Chore]) -> None:
+    """There is no telling when they could be done: says so to whoever waits."""
+    for chore in chores:
+        chore.give_up(Refused(refusals.REFUSAL_UNAVAILABLE))
 
 
 def body_hash(batch: commands.CommandBatch, serialised: bytes | None = None) -> bytes:
@@ -114,6 +130,7 @@ class Sequencer:
         self._orders: deque[SealOrder] = deque()
         self._chores: deque[Chore] = deque()
         self._answered = 0
+        self._taken = 0  # into the last block that had any
         self._closed: Exception | None = None
         self.changed = Condition()
         self.gate: Callable[[commands.CommandBatch], Refused | None] = lambda batch: None
@@ -212,12 +229,27 @@ class Sequencer:
                 if taken and rows > max_rows:
                     break
                 taken.append(self._waiting.popleft())
+        self._taken = len(taken) or self._taken
         return taken
 
     def wait_for_work(self, timeout_s: float) -> bool:
         """Waits until something is queued; False when nothing came in time."""
         with self.changed:
             return self.changed.wait_for(lambda: bool(self._waiting or self._orders or self._chores), timeout=timeout_s)
+
+    def gather(self) -> None:
+        """Waits until nothing comes for a moment, if several batches went into the last block.
+
+        Clients who were answered together ask again together. A block each would cost them more than this wait, and
+        the door could hardly hand them in beside it: it needs the interpreter, which a sleep leaves to it.
+        """
+        if self._taken < 2:
+            return
+        end_s, queued = time.monotonic() + _LONGEST_GATHERING_S, -1
+        while queued != self.queued() and time.monotonic() < end_s:
+            queued = self.queued()
+            # Not on the condition: this thread would wake at every arrival, and take the interpreter from the next one.
+            time.sleep(_PAUSE_OF_ARRIVALS_S)
 
     def done(self, waiting: Waiting) -> None:
         """The batch was answered."""
