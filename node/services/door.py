@@ -24,6 +24,7 @@ from node.guards.batches import check_rights, check_shape
 from node.guards.opened import OPENING
 from node.guards.refusals import BATCH_REFUSALS, Refused, clamped
 from node.metrics import Metrics
+from node.services.awaiting import Wakings
 
 # Rulebooks whose markets are order books, and those that leave liquidations to bots.
 WITH_BOOKS: Final = (common_pb2.RULEBOOK_MARGIN_TRADE, common_pb2.RULEBOOK_SPIN)
@@ -47,6 +48,7 @@ class Door:
     metrics: Metrics
     version: str
     started_s: float = field(default_factory=time.monotonic)
+    wakings: Wakings = field(default_factory=Wakings)
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def command(
@@ -76,7 +78,7 @@ class Door:
         if not batch.expires_ms:
             batch.expires_ms = time.time_ns() // 1_000_000 + self.config.limits.key_life_ms
         begun_s = time.perf_counter()
-        answer = await asyncio.wrap_future(self.host.submit(batch))
+        answer = await self.wakings.of(self.host.submit(batch))
         self._count(answer, time.perf_counter() - begun_s)
         _raise_if_whole(answer)
         if batch.WhichOneof("body") in OPENING:
