@@ -83,10 +83,12 @@ def matrix(message: Any) -> np.ndarray:
     if isinstance(message, RowGatherer):
         return message.matrix()
     columns = [getattr(message, name) for name in _names(message.DESCRIPTOR)]
+    if len(columns[0]) <= _FEW:
+        # A column at a time costs more where there is little to read.
+        return np.array(list(map(list, columns)), dtype=np.int64)
     read = np.empty((len(columns), len(columns[0])), dtype=np.int64)
-    if read.shape[1]:
-        for row, column in enumerate(columns):
-            read[row] = column
+    for row, column in enumerate(columns):
+        read[row] = column
     return read
 
 

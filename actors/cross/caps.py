@@ -39,6 +39,9 @@ def scan_caps(book: CrossBook, caps: RowGatherer[batches.PositionCaps]) -> None:
     if book.way.liquidates_by_row:
         _judge(book, failing)
     told = ascending(np.concatenate([failing, found.reducing]))
+    if not told.size:
+        book.capped = set()
+        return
     accounts = book.accounts.table.column("account")[told]
     told = told[np.argsort(accounts)]
     table = book.positions.table

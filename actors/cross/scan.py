@@ -101,14 +101,14 @@ def rung_of(book: CrossBook, account: int, equity_atoms: int, maintenance_atoms:
 def vault_state(book: CrossBook) -> batches.VaultState:
     """The vault's account as the backstop sees it, at the marks in force."""
     health = book.health(VAULT)
-    (standing,) = standings(book, [VAULT])
+    holdings = standings(book, [VAULT])[0].holdings if book.positions.of_account(VAULT) else []
     return batches.VaultState(
         venue=book.venue,
         cash_atoms=book.accounts.free(VAULT),
         equity_atoms=health.equity,
         initial_margin_atoms=health.initial_margin,
         maintenance_atoms=health.maintenance,
-        gross_notional_atoms=sum(held.notional_atoms for held in standing.holdings),
+        gross_notional_atoms=sum(held.notional_atoms for held in holdings),
         positions=[
             batches.VaultPosition(
                 market=held.market,
@@ -116,7 +116,7 @@ def vault_state(book: CrossBook) -> batches.VaultState:
                 mark_ticks=book.mark_ticks(held.market),
                 quote_atoms_per_tick_lot=book.k(held.market),
             )
-            for held in standing.holdings
+            for held in holdings
         ],
     )
 
