@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 class Wakings:
-    """Of one event loop. A wake-up is a system call, at which whoever makes it lets the interpreter go.
+    """Of the event loop that makes it. A wake-up is a system call, and whoever makes one lets the interpreter go.
 
-    The thread that makes blocks would lose it once an answer, and has to wait for it each time.
+    The thread that makes blocks would lose it once an answer, and wait for it each time.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Wakings:
 
     def _wake(self, done: "Future[Any]", awaited: "asyncio.Future[Any]") -> None:
         self._done.append((done, awaited))
-        if not self._is_woken:
+        if not self._is_woken and not self._loop.is_closed():
             self._is_woken = True
             self._loop.call_soon_threadsafe(self._hand_over)
 

@@ -1,5 +1,6 @@
 """The queue in front of the pipeline: one key one command, whoever asks at the same moment; nobody waits in vain."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -76,7 +77,7 @@ def test_an_answer_that_arrives_between_the_look_up_and_the_queue_is_found() -> 
 
     sequencer = Sequencer(10, lookup)
     first, second = sequencer.submit(batch), sequencer.submit(batch)
-    assert (first.result(30).height, second.result(1).height) == (7, 7)
+    assert (first.result(30).height, second.result(30).height) == (7, 7)
     assert sequencer.queued() == 0
 
 
@@ -113,6 +114,46 @@ def test_blocks_are_cut_by_rows_in_the_order_of_arrival_and_take_at_least_one_ba
         for _ in range(4)
     ]
     assert taken == [[5, 3], [3], [9], []]
+
+
+class Clock:
+    """The sequencer's time: batches arrive while it sleeps."""
+
+    def __init__(self, sequencer: Sequencer, maker: Maker, arriving: Sequence[int]) -> None:
+        self._sequencer, self._maker, self._arriving = sequencer, maker, list(arriving)
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        for _ in range(self._arriving.pop(0) if self._arriving else 0):
+            self._sequencer.submit(self._maker.amounts("deposits", a1=1))
+
+
+@pytest.mark.parametrize(
+    ("taken", "arriving", "gathered"),
+    [
+        (0, [1, 1], 0),  # no block yet
+        (1, [1, 1], 0),  # one client alone waits for nobody
+        (2, [], 0),
+        (2, [1, 0, 1], 1),
+        (8, [3, 4, 1, 0, 9], 8),
+        (8, [1] * 100, 10),  # four milliseconds at most
+    ],
+)
+def test_who_was_answered_together_is_waited_for(
+    taken: int, arriving: list[int], gathered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequencer, maker = queue(), Maker()
+    for _ in range(taken):
+        sequencer.submit(maker.amounts("deposits", a1=1))
+    assert len(sequencer.take_batches(1_000, lambda batch: 1)) == taken
+    assert sequencer.take_batches(1_000, lambda batch: 1) == []  # a block of legs in between
+    monkeypatch.setattr("cluster.sequencer.time", Clock(sequencer, maker, arriving))
+    sequencer.gather()
+    assert sequencer.queued() == gathered
 
 
 def test_a_closed_queue_tells_everybody() -> None:
