@@ -3,13 +3,13 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import orjson
 import psutil
 import pytest
 
+from node.client import Client
 from node.server import NodeServer
 from tests.api.conftest import config_of
 from tests.flow.test_restart import PATIENCE_S, wait
@@ -24,8 +24,8 @@ def test_an_interrupt_ends_it_with_a_report(tmp_path: Path) -> None:
     where = ("--address", server.address, "--api-key", server.dev_keys["dev"])
     load = subprocess.Popen([sys.executable, "-m", "node.cli", "load", *words, *where], stderr=subprocess.PIPE)
     try:
-        wait((out / "prices.npy").exists)
-        time.sleep(8)
+        with Client(server.address, server.dev_keys["dev"]) as client:
+            wait(lambda: len(client.depth(1).bids.price_ticks) > 0)
         children = psutil.Process(load.pid).children(recursive=True)
         assert len(children) == 2
         load.send_signal(signal.SIGINT)

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from node.bench.program import Program
+from node.client import Client
 from tests.flow.test_load_command import check_counts
 
 PATIENCE_S = 120.0
@@ -54,9 +55,8 @@ def test_a_load_outlives_its_node(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: said.extend(load.stderr or ()), daemon=True)
     reader.start()
     try:
-        # Prices are written when the processes are about to start.
-        wait((out / "prices.npy").exists)
-        time.sleep(8)
+        with Client(node.facts["address"], node.facts["dev_keys"]["dev"]) as client:
+            wait(lambda: len(client.depth(1).bids.price_ticks) > 0)
         node.kill()
         node = Program("node.cli", (*words, "--data", str(tmp_path / "data")), tmp_path / "node.log")
         assert load.stdout is not None
