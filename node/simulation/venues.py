@@ -98,7 +98,9 @@ def _margin_trade(draw: Random) -> Listed:
     venue = margin_trade_venue()
     rules = venue.margin_trade
     rules.partial_threshold_atoms = draw.choice((1_000, 10_000, 100_000)) * USDC
-    rules.cooldown_ms = draw.choice((0, 1_000, 30_000))
+    # Of a small part sold the account is mostly left below its requirement, so that the long cooldown matters.
+    parts = ((0, 200_000), (1_000, 200_000), (30_000, 20_000))
+    rules.cooldown_ms, rules.partial_fraction_ppm = draw.choice(parts)
     rules.partial_liquidation = draw.random() < 0.85
     rules.ladder_rounds = draw.choice((1, 2, 6, 6))
     rules.deleverage_policy = draw.choice(_POLICIES)

@@ -11,6 +11,8 @@ from node.simulation.run import simulate
 from tests.mutants.mutant import Mutant
 
 _BYTES = re.compile(r"b(\"|')(\\.|(?!\1).)*\1")
+# What a mutant says that does not fit the code any more: no fault was planted, so nobody found one.
+_MISFIT = re.compile(r"\b(AttributeError|ImportError|NameError|TypeError)\b")
 _NUMBERS = re.compile(r"\b[0-9a-f]{12,}\b|\d[\d,]*")
 
 
@@ -31,13 +33,17 @@ class Catch(NamedTuple):
 
 
 def hunt(mutant: Mutant, seeds: range) -> Catch:
-    """The first of these seeds that finds the mutant. Seeds without a rulebook it shows in are passed over."""
+    """The first of these seeds that finds the mutant. Seeds without a rulebook it shows in are passed over.
+
+    Raises AssertionError where the mutant itself is broken.
+    """
     began, tried = time.process_time(), 0
     for seed in seeds:
         if mutant.rulebooks and not set(mutant.rulebooks) & set(Swarm.draw(seed).rulebooks):
             continue
         tried += 1
         complaint = _complaint(mutant.plant, seed)
+        assert not _MISFIT.search(complaint), f"the mutant {mutant.name!r} does not fit the code: {complaint}"
         if complaint and is_clean(seed):
             return Catch(mutant, seed, complaint, tried, time.process_time() - began)
     return Catch(mutant, None, "", tried, time.process_time() - began)

@@ -12,6 +12,7 @@ import actors.versioned.settle as versioned_settle
 import actors.versioning.changes as version_changes
 import actors.versioning.liquidations as version_liquidations
 from actors import version_desk
+from actors.columns import RowGatherer
 from actors.isolated.book import IsolatedBook
 from actors.risk.ladder import LADDER, Action, Step, Verdict
 from actors.rulebooks import margin_trade, spin
@@ -20,6 +21,7 @@ from actors.versioning import settling
 from actors.versioning.desk import VersionWork
 from actors.versioning.pending import Order, PendingOrders
 from actors.versioning.slots import Due
+from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import common_pb2 as common
 from cluster.block_run import BlockRun
 from tests.mutants.mutant import MARGIN_TRADE, PERENNIAL, SPIN, TWILIGHT, Mutant, constant, in_row, instead
@@ -85,7 +87,7 @@ def _without_caps(take_shards: Any) -> Any:
 
     def mutated(run: BlockRun, replies: Any, scanned: bool) -> None:
         take_shards(run, replies, scanned)
-        run.caps.Clear()
+        run.caps = RowGatherer(batches.PositionCaps)
 
     return mutated
 
