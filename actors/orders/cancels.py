@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from actors.columns import RowGatherer, matrix
+from actors.columns import RowGatherer, matrix, row_count
 from actors.event_rows import body_number
 from actors.ledger.account_commands import CANCEL, take_account_commands
 from actors.ledger.book_orders import BookOrder
@@ -29,6 +29,8 @@ def take_commands(
 ) -> None:
     """Everything of the venue's block that comes before the scan; what rests at a book is cancelled there by an op."""
     take_account_commands({book.venue: book}, commands, sink, answers)
+    if not row_count(commands.cancels) and not row_count(commands.book_cancels):
+        return
     cancels = _cancels_of(commands)
     if not book.way.trades_by_row and cancels.shape[1] >= FEW_CANCELS:
         # Whoever cancels all of an account's does it between the others of that account.
