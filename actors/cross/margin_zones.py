@@ -23,6 +23,7 @@ BoolArray = NDArray[np.bool_]
 ZONE_BITS: Final = 10
 # Who survives less is looked at by himself at every new mark, so that he does not keep his zone narrow.
 _NEAR_PPM: Final = 1_000
+_NOBODY: Final[Int64Array] = np.empty(0, dtype=np.int64)
 # What a look finds: no order rests; margin passes, fails, or leaves 64 bits.
 NO_ORDERS, PASSES, FAILS, UNSURE = range(4)
 
@@ -80,24 +81,28 @@ class MarginZones:
         stale = self._stale_zones(accounts, marks, rules)
         moved = not np.array_equal(marks, self._marks)
         self._marks = marks
-        single = ascending(np.concatenate([changed, self._watched, *([self._near] if moved else [])]))
-        single = single[~stale[single >> ZONE_BITS]]
-        slots = np.concatenate([single, _members(stale, accounts)])
-        self._lowest[stale], self._highest[stale] = 0, 2 * marks
+        slots = ascending(np.concatenate([changed, self._watched, *([self._near] if moved else [])]))
+        if stale.any():
+            slots = np.concatenate([slots[~stale[slots >> ZONE_BITS]], _members(stale, accounts)])
+            self._lowest[stale], self._highest[stale] = 0, 2 * marks
         self.looked_at = slots.size
+        if not slots.size:
+            return Found(_NOBODY, _NOBODY, _NOBODY)
         verdicts, reducing, moves_ppm = look(slots)
         passes = (verdicts == PASSES) & ~reducing
         near = passes & (moves_ppm < _NEAR_PPM)
         _narrow(slots, passes & ~near, moves_ppm, marks, self._lowest, self._highest)
         kept = self._near[:0] if moved else self._near[~stale[self._near >> ZONE_BITS]]
-        self._near = np.concatenate([np.setdiff1d(kept, slots, assume_unique=True), slots[near]])
-        self._watched = slots[reducing | (verdicts == FAILS) | (verdicts == UNSURE)]
-        return Found(slots[verdicts == FAILS], slots[verdicts == UNSURE], slots[reducing])
+        kept = np.setdiff1d(kept, slots, assume_unique=True) if kept.size else kept
+        self._near = np.concatenate([kept, slots[near]])
+        fails, unsure = verdicts == FAILS, verdicts == UNSURE
+        self._watched = slots[reducing | fails | unsure]
+        return Found(slots[fails], slots[unsure], slots[reducing])
 
     def _stale_zones(self, accounts: int, marks: Int64Array, rules: Int64Array) -> BoolArray:
         """Zones whose ranges some mark has left; all of them where more changed than marks."""
         zones = -(-accounts >> ZONE_BITS)
-        if not np.array_equal(rules, self._rules):
+        if rules is not self._rules and not np.array_equal(rules, self._rules):
             self._rules = rules
             self._lowest = np.ones((zones, marks.size), dtype=np.int64)
             self._highest = np.zeros((zones, marks.size), dtype=np.int64)

@@ -141,6 +141,8 @@ def _listed(bits: np.ndarray) -> np.ndarray:
 
 def ascending(accounts: Int64Array) -> Int64Array:
     """Each account once. Sorting beats `np.unique`, which looks every account up in a table."""
+    if accounts.size < 2:
+        return accounts
     ordered = np.sort(accounts)
     is_first = np.ones(ordered.size, dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])

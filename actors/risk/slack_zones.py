@@ -54,7 +54,8 @@ class SlackZones:
 
     def touch(self, slots: Int64Array) -> None:
         """Cash or positions of the accounts in these slots changed."""
-        self._changed.append(slots)
+        if slots.size:
+            self._changed.append(slots)
 
     def forget(self) -> None:
         """What changed was not told: the next scan looks at everybody."""
@@ -75,23 +76,26 @@ class SlackZones:
         stale = self._stale_zones(cash_atoms.size, markets)
         self._markets = markets
         single = np.sort(np.concatenate([*self._changed, self._below]))
-        single = single[np.diff(single, prepend=-1) != 0]
+        if single.size > 1:
+            single = single[np.diff(single, prepend=-1) != 0]
         self._changed.clear()
-        single = single[~stale[single >> ZONE_BITS]]
+        if stale.any():
+            single = single[~stale[single >> ZONE_BITS]]
         if single.size * POSITIONS_PER_SINGLE > positions.lots.size:
             stale[single >> ZONE_BITS] = True
             single = _NOBODY
         in_zones = self._read_zones(stale, cash_atoms, positions, markets)
         by_themselves = self._read_singles(single, cash_atoms, positions, markets, links)
         found = np.concatenate([in_zones, by_themselves])
-        found = found[np.argsort(found[:, 0])]
+        if len(found) > 1:
+            found = found[np.argsort(found[:, 0])]
         self._below = found[:, 0].copy()
         return found
 
     def _stale_zones(self, accounts: int, markets: MarketColumns) -> BoolArray:
         """Zones whose ranges some mark has left; all of them where markets changed otherwise than by their marks."""
         zones = -(-accounts // ZONE_SLOTS)
-        if self._markets is None or not markets.same_rules(self._markets):
+        if self._markets is None or not (markets is self._markets or markets.same_rules(self._markets)):
             self._lowest = np.full((zones, markets.marks.size), 1, dtype=np.int64)
             self._highest = np.zeros((zones, markets.marks.size), dtype=np.int64)
         elif zones > self._lowest.shape[0]:
