@@ -15,6 +15,8 @@ FULL_CLOSE_RUNG = 1
 
 def scan(book: IsolatedBook, candidates: RowGatherer[batches.Candidates]) -> None:
     """Adds everybody whose threshold the mark meets, in markets whose mark may be acted on."""
+    if not len(book.positions):
+        return
     for market in book.usable_markets():
         for position in book.positions.liquidatable(market, book.marks[market].mark_ticks):
             row = book.positions.read(position)

@@ -26,10 +26,10 @@ class IsolatedPhases:
     ) -> None:
         self._books = books
         self._call = call
-        self._commands = commands
         self._reply = reply
         # Most calls of a quiet market bring neither rows nor legs.
-        self._has_commands = call.HasField("commands")
+        self._commands = commands.of(books)
+        self._has_commands = bool(self._commands.ListFields())
 
     def run(self, phase: int, sink: EventSink, answers: AnswerSink) -> None:
         """A phase that is never speculative."""
@@ -42,7 +42,7 @@ class IsolatedPhases:
                 fund(self._books[venue], self._call.totals, self._reply.funding, sink)
         elif phase == batches.SHARD_PHASE_TAKE:
             if self._has_commands:
-                take_commands(self._books, self._commands.of(self._books), sink, answers)
+                take_commands(self._books, self._commands, sink, answers)
         elif phase == batches.SHARD_PHASE_LADDER:
             seizures = RowGatherer(batches.Seizures)
             carry_out(self._books, rows_of_venues(self._call.ladder, self._books), seizures, sink)
@@ -58,10 +58,10 @@ class IsolatedPhases:
         height = self._call.header.height
         admission = Admission(self._books, height, sink, answers)
         if self._has_commands:
-            pay_out_free(self._books, height, self._commands.of(self._books).withdrawals, sink, answers)
+            pay_out_free(self._books, height, self._commands.withdrawals, sink, answers)
         admission.trigger()
         if self._has_commands:
-            admission.run(self._commands.of(self._books))
+            admission.run(self._commands)
         admission.closes.put(self._reply.closes)
         admission.opens.put(self._reply.opens)
         admission.liquidity.put(self._reply.liquidity)

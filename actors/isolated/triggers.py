@@ -17,6 +17,8 @@ TRIGGER, COMMAND = 0, 1
 
 def trigger_exits(book: IsolatedBook, closes: RowGatherer[batches.CloseOps], sink: EventSink) -> None:
     """Every position with a level met closes once, by its smallest (level, kind)."""
+    if not len(book.positions):
+        return
     for market in book.usable_markets():
         mark = book.marks[market].mark_ticks
         met: dict[int, tuple[int, common.OrderKind]] = {}
@@ -89,6 +91,8 @@ def close_position(
 
 def trigger_opens(book: IsolatedBook, opens: RowGatherer[batches.OpenOps], sink: EventSink) -> None:
     """Resting opens whose limit the mark meets go to the desk as makers; those of frozen accounts stay."""
+    if not len(book.orders.table):
+        return
     for market in book.usable_markets():
         for order in book.orders.triggered(market, book.marks[market].mark_ticks):
             row = book.orders.read(order)
