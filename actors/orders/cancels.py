@@ -18,6 +18,8 @@ from breakwater.v1 import refusals_pb2 as refusals
 
 NO_REASON = Refused(refusals.REFUSAL_UNSPECIFIED, 0, 0)
 _DONE_BODY = body_number("order_done")
+# Columns of `BookCancelRows`, the second being the venue.
+_WITHOUT_VENUE = [0, 2, 3, 4, 5]
 
 
 def take_commands(
@@ -49,10 +51,10 @@ def take_commands(
 
 def _cancels_of(commands: batches.ShardCommands) -> Int64Array:
     """Command, account, market, order and client id of every cancel, a column each, in the order of their work."""
-    of_books = np.delete(matrix(commands.book_cancels), 1, axis=0)
-    command, _, account, order, _ = matrix(commands.cancels)
-    if not command.size:
+    of_books = matrix(commands.book_cancels)[_WITHOUT_VENUE]
+    if not row_count(commands.cancels):
         return of_books
+    command, _, account, order, _ = matrix(commands.cancels)
     none = np.zeros_like(command)
     return np.concatenate((np.stack((command, account, none, order, none)), of_books), axis=1)
 

@@ -76,8 +76,7 @@ class SlackZones:
         stale = self._stale_zones(cash_atoms.size, markets)
         self._markets = markets
         single = np.sort(np.concatenate([*self._changed, self._below]))
-        if single.size > 1:
-            single = single[np.diff(single, prepend=-1) != 0]
+        single = np.concatenate([single[:1], single[1:][single[1:] != single[:-1]]])
         self._changed.clear()
         if stale.any():
             single = single[~stale[single >> ZONE_BITS]]
