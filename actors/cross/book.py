@@ -1,6 +1,7 @@
 """One Margin Trade venue on one shard: accounts, positions, orders, and what the block told of the markets."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from actors.risk.tiers import Tiers, tiers_of
 from actors.rulebooks import margin_trade
 from actors.ways import Way
 from breakwater.v1 import parameters_pb2 as parameters
+
+if TYPE_CHECKING:
+    from actors.cross.caps import MarginRules
 
 VAULT = 0
 # What the ladder remembers of an account: the end of its cooldown and the pair kept from right after its last partial
@@ -57,6 +61,7 @@ class CrossBook(OrderedBook):
         # The same for margins, which change with orders too.
         self.touched.follow()
         self.margin_zones = MarginZones()
+        self.margin_rules: MarginRules | None = None
         self.positions = CrossPositions(log, self.money, self.accounts.table)
         self.ladder = Table(LADDER_COLUMNS, log)
         self.tiers: dict[int, Tiers] = {}

@@ -4,14 +4,14 @@ A resting order is held again at every mark. The book never fills what an accoun
 fails margin only what reduces its position, of the others that much for their reduce-only orders.
 """
 
-from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from actors.columns import RowGatherer
 from actors.cross.book import CrossBook
-from actors.cross.holds import free_margin_atoms, margin_terms
+from actors.cross.holds import MarginTerms, TermsOfMarkets, free_margin_atoms, margin_terms
 from actors.cross.margin_kernel import term_cells
 from actors.cross.margin_look import look
 from actors.cross.margin_zones import Found, Looked
@@ -26,6 +26,14 @@ from breakwater.v1 import batches_pb2 as batches
 Int64Array = NDArray[np.int64]
 
 
+class MarginRules(NamedTuple):
+    """The markets as the margin kernel reads them, by number: `others` without the mark and what it makes possible."""
+
+    terms: dict[int, MarginTerms]
+    cells: Int64Array
+    others: Int64Array
+
+
 def scan_caps(book: CrossBook, caps: RowGatherer[batches.PositionCaps]) -> None:
     """Of who fails margin (free margin below 0) and of reduce-only orders."""
     changed = book.accounts.slots_of(book.touched.fresh())
@@ -35,13 +43,15 @@ def scan_caps(book: CrossBook, caps: RowGatherer[batches.PositionCaps]) -> None:
         return
     # An account without a row was opened while staging, and dropped.
     found = _look_around(book, changed[changed >= 0])
-    failing = np.concatenate([found.failing, _failing_of(book, found.unsure)])
+    failing = found.failing
+    if found.unsure.size:
+        failing = np.concatenate([failing, _failing_of(book, found.unsure)])
     if book.way.liquidates_by_row:
         _judge(book, failing)
-    told = ascending(np.concatenate([failing, found.reducing]))
-    if not told.size:
+    if not failing.size and not found.reducing.size:
         book.capped = set()
         return
+    told = ascending(np.concatenate([failing, found.reducing]))
     accounts = book.accounts.table.column("account")[told]
     told = told[np.argsort(accounts)]
     table = book.positions.table
@@ -77,7 +87,7 @@ def _judge(book: CrossBook, failing: Int64Array) -> None:
 
 def _failing_of(book: CrossBook, slots: Int64Array) -> Int64Array:
     """Those of these accounts whose free margin is below 0, in Python's integers."""
-    terms_of = cache(lambda market: margin_terms(book, market))
+    terms_of = TermsOfMarkets(book).__getitem__
     key_at = book.accounts.table.key_at
     fails = [free_margin_atoms(book, key_at(slot), terms_of) < 0 for slot in slots.tolist()]
     return slots[np.array(fails, dtype=np.bool_)]
@@ -85,9 +95,8 @@ def _failing_of(book: CrossBook, slots: Int64Array) -> Int64Array:
 
 def _look_around(book: CrossBook, changed: Int64Array) -> Found:
     """Asks the zones, of which the mark and what lots it makes possible are no rules."""
-    rules, positions = _rules(book), book.positions
-    others = rules.copy()
-    others[:, (MARK, MOST_LOTS)] = 0
+    _, rules, others = _rules_in_force(book)
+    positions = book.positions
     cash = book.accounts.table.column("free")
     made = book.accounts.table.slots_made
 
@@ -95,6 +104,17 @@ def _look_around(book: CrossBook, changed: Int64Array) -> Found:
         return look(slots, *positions.chains(), cash, positions.table.whole(), rules)
 
     return book.margin_zones.scan(changed, made, rules[:, MARK].copy(), others, look_at)
+
+
+def _rules_in_force(book: CrossBook) -> MarginRules:
+    """`_rules`, made anew only where a market's terms are others than at the last scan."""
+    terms = {market: margin_terms(book, market) for market in book.markets}
+    if book.margin_rules is None or terms != book.margin_rules.terms:
+        cells = _rules(book)
+        others = cells.copy()
+        others[:, (MARK, MOST_LOTS)] = 0
+        book.margin_rules = MarginRules(terms, cells, others)
+    return book.margin_rules
 
 
 def _rules(book: CrossBook) -> Int64Array:

@@ -12,6 +12,7 @@ from actors.ledger.cross_positions import CrossPosition
 from actors.orders.carried import FIRST as FREE
 from actors.orders.carried import CarriedColumns
 from actors.risk.tiers import Tiers
+from actors.risk.tradable import is_usable
 from actors.units import E9, LONG, SHORT
 
 
@@ -31,10 +32,22 @@ class MarginTerms(NamedTuple):
 
 def margin_terms(book: CrossBook, market: int) -> MarginTerms:
     """The market's terms in force; a market that never had a mark counts at 0."""
-    tiers = book.tiers[market]
-    fee_e9 = book.markets[market].margin_trade.taker_fee_e9
-    mark = book.mark_ticks(market)
-    return MarginTerms(mark, book.k(market), tiers, tiers.max_leverages[0], fee_e9, book.is_usable(market))
+    tiers, rules, mark = book.tiers[market], book.markets[market].margin_trade, book.marks.get(market)
+    ticks, usable = (mark.mark_ticks, is_usable(mark)) if mark else (0, False)
+    leverage = tiers.max_leverages[0]
+    return MarginTerms(ticks, rules.quote_atoms_per_tick_lot, tiers, leverage, rules.taker_fee_e9, usable)
+
+
+class TermsOfMarkets(dict[int, MarginTerms]):
+    """`margin_terms` by market, bound at the first question."""
+
+    def __init__(self, book: CrossBook) -> None:
+        super().__init__()
+        self._book = book
+
+    def __missing__(self, market: int) -> MarginTerms:
+        terms = self[market] = margin_terms(self._book, market)
+        return terms
 
 
 def initial_margin_ceil_atoms(notional: int, leverage: int, tiers: Tiers) -> int:

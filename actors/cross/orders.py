@@ -1,11 +1,10 @@
 """What may become an order of a Margin Trade venue: after what every venue checks, initial margin (MT-02, MT-06)."""
 
 from collections.abc import Callable
-from functools import cache, partial
 
 from actors.columns import RowGatherer
 from actors.cross.book import CrossBook
-from actors.cross.holds import FreeMargins, MarginTerms, added_hold_atoms, margin_terms
+from actors.cross.holds import FreeMargins, MarginTerms, TermsOfMarkets, added_hold_atoms
 from actors.cross.losses import SpareEquities
 from actors.ledger.book_orders import REDUCE_ONLY, BookOrder
 from actors.orders.checks import MarketRules, OrderChecks, market_rules
@@ -23,9 +22,9 @@ class OrderEntry(OrderChecks):
         self, book: CrossBook, ops: RowGatherer[batches.OrderOps], caps: RowGatherer[batches.PositionCaps]
     ) -> None:
         super().__init__(book, ops, caps)
-        # What requirements in a market are made from, bound at the first question; no method of its own, which would
-        # keep all of the block until somebody looks for cycles.
-        self.terms: Callable[[int], MarginTerms] = cache(partial(margin_terms, book))
+        # What requirements in a market are made from; no method of its own, which would keep all of the block until
+        # somebody looks for cycles.
+        self.terms: Callable[[int], MarginTerms] = TermsOfMarkets(book).__getitem__
         self.free = FreeMargins(book, self.terms, self.carried)
         self.spare = SpareEquities(book, self.terms, self.carried)
 

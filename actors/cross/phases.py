@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from actors.columns import RowGatherer, add_row
+from actors.columns import RowGatherer
 from actors.cross.admit import admit
 from actors.cross.book import CrossBook
 from actors.cross.caps import scan_caps
@@ -100,5 +100,8 @@ class CrossPhases:
         self._dues.put(self._reply.dues)
         self._ops.put(self._reply.order_ops)
         for book in self._books:
-            for interest in book.open_interest():
-                add_row(self._reply.open_interest, book.venue, *interest)
+            interest, told = book.open_interest(), self._reply.open_interest
+            told.venue.extend([book.venue] * len(interest))
+            told.market.extend([market for market, _, _ in interest])
+            told.long_lots.extend([lots for _, lots, _ in interest])
+            told.short_lots.extend([lots for _, _, lots in interest])

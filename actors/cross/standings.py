@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from actors.cross.book import CrossBook
+from actors.cross.holds import margin_terms
 from actors.ledger.row_chains import rows_of_owners
 from actors.risk.cross_scan import (
     Int64Array,
@@ -99,8 +100,8 @@ def position_columns(book: CrossBook) -> PositionColumns:
 
 def columns_of_markets(book: CrossBook) -> MarketColumns:
     """The markets at their marks, as kernels read them."""
-    listed = {
-        market: MarketAtMark(book.mark_ticks(market), book.k(market), book.is_usable(market), book.tiers[market])
-        for market in sorted(book.markets)
-    }
+    listed = {}
+    for market in sorted(book.markets):
+        ticks, k, tiers, _, _, usable = margin_terms(book, market)
+        listed[market] = MarketAtMark(ticks, k, usable, tiers)
     return book.zones.columns_of(listed)

@@ -149,6 +149,10 @@ class BookOrders:
         waits = (live[:, columns.TRIGGER] != 0) & (live[:, columns.MARKET] == market)
         return live[waits, columns.NUMBER].tolist()
 
+    def trigger_markets(self) -> list[int]:
+        """Markets in which orders may be armed, ascending."""
+        return sorted(self._triggers)
+
     def triggered(self, market: int, mark_ticks: int) -> list[int]:
         """Armed orders that this mark fires (MT-05), ascending."""
         index = self._triggers.get(market)

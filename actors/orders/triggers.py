@@ -54,7 +54,7 @@ def fire_triggers(entry: OrderChecks, sink: EventSink) -> None:
     book = entry.book
     met = [
         order
-        for market in sorted(book.marks)
+        for market in book.orders.trigger_markets()
         if book.is_usable(market)
         for order in book.orders.triggered(market, book.mark_ticks(market))
     ]
