@@ -6,7 +6,8 @@ nothing of the kind: the library takes packed columns as they lie.
 
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any
+from struct import Struct
+from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.message import Message
@@ -18,6 +19,9 @@ _TAG_BITS, _TYPE_MASK = 3, 7
 _VARINT_BITS = 7
 _VARINT_MORE = 128
 _VARINT_MASK = 127
+_ONE_BYTE = tuple(bytes((number,)) for number in range(_VARINT_MORE))
+# Rows whose column's length is one byte: an array a column costs more than all of them do.
+_FEW = _VARINT_MASK // _CELL_BYTES
 
 
 def columns_bytes(kind: type[Message], columns: np.ndarray, rest: bytes = b"") -> bytes:
@@ -33,21 +37,26 @@ def columns_parts(kind: type[Message], columns: np.ndarray) -> list[Any]:
     return tagged_parts(column_tags(kind.DESCRIPTOR)[: len(columns)], columns)
 
 
-def tagged_parts(tags: Sequence[bytes], columns: np.ndarray) -> list[Any]:
+def tagged_parts(tags: tuple[bytes, ...], columns: np.ndarray) -> list[Any]:
     """`columns_parts` under tags of one's own, one a row of the matrix."""
     count = columns.shape[1]
     if not count:
         return []
+    if count <= _FEW:
+        return [_few_rows(tags, count).filled(columns)]
     length = varint(_CELL_BYTES * count)
     rows = (columns if columns.strides[1] == _CELL_BYTES else np.ascontiguousarray(columns)).view(np.uint8)
     return [part for tag, row in zip(tags, rows, strict=True) for part in (tag, length, row.data)]
 
 
-def column_places(tags: Sequence[bytes], data: Any) -> tuple[int, list[int]] | None:
+def column_places(tags: tuple[bytes, ...], data: Any) -> tuple[int, Sequence[int]] | None:
     """Rows of a serialised message of columns (it is not empty), and where the cells of each column begin.
 
     None where the bytes are not as `columns_bytes` writes them.
     """
+    few = _few_rows_in(tags, data)
+    if few is not None:
+        return None if few.cells_of(data) is None else (few.rows, few.begins)
     step, place = number_at(data, len(tags[0]))
     length = bytes(data[len(tags[0]) : place])
     count, rest = divmod(step, _CELL_BYTES)
@@ -72,6 +81,10 @@ def read_columns(kind: type[Message], data: Any, columns: int | None = None) -> 
     tags = column_tags(kind.DESCRIPTOR)[:columns]
     if not len(data):
         return np.empty((len(tags), 0), dtype=np.int64)
+    few = _few_rows_in(tags, data)
+    if few is not None:
+        held = few.cells_of(data)
+        return None if held is None else np.frombuffer(held, dtype="<i8").reshape(len(tags), few.rows)
     places = column_places(tags, data)
     if places is None:
         return None
@@ -83,6 +96,54 @@ def read_columns(kind: type[Message], data: Any, columns: int | None = None) -> 
     return read.view("<i8").reshape(len(tags), count)
 
 
+class _FewRows(NamedTuple):
+    """How a message of few rows lies in its bytes: head and cells of every column by turns.
+
+    `blank`: with nothing in its cells; `places`: where the bytes of the cells are; `begins`: where each column's begin.
+    """
+
+    rows: int
+    pieces: Struct
+    heads: tuple[bytes, ...]
+    blank: np.ndarray
+    places: np.ndarray
+    begins: tuple[int, ...]
+
+    def filled(self, columns: np.ndarray) -> memoryview:
+        """The message with the rows of an int64 matrix as its columns."""
+        told = self.blank.copy()
+        told[self.places] = np.ascontiguousarray(columns).view(np.uint8).ravel()
+        return told.data
+
+    def cells_of(self, data: Any) -> bytearray | None:
+        """The cells of all columns strung together; None where the bytes are not as these lie."""
+        if len(data) != self.pieces.size:
+            return None
+        pieces = self.pieces.unpack(data)
+        return bytearray().join(pieces[1::2]) if pieces[::2] == self.heads else None
+
+
+@cache
+def _few_rows(tags: tuple[bytes, ...], count: int) -> _FewRows:
+    step = _CELL_BYTES * count
+    heads = tuple(tag + varint(step) for tag in tags)
+    begins = np.cumsum([len(head) + step for head in heads]) - step
+    return _FewRows(
+        rows=count,
+        pieces=Struct("".join(f"{len(head)}s{step}s" for head in heads)),
+        heads=heads,
+        blank=np.frombuffer(b"".join(head + bytes(step) for head in heads), dtype=np.uint8),
+        places=(begins[:, np.newaxis] + np.arange(step)).ravel(),
+        begins=tuple(begins.tolist()),
+    )
+
+
+def _few_rows_in(tags: tuple[bytes, ...], data: Any) -> _FewRows | None:
+    """How as few rows as the length of the first column says would lie; None where there are more, or none."""
+    count, rest = divmod(data[len(tags[0])], _CELL_BYTES)
+    return _few_rows(tags, count) if 0 < count <= _FEW and not rest else None
+
+
 def field_bytes(message: Any, field: str, data: bytes) -> bytes:
     """A field that holds a message or bytes, serialised; `data` is what it holds. Fields may be strung together."""
     return b"".join(field_parts(message, field, [data]))
@@ -90,8 +151,7 @@ def field_bytes(message: Any, field: str, data: bytes) -> bytes:
 
 def field_parts(message: Any, field: str, parts: list[Any]) -> list[Any]:
     """The same in pieces; so is what it holds, each of bytes."""
-    size = sum(map(len, parts))
-    return [_tag(message.DESCRIPTOR.fields_by_name[field].number), varint(size), *parts]
+    return [_field_tag(message.DESCRIPTOR, field), varint(sum(map(len, parts))), *parts]
 
 
 def cut_fields(data: Any, wanted: Collection[int]) -> tuple[list[Any], list[tuple[int, Any]]]:
@@ -136,6 +196,8 @@ def number_at(data: Any, place: int) -> tuple[int, int]:
 
 def varint(number: int) -> bytes:
     """A number from 0 on as protobuf writes it."""
+    if number <= _VARINT_MASK:
+        return _ONE_BYTE[number]
     out = bytearray()
     while number > _VARINT_MASK:
         out.append(number & _VARINT_MASK | _VARINT_MORE)
@@ -145,11 +207,16 @@ def varint(number: int) -> bytes:
 
 
 @cache
+def _field_tag(descriptor: Any, field: str) -> bytes:
+    return _tag(descriptor.fields_by_name[field].number)
+
+
+@cache
 def _tag(number: int) -> bytes:
     return varint(number << _TAG_BITS | _LENGTH_DELIMITED)
 
 
 @cache
-def column_tags(descriptor: Any) -> list[bytes]:
+def column_tags(descriptor: Any) -> tuple[bytes, ...]:
     """Tag bytes of the columns, in field order."""
-    return [_tag(field.number) for field in descriptor.fields]
+    return tuple(_tag(field.number) for field in descriptor.fields)

@@ -19,6 +19,8 @@ BUCKETS = 1024
 _FEW = 12
 # From so many rows on a column is copied whole before it is read cell by cell.
 _MANY = 64
+# Up to so many rows a message is read by its bytes.
+_SHORT = 256
 
 M = TypeVar("M", bound=Message)
 
@@ -82,10 +84,11 @@ def matrix(message: Any) -> np.ndarray:
     """The columns of a message of numbers as the rows of an int64 matrix, in field order."""
     if isinstance(message, RowGatherer):
         return message.matrix()
+    # A column at a time costs more where there is little to read.
+    short = read_columns(type(message), message.SerializeToString()) if row_count(message) <= _SHORT else None
+    if short is not None:
+        return short
     columns = [getattr(message, name) for name in _names(message.DESCRIPTOR)]
-    if len(columns[0]) <= _FEW:
-        # A column at a time costs more where there is little to read.
-        return np.array(list(map(list, columns)), dtype=np.int64)
     read = np.empty((len(columns), len(columns[0])), dtype=np.int64)
     for row, column in enumerate(columns):
         read[row] = column

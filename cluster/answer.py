@@ -19,7 +19,7 @@ from breakwater.v1 import batches_pb2 as batches
 _LENGTH_DELIMITED: Final = 2
 _NAMES: Final = field_names(batches.Outcomes)
 _FIELDS: Final = answers.BatchOutcome.DESCRIPTOR.fields_by_name
-_TAGS: Final = [varint(_FIELDS[name].number << 3 | _LENGTH_DELIMITED) for name in _NAMES]
+_TAGS: Final = tuple(varint(_FIELDS[name].number << 3 | _LENGTH_DELIMITED) for name in _NAMES)
 _STATUS, _REFUSAL = _NAMES.index("status"), _NAMES.index("refusal")
 
 
