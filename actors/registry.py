@@ -51,8 +51,7 @@ class Registry(Actor):
         first_command = 0
         router = Router(directory, reply, changes, sink, answers, frozenset(call.voided))
         for batch in block.batches:
-            count = checks.row_count(batch)
-            refused = checks.refuse(batch)
+            count, refused = checks.check(batch)
             if refused:
                 for command in range(first_command, first_command + count):
                     answers.refuse((REGISTRY, command, 0, 0), command, refused, batch.venue)

@@ -50,11 +50,12 @@ class BatchChecks:
 
     def row_count(self, batch: commands.CommandBatch) -> int:
         """Commands of the batch; one whose shape is refused counts as a single command."""
-        return 1 if self._bad_shape(batch) else _rows(batch)
+        return _shape(batch)[0]
 
-    def refuse(self, batch: commands.CommandBatch) -> Refused | None:
-        """Why the whole batch is refused, or None."""
-        return self._bad_key(batch) or self._bad_shape(batch) or self._bad_venue(batch)
+    def check(self, batch: commands.CommandBatch) -> tuple[int, Refused | None]:
+        """`row_count`, and why the whole batch is refused, or None."""
+        count, bad_shape = _shape(batch)
+        return count, self._bad_key(batch) or bad_shape or self._bad_venue(batch)
 
     def _bad_key(self, batch: commands.CommandBatch) -> Refused | None:
         length, now_ms = len(batch.request_key), self._block.block_time_ms
@@ -69,16 +70,6 @@ class BatchChecks:
             return Refused(refusals.REFUSAL_EXPIRY_TOO_FAR, now_ms + EXPIRY_HORIZON_MS, batch.expires_ms)
         return None
 
-    def _bad_shape(self, batch: commands.CommandBatch) -> Refused | None:
-        count = _rows(batch)
-        if count == 0:
-            return Refused(refusals.REFUSAL_EMPTY_BATCH, 1, 0)
-        if count > MAX_BATCH_ROWS:
-            return Refused(refusals.REFUSAL_BATCH_TOO_LARGE, MAX_BATCH_ROWS, count)
-        kind = batch.WhichOneof("body")
-        ragged = None if kind in SINGLE or kind == "open_accounts" else columns.ragged_column(getattr(batch, kind))
-        return Refused(refusals.REFUSAL_RAGGED_COLUMNS, *ragged) if ragged else None
-
     def _bad_venue(self, batch: commands.CommandBatch) -> Refused | None:
         kind = batch.WhichOneof("body")
         if kind in VENUELESS:
@@ -91,14 +82,32 @@ class BatchChecks:
         return None if rulebook in wanted else Refused(refusals.REFUSAL_WRONG_RULEBOOK, wanted[0], rulebook)
 
 
-def _rows(batch: commands.CommandBatch) -> int:
-    """Rows the batch asks for: the longest column, so that nothing is smuggled behind a short one."""
+def _shape(batch: commands.CommandBatch) -> tuple[int, Refused | None]:
+    """Commands of the batch, 1 where its shape is refused; and that refusal."""
+    count, ragged = _rows(batch)
+    if count == 0:
+        return 1, Refused(refusals.REFUSAL_EMPTY_BATCH, 1, 0)
+    if count > MAX_BATCH_ROWS:
+        return 1, Refused(refusals.REFUSAL_BATCH_TOO_LARGE, MAX_BATCH_ROWS, count)
+    if ragged:
+        return 1, Refused(refusals.REFUSAL_RAGGED_COLUMNS, *ragged)
+    return count, None
+
+
+def _rows(batch: commands.CommandBatch) -> tuple[int, tuple[int, int] | None]:
+    """Rows the batch asks for, and the lengths of two columns that differ, if any do.
+
+    The longest column counts, so that nothing is smuggled behind a short one.
+    """
     kind: Any = batch.WhichOneof("body")
     if kind is None:
-        return 0
+        return 0, None
     if kind in SINGLE:
-        return 1
+        return 1, None
     body = getattr(batch, kind)
     if kind == "open_accounts":
-        return int(body.count)
-    return max(len(getattr(body, name)) for name in columns.field_names(body))
+        return int(body.count), None
+    ragged = columns.ragged_column(body)
+    if ragged is None:
+        return columns.row_count(body), None
+    return max(len(getattr(body, name)) for name in columns.field_names(body)), ragged
