@@ -15,6 +15,8 @@ KEYS = 4
 COLUMNS = KEYS + 1
 # So many are put in their places as well without kernels.
 _FEW_EVENTS = 4
+# Up to so many a list a column costs less than an array.
+_READ_AS_LISTS = 16
 _BODIES = frozenset((batches.PendingEvents.DESCRIPTOR.fields_by_name["bodies"].number,))
 
 
@@ -125,4 +127,6 @@ def pending_columns(pending: batches.PendingEvents | EventPile) -> np.ndarray:
     if isinstance(pending, EventPile):
         return pending.matrix()
     columns = (pending.phase, pending.a, pending.b, pending.c, pending.size)
+    if len(columns[KEYS]) <= _READ_AS_LISTS:
+        return np.array([column[:] for column in columns], dtype=np.int64)
     return np.array([np.asarray(column, dtype=np.int64) for column in columns])

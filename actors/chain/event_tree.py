@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from actors.chain import merkle
 from actors.chain.blake3_lanes import (
     BLOCK_BYTES,
     BLOCK_WORDS,
@@ -16,18 +17,20 @@ from actors.chain.blake3_lanes import (
     working_array,
 )
 from actors.chain.blake3_many import hash_many
-from actors.chain.merkle import EMPTY_ROOT, LEAF, NODE
+from actors.chain.merkle import LEAF, NODE
 from actors.chain.numbered_events import NumberedEvents
 from actors.compiling import inlined, kernel
 
 _NODE_PREFIX: Final = NODE[0]
 _NODE_BYTES: Final = 1 + BLOCK_BYTES
+# So many leaves are hashed one by one as fast as the kernels are called.
+_FEW: Final = 8
 
 
 def events_root(events: NumberedEvents) -> bytes:
     """Merkle root of the serialised events, 32 bytes."""
-    if not len(events):
-        return EMPTY_ROOT
+    if len(events) <= _FEW:
+        return merkle.root(list(events))
     return root_of_hashes(leaf_hashes(events))
 
 
