@@ -269,7 +269,7 @@ def split_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> dict[
         return {}
     places = _places(kind.DESCRIPTOR, keys)
     named = columns[places]
-    if (named == named[:, :1]).all():
+    if columns.shape[1] == 1 or (named == named[:, :1]).all():
         return {tuple(named[:, 0].tolist()): columns}
     order = order_of_groups(named)
     if order is not None:
@@ -297,6 +297,8 @@ def sort_rows(message: M, *keys: str) -> M:
 
 def sorted_columns(kind: type[Message], columns: np.ndarray, *keys: str) -> np.ndarray:
     """`sort_rows` of the matrix of a message; the matrix itself where it is in order."""
+    if columns.shape[1] < 2:
+        return columns
     order = order_of(columns[_places(kind.DESCRIPTOR, keys)])
     return columns if order is None else columns.take(order, axis=1)
 

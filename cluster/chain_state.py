@@ -5,7 +5,9 @@ Together with the actors' snapshots it is one cut. It holds no clock, no lease a
 
 from collections.abc import Sequence
 
-from actors.columns import BUCKETS, RowGatherer, add_row, join, row_count, rows, sort_rows
+import numpy as np
+
+from actors.columns import BUCKETS, RowGatherer, from_matrix, join, row_count, rows, sort_rows
 from actors.contract import NO_HASH, NO_HEIGHT
 from actors.ledger.bucket_digests import EMPTY_BUCKET
 from breakwater.v1 import batches_pb2 as batches
@@ -185,7 +187,6 @@ class ChainState:
 
 
 def _tops_message(tops: dict[Key, tuple[int, ...]]) -> batches.BookTops:
-    message = batches.BookTops()
-    for key in sorted(tops):
-        add_row(message, *tops[key])
-    return message
+    if not tops:
+        return batches.BookTops()
+    return from_matrix(batches.BookTops, np.array([tops[key] for key in sorted(tops)], dtype=np.int64).T)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 import numpy as np
+from google.protobuf.message import Message
 
 from actors.column_bytes import columns_parts, field_parts
 from actors.columns import (
@@ -16,6 +17,7 @@ from actors.columns import (
     join,
     pick,
     row_count,
+    rows,
     sort_rows,
     sorted_columns,
     split_by,
@@ -219,11 +221,12 @@ def _insurance_call(
 
 def _add_version_desks(run: BlockRun, fan: _Fan, ops: batches.VersionOps) -> None:
     """Every version desk in every block: a version's time comes without anybody asking."""
+    venues = {number for number, venue in run.state.venues.items() if venue.rulebook == common.RULEBOOK_PERENNIAL}
+    if not venues:
+        return
     by_market, debts = split_by(ops, "venue", "market"), split_by(run.debts, "venue", "market")
-    for key in sorted(run.state.markets):
+    for key in sorted(key for key in run.state.markets if key[0] in venues):
         venue = run.state.venues[key[0]]
-        if venue.rulebook != common.RULEBOOK_PERENNIAL:
-            continue
         call = batches.VersionCall(
             header=run.header(versions_name(*key)), venue=venue, market=run.state.markets[key], mark=run.marks[key]
         )
@@ -246,20 +249,32 @@ def _book_call(run: BlockRun, key: Key, ladder_round: int) -> batches.BookCall:
 
 def _add_books(run: BlockRun, fan: _Fan, ladder_round: int, every: bool) -> None:
     """The books with operations, or every book; what was waiting for them is theirs now."""
-    ops = split_columns(batches.OrderOps, run.order_ops.matrix(), "venue", "market")
+    ops = _by_market(batches.OrderOps, run.order_ops.matrix())
     ordered = sorted_columns(batches.PositionCaps, run.caps.matrix(), "venue", "market", "account", "fails")
-    caps = split_columns(batches.PositionCaps, ordered, "venue", "market")
-    held = split_by(run.open_interest, "venue", "market")
-    books = [key for key in sorted(run.state.markets) if _has_book(run, key[0])]
-    for key in (key for key in books if every or key in ops):
+    caps = _by_market(batches.PositionCaps, ordered)
+    long_lots = _long_lots(run.open_interest) if ops else {}
+    books = (key for key in sorted(run.state.markets) if _has_book(run, key[0]))
+    for key in books if every else sorted(ops):
         call, columns = _book_call(run, key, ladder_round), {}
         if key in ops:
             columns["ops"] = columns_parts(batches.OrderOps, ops[key])
             if key in caps:
                 columns["caps"] = columns_parts(batches.PositionCaps, caps[key])
-            call.open_interest_lots = sum(held[key].long_lots) if key in held else 0
+            call.open_interest_lots = long_lots.get(key, 0)
         fan.add(book_name(*key), batches.BookReply, call, **columns)
     run.order_ops = RowGatherer(batches.OrderOps)
+
+
+def _by_market(kind: type[Message], columns: np.ndarray) -> dict[Key, np.ndarray]:
+    return {(venue, market): mine for (venue, market), mine in split_columns(kind, columns, "venue", "market").items()}
+
+
+def _long_lots(open_interest: batches.OpenInterest) -> dict[Key, int]:
+    """By market: what all shards say together."""
+    lots: dict[Key, int] = {}
+    for venue, market, long_lots, _ in rows(open_interest):
+        lots[venue, market] = lots.get((venue, market), 0) + long_lots
+    return lots
 
 
 def _has_book(run: BlockRun, venue: int) -> bool:

@@ -5,8 +5,6 @@ kept of them (the last `VaultState`, the marks of the last block) answers reads 
 of the block before.
 """
 
-from copy import deepcopy
-
 from actors.backing.holdings import Holdings
 from actors.rulebooks import margin_trade
 from breakwater.v1 import batches_pb2 as batches
@@ -38,8 +36,8 @@ class BackstopBook:
         self.vault.CopyFrom(vault)
 
     def see_marks(self, marks: list[common.Mark]) -> None:
-        """Takes the marks of a block that is done: they are the marks before for the next one."""
-        self.marks = {mark.market: deepcopy(mark) for mark in marks if mark.venue == self.venue}
+        """Takes the marks of a block that is done: they are the marks before for the next one, and change no more."""
+        self.marks = {mark.market: mark for mark in marks if mark.venue == self.venue}
 
     def sums(self) -> batches.BackstopSums:
         """The backstop's part of the conservation equation."""
