@@ -161,6 +161,8 @@ class BlockRun:
         shards, kind = self.state.shards, kind_of(message)
         if not row_count(message):
             return [[] for _ in range(shards)]
+        if shards == 1:
+            return [message.parts() if isinstance(message, RowGatherer) else [message.SerializeToString()]]
         parts = columns_by_shard(kind, matrix(message), self.state.owners.array, shards)
         return [columns_parts(kind, part) for part in parts]
 

@@ -5,9 +5,7 @@ Together with the actors' snapshots it is one cut. It holds no clock, no lease a
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from actors.columns import BUCKETS, RowGatherer, from_matrix, join, row_count, rows, sort_rows
+from actors.columns import BUCKETS, RowGatherer, field_names, join, row_count, rows, sort_rows
 from actors.contract import NO_HASH, NO_HEIGHT
 from actors.ledger.bucket_digests import EMPTY_BUCKET
 from breakwater.v1 import batches_pb2 as batches
@@ -189,4 +187,5 @@ class ChainState:
 def _tops_message(tops: dict[Key, tuple[int, ...]]) -> batches.BookTops:
     if not tops:
         return batches.BookTops()
-    return from_matrix(batches.BookTops, np.array([tops[key] for key in sorted(tops)], dtype=np.int64).T)
+    columns = zip(*(tops[key] for key in sorted(tops)), strict=True)
+    return batches.BookTops(**dict(zip(field_names(batches.BookTops), columns, strict=True)))

@@ -1,6 +1,6 @@
 """An insurance fund, whichever desk keeps it: how it moves, operators' deposits, what settling took by kind."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.columns import rows
 from actors.sinks import Refused
@@ -8,6 +8,9 @@ from actors.units import TOTAL_BOUND
 from breakwater.v1 import batches_pb2 as batches
 from breakwater.v1 import events_pb2 as events
 from breakwater.v1 import refusals_pb2 as refusals
+
+# Asking the enum costs more than all else there is to do where nothing is due.
+_DUE_KINDS: Final[tuple[int, ...]] = tuple(batches.CrossDueKind.values())
 
 
 class FundBook(Protocol):
@@ -64,7 +67,7 @@ def take_deposits(desk: FundDesk, deposits: batches.InsuranceRows) -> None:
 
 def dues_by_kind(venue: int, dues: batches.CrossDues) -> dict[int, int]:
     """What settling took from the venue's accounts, atoms by kind: summed, for who sent a row must not show."""
-    sums: dict[int, int] = dict.fromkeys(batches.CrossDueKind.values(), 0)
+    sums = dict.fromkeys(_DUE_KINDS, 0)
     for due_venue, kind, amount in rows(dues):
         if due_venue == venue:
             sums[kind] += amount
