@@ -184,6 +184,8 @@ def cut_fields(data: Any, wanted: Collection[int]) -> tuple[list[Any], list[tupl
 
 def number_at(data: Any, place: int) -> tuple[int, int]:
     """A varint, and where it ends."""
+    if data[place] < _VARINT_MORE:
+        return data[place], place + 1
     value = shift = 0
     while True:
         byte = data[place]

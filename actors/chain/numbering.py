@@ -1,6 +1,7 @@
 """The numbering of a block's events: sorted by their keys, headed by height, index and time, in one piece of bytes."""
 
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from breakwater.v1 import events_pb2 as events
 
 _INDEX_TAG: Final = events.Event.DESCRIPTOR.fields_by_name["index"].number << 3
 _INDEX_BYTES_MAX: Final = 6
+# So many Python puts together in less than a kernel takes to be called.
+_FEW_EVENTS: Final = 8
 
 
 def number_events(
@@ -28,10 +31,30 @@ def number_events(
     if not said:
         return NumberedEvents(b"", np.empty((0, 2), dtype=np.int64))
     columns = np.concatenate([pending_columns(part) for part in said], axis=1)
-    bodies = np.frombuffer(bytearray().join(piece for part in said for piece in part.bodies), dtype=np.uint8)
+    data = bytearray().join(piece for part in said for piece in part.bodies)
+    before = bytearray(events.Event(height=height).SerializeToString())
+    after = bytearray(events.Event(block_time_ms=block_time_ms).SerializeToString())
+    if columns.shape[1] <= _FEW_EVENTS:
+        return _numbered_one_by_one(columns, data, before, after)
+    return _numbered_at_once(columns, *(np.frombuffer(piece, dtype=np.uint8) for piece in (data, before, after)))
+
+
+def _numbered_one_by_one(columns: np.ndarray, data: bytearray, before: bytearray, after: bytearray) -> NumberedEvents:
+    keys, ends = list(zip(*columns[:KEYS].tolist(), strict=True)), list(accumulate(columns[KEYS].tolist()))
+    numbered, bounds = bytearray(), []
+    for index, event in enumerate(sorted(range(len(keys)), key=keys.__getitem__)):
+        begin = len(numbered)
+        numbered += before
+        if index:
+            numbered += bytes((_INDEX_TAG, index))
+        numbered += after
+        numbered += data[ends[event - 1] if event else 0 : ends[event]]
+        bounds.append((begin, len(numbered)))
+    return NumberedEvents(bytes(numbered), np.array(bounds, dtype=np.int64))
+
+
+def _numbered_at_once(columns: np.ndarray, bodies: np.ndarray, before: np.ndarray, after: np.ndarray) -> NumberedEvents:
     order = order_of(columns[:KEYS])
-    before = _bytes_of(events.Event(height=height).SerializeToString())
-    after = _bytes_of(events.Event(block_time_ms=block_time_ms).SerializeToString())
     count = columns.shape[1]
     numbered = np.empty(
         len(bodies) + count * (len(before) + _INDEX_BYTES_MAX + len(after)) + WORD_BYTES, dtype=np.uint8
@@ -41,10 +64,6 @@ def number_events(
     sizes = columns[KEYS]
     used = _number(bodies, sizes, np.cumsum(sizes), order, before, after, numbered, bounds)
     return NumberedEvents(numbered[:used].tobytes(), bounds)
-
-
-def _bytes_of(field: bytes) -> np.ndarray:
-    return np.frombuffer(bytearray(field), dtype=np.uint8)
 
 
 @kernel
