@@ -37,6 +37,12 @@ def _names(descriptor: Any) -> list[str]:
 
 
 @cache
+def _has_cells(descriptor: Any) -> bool:
+    """Whether a column's bytes are its cells: numbers of eight bytes, whatever they are."""
+    return all(field.type == field.TYPE_SFIXED64 for field in descriptor.fields)
+
+
+@cache
 def _numbered(descriptor: Any) -> dict[str, int]:
     return {name: place for place, name in enumerate(_names(descriptor))}
 
@@ -84,10 +90,11 @@ def matrix(message: Any) -> np.ndarray:
     """The columns of a message of numbers as the rows of an int64 matrix, in field order."""
     if isinstance(message, RowGatherer):
         return message.matrix()
-    # A column at a time costs more where there is little to read.
-    short = read_columns(type(message), message.SerializeToString()) if row_count(message) <= _SHORT else None
-    if short is not None:
-        return short
+    if row_count(message) <= _SHORT and _has_cells(message.DESCRIPTOR):
+        # A column at a time costs more where there is little to read.
+        read = read_columns(type(message), message.SerializeToString())
+        if read is not None:
+            return read
     columns = [getattr(message, name) for name in _names(message.DESCRIPTOR)]
     read = np.empty((len(columns), len(columns[0])), dtype=np.int64)
     for row, column in enumerate(columns):

@@ -173,3 +173,8 @@ def test_rows_gathered_have_a_value_for_every_column() -> None:
     gatherer.add(1, 2, 3)
     with pytest.raises(AssertionError, match="3 columns where there are 4"):
         gatherer.message()
+
+
+def test_columns_that_are_no_cells_are_not_read_as_cells() -> None:
+    """Eight small numbers packed as varints are as long as one cell."""
+    assert matrix(batches.PoolQuery(accounts=range(1, 9))).tolist() == [list(range(1, 9))]
