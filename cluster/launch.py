@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 EMBEDDED_CPUS = 2
 _CONNECT_TIMEOUT_S = 3.0
 _GONE_PATIENCE_S = 5.0
+_STARTS = 3
 
 
 def start_ray(address: str | None, temp_dir: Path | None = None) -> None:
@@ -37,10 +38,29 @@ def start_ray(address: str | None, temp_dir: Path | None = None) -> None:
         _require_answer(address)
         settings["address"] = address
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    if address is None:
+        _embed(settings)
+        return
     import ray
 
-    with _without_helpers() if address is None else nullcontext():
-        ray.init(**settings)
+    ray.init(**settings)
+
+
+def _embed(settings: dict[str, Any]) -> None:
+    """Now and then Ray's daemon is lost at its start: Ray waits half a minute for it, gives up, and is started anew."""
+    import ray
+
+    for left in reversed(range(_STARTS)):
+        with _making_nodes() as nodes:
+            try:
+                ray.init(**settings)
+                return
+            except Exception as error:
+                for node in nodes:
+                    node.kill_all_processes(check_alive=False, wait=True)
+                # What else can go wrong at a start has a type of its own.
+                if not left or type(error) is not Exception:
+                    raise
 
 
 # Started with every cluster, and for nothing in one that never grows, shows no dashboard and forwards no logs: half of
@@ -49,18 +69,28 @@ _HELPERS = ("start_monitor", "start_log_monitor", "start_api_server")
 
 
 @contextmanager
-def _without_helpers() -> Iterator[None]:
-    """Starts a Ray without its autoscaler, log forwarder and dashboard, none of which has a setting that says so."""
+def _making_nodes() -> Iterator[list[Any]]:
+    """Ray's nodes that are made meanwhile: without autoscaler, log forwarder and dashboard.
+
+    Ray has no setting that says so, and of a node that does not come up it keeps nothing by which to end its processes.
+    """
     from ray._private.node import Node
 
-    starting = {name: getattr(Node, name) for name in _HELPERS}
+    nodes: list[Any] = []
+    replaced = {name: getattr(Node, name) for name in ("__init__", *_HELPERS)}
+
+    def begin(node: Any, *arguments: Any, **settings: Any) -> None:
+        nodes.append(node)
+        replaced["__init__"](node, *arguments, **settings)
+
     try:
+        setattr(Node, "__init__", begin)  # noqa: B010 - mypy knows a method when it sees one
         for name in _HELPERS:
             setattr(Node, name, lambda *arguments, **settings: None)
-        yield
+        yield nodes
     finally:
-        for name, start in starting.items():
-            setattr(Node, name, start)
+        for name, method in replaced.items():
+            setattr(Node, name, method)
 
 
 def _require_answer(address: str) -> None:
