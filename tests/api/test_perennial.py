@@ -110,7 +110,10 @@ def test_a_quote_says_what_the_node_then_does(dev: Client, long: int) -> None:
     # 20% of the requirement is less than the floor (PE-09).
     assert quote.reward_atoms == 50 * USDC
     (listed,) = dev.liquidatable(venue=VENUE).accounts
-    assert (listed.account, list(listed.quotes)) == (long, [quote])
+    (told,) = listed.quotes
+    assert told.next_version_ms >= quote.next_version_ms
+    told.next_version_ms = quote.next_version_ms
+    assert (listed.account, told) == (long, quote)
     height = dev.standings(VENUE).height
     outcome = dev.liquidate(liquidator, long, venue=VENUE)
     assert (outcome.status, outcome.amount_atoms) == (PENDING, quote.reward_atoms)
