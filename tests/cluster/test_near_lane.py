@@ -23,6 +23,7 @@ from cluster.transport.near_lane import NearDoor, NearSocket
 from cluster.transport.transport import ActorLost
 from tests.cluster.story import PATIENCE_S
 from tests.cluster.test_lane import LET_GO, TESTED, Slow, shard_call
+from tests.cluster.test_processes import wait_until_stopped
 
 # More than the kernel keeps for a socket nobody reads.
 LARGE = 20 << 20
@@ -73,10 +74,12 @@ def test_what_an_actor_raises_comes_back_and_the_actor_lives_on(socket: NearSock
 
 
 def test_requests_are_carried_out_in_their_order_and_late_answers_are_nobodys(socket: NearSocket) -> None:
-    given_up = socket.send("say", [b"late", b"0.05"])
+    given_up = socket.send("hold", [])
     assert not socket.wait(given_up)
+    LET_GO.set()
     assert ask(socket, "say", b"next") == b"next"
-    assert ask(socket, "said") == b"late next"
+    LET_GO.clear()
+    assert ask(socket, "said") == b"held next"
 
 
 def test_large_messages_travel_though_neither_end_reads_at_first(socket: NearSocket) -> None:
@@ -104,14 +107,14 @@ def test_a_stranger_is_sent_away_unheard() -> None:
         "import socket, sys\n"
         "knocking = socket.socket(socket.AF_UNIX)\n"
         f"knocking.connect({door.address!r})\n"
-        "knocking.settimeout(10)\n"
+        f"knocking.settimeout({PATIENCE_S})\n"
         "try:\n"
         "    knocking.sendall(bytes(100))\n"
         "    print(knocking.recv(1))\n"
         "except ConnectionError:\n"
         "    print(b'')\n"
     )
-    stranger = run([sys.executable, "-c", knock], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    stranger = run([sys.executable, "-c", knock], capture_output=True, text=True, timeout=2 * PATIENCE_S, check=True)
     assert stranger.stdout.strip() == "b''"
     with closing(NearSocket("shard/0", door, PATIENCE_S)) as socket:
         assert ask(socket, "say", b"heard") == b"heard"
@@ -148,6 +151,8 @@ class Away:
     def strike(self, how: signal.Signals) -> None:
         assert self.process.pid is not None
         os.kill(self.process.pid, how)
+        if how == signal.SIGSTOP:
+            wait_until_stopped(self.process.pid)  # until then it may answer
 
 
 def test_a_killed_process_is_lost_at_once_while_another_works(socket: NearSocket) -> None:

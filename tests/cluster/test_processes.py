@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cluster.transport.processes import Look, end, is_working, look
@@ -26,14 +26,24 @@ def child(code: str) -> Iterator[int]:
 
 
 def wait_until_stopped(pid: int) -> None:
+    _wait(lambda: look(pid) is None)
+
+
+def wait_until_asleep(pid: int) -> None:
+    """It was heard of before it lay down."""
+    _wait(lambda: (now := look(pid)) is not None and not now.is_running)
+
+
+def _wait(until: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while look(pid) is not None:
+    while not until():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 def test_one_that_sleeps_is_not_working_and_one_that_counts_is() -> None:
     with child("import time; time.sleep(600)") as asleep, child("\nwhile True: pass") as busy:
+        wait_until_asleep(asleep)
         before = look(asleep), look(busy)
         time.sleep(0.5)
         after = look(asleep), look(busy)
