@@ -23,7 +23,7 @@ from cluster.host import CommittedBlock, Host, Refused, outcome_key
 from cluster.journal import LeaseHeld
 from cluster.signing import verify
 from tests.building import LONG, Maker, parsed
-from tests.cluster.story import PATIENCE_S, config, play, request, seal, story
+from tests.cluster.story import HOUR_MS, PATIENCE_S, config, play, request, seal, story
 
 ROOT = Path(__file__).resolve().parents[2]
 # Once this much of the story is played a venue trades.
@@ -144,7 +144,7 @@ def test_every_block_is_signed_and_a_receipt_of_it_holds(tmp_path: Path) -> None
 
 
 class Live(Maker):
-    """A client of a live node, whose block time is the clock's."""
+    """A client of a live node, whose block time is the clock's; prices of its market stay fresh over any pause."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class Live(Maker):
 
     def start(self, host: Host) -> None:
         """A venue with a price."""
-        for batch in self.genesis():
+        for batch in self.genesis(source_fresh_ms=HOUR_MS):
             host.submit(batch).result(PATIENCE_S)
         self.price(host)
         host.submit(self.amounts("liquidity_deposits", a1=10**8)).result(PATIENCE_S)
@@ -189,13 +189,16 @@ def test_after_a_restart_opens_wait_for_a_fresh_price(tmp_path: Path) -> None:
     with opened(tmp_path, driver_mode=False) as host:
         assert host.status().state == admin.NODE_STATE_READY  # a new node has nobody to protect
         live.start(host)
-    with opened(tmp_path, driver_mode=False, resume_grace_ms=150) as host:
+    with opened(tmp_path, driver_mode=False, resume_grace_ms=HOUR_MS) as host:
         assert host.status().state == admin.NODE_STATE_RESUMING
         assert why(host.submit(live.opens((2, LONG, 10**6, 1_000)))) == ("RESUMING", 0, 0)
         assert not any(host.submit(live.amounts("deposits", a2=5)).result(PATIENCE_S).refusal)
         assert host.status().state == admin.NODE_STATE_RESUMING
         live.price(host)
         assert host.status().state == admin.NODE_STATE_RESUMING  # the grace time runs
+    with opened(tmp_path, driver_mode=False, resume_grace_ms=150) as host:
+        assert host.status().state == admin.NODE_STATE_RESUMING
+        live.price(host)
         until(lambda: host.status().state == admin.NODE_STATE_READY)
         assert not any(host.submit(live.opens((2, LONG, 10**6, 1_000))).result(PATIENCE_S).refusal)
 
