@@ -7,6 +7,7 @@ from threading import Event
 import pytest
 
 from actors.contract import Actor
+from cluster import standbys
 from cluster.chain_state import ChainState
 from cluster.placement import even
 from cluster.replica import CARRY, take_cut
@@ -110,8 +111,9 @@ def wait(until: Callable[[], bool], say: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[..., Node]]:
-    """Makes nodes and closes them."""
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Node]]:
+    """Makes nodes and closes them; a standby's thread may be slow to hand it over."""
+    monkeypatch.setattr(standbys, "_HAND_OVER_S", PATIENCE_S)
     nodes: list[Node] = []
 
     def make(kind: str = "all", dies_at: Callable[[], int] = lambda: -1, settle_s: float = 0.02) -> Node:
@@ -139,8 +141,9 @@ def test_a_standby_takes_over_without_a_rebuild(opened: Callable[..., Node]) -> 
 
 
 def test_only_those_asked_for_have_one(opened: Callable[..., Node]) -> None:
+    not_yet = opened("shards", settle_s=PATIENCE_S)
+    assert sorted(line.split()[3] for line in not_yet.supervisor.degraded()) == ["shard/0", "shard/1"]
     node = opened("shards")
-    assert sorted(line.split()[3] for line in node.supervisor.degraded()) == ["shard/0", "shard/1"]
     node.await_standbys("shard/0", "shard/1")
     node.play(6)
     node.await_standbys("shard/0", "shard/1")
@@ -162,9 +165,13 @@ def test_a_rollback_reaches_the_standbys(opened: Callable[..., Node]) -> None:
     before = node.take_cut()
     node.play(8)
     node.await_standbys("shard/0", "shard/1")
+    followed = [(second, second.restored) for second in node.crew.made]
     node.supervisor.reset(before)
     node.state = ChainState.load(before[CARRY], even(SHARDS))
-    wait(lambda: not node.supervisor.standby_names(), lambda: "they still follow what was rolled back")
+    wait(
+        lambda: all(second.restored > times for second, times in followed),
+        lambda: "they still follow what was rolled back",
+    )
     node.await_standbys("shard/0", "shard/1")
     node.crew.dead.update(("shard/0", "shard/1"))
     node.play(len(story().blocks))
@@ -176,6 +183,7 @@ def test_one_that_dies_is_made_again_and_nobody_else_notices(opened: Callable[..
     node = opened("shards", lambda: next(lives, -1))
     node.play(10)
     wait(lambda: any("making another" in line for line in node.noticed), lambda: node.noticed)
+    wait(lambda: len(node.crew.made) == 3, lambda: node.crew.made)  # until then the dead one may pass for ready
     node.await_standbys("shard/0", "shard/1")
     assert node.supervisor.rebuilds == 0
     node.crew.dead.update(("shard/0", "shard/1"))

@@ -161,4 +161,4 @@ def test_a_block_it_does_not_agree_with_stops_it_and_nothing_after_it_is_signed(
         assert not watch.runner.wait_for(len(story().blocks), PATIENCE_S)
         assert "height 5" in watch.runner.fault and field in watch.runner.fault
         assert max(watch.signed, default=0) < 5
-        assert any("the validator stopped" in line for line in watch.noticed)
+    assert any("the validator stopped" in line for line in watch.noticed)
