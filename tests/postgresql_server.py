@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from cluster.journal import postgres_connection
 from node.bench.journal_server import NoPostgresql, PrivateServer, binaries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,15 +52,17 @@ class KillableServer(PrivateServer):
 
     def pause(self) -> None:
         """SIGSTOP to every process of it: the socket takes bytes, nobody answers."""
-        assert self._process is not None
-        for pid in (self._process.pid, *self.processes()):
-            os.kill(pid, signal.SIGSTOP)
+        self._signal_all(signal.SIGSTOP)
 
     def wake(self) -> None:
         """SIGCONT to every process of it."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, how: signal.Signals) -> None:
         assert self._process is not None
         for pid in (self._process.pid, *self.processes()):
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # a backend whose client is gone ends when it comes to it
+                os.kill(pid, how)
 
     def processes(self) -> list[int]:
         """Children of the postmaster, backends among them."""
@@ -90,7 +93,10 @@ def database_of(url: str) -> str:
 
 @contextmanager
 def server() -> Iterator[KillableServer]:
-    """A running one, installed first where it is missing and that is allowed; skips the test where it is not."""
+    """A running one, installed first where it is missing and that is allowed; skips the test where it is not.
+
+    Journals of this process wait longer for it than nodes do for theirs: the machine may be busy.
+    """
     try:
         binaries()
     except NoPostgresql:
@@ -100,6 +106,9 @@ def server() -> Iterator[KillableServer]:
     except NoPostgresql as reason:
         pytest.skip(str(reason))
     try:
-        yield made
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(postgres_connection, "_CONNECT_TIMEOUT_S", int(_PATIENCE_S))
+            patch.setattr(postgres_connection.Connection, "patience_s", _PATIENCE_S)
+            yield made
     finally:
         made.close()

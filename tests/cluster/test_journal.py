@@ -67,7 +67,7 @@ def test_a_second_process_is_refused_at_once_and_told_by_whom(journal: SqliteJou
     )
     frames = extend(journal, 2)
     run = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True, cwd=ROOT, timeout=30
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
     )
     expected = f"data directory {tmp_path} is in use by test (process {os.getpid()})"
     assert run.stdout.splitlines() == [expected, expected]
@@ -195,7 +195,7 @@ def test_the_writer_acknowledges_in_order_and_keeps_the_log_short(journal: Sqlit
         tip = Tip(frame.height, frame.hash, frame.epoch)
         futures.append(writer.submit(frame))
     for future in futures:
-        assert future.result(timeout=30) is None
+        assert future.result(timeout=60) is None
     writer.close()
     assert writer.failure is None
     assert journal.verify() == tip
@@ -245,12 +245,12 @@ class NoRoomToMove:
 def test_after_a_failure_the_writer_appends_nothing_more(journal: SqliteJournal) -> None:
     writer = JournalWriter(journal)
     first = journal.tip().next_frame(1, b"first")
-    writer.submit(first).result(timeout=30)
+    writer.submit(first).result(timeout=60)
     gap = writer.submit(Frame.seal(3, 1, first.hash, b"gap"))
     good = writer.submit(Frame.seal(2, 1, first.hash, b"good, but behind a failure"))
     for future in (gap, good):
         with pytest.raises(HeightOutOfOrder):
-            future.result(timeout=30)
+            future.result(timeout=60)
     writer.close()
     assert isinstance(writer.failure, HeightOutOfOrder)
     assert list(journal.frames()) == [first]
@@ -282,7 +282,7 @@ def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:
             known.update([ours.recv()])
         assert victim.pid is not None
         os.kill(victim.pid, signal.SIGKILL)
-        victim.join(timeout=30)
+        victim.join(timeout=60)
         while ours.poll():
             try:
                 known.update([ours.recv()])
