@@ -110,6 +110,11 @@ class SimNode:
         if self._busy:
             self._inbox.append(action)
             return
+        self._do(action)
+        while self._inbox and self.process.lives() and not self._busy:
+            self._do(self._inbox.pop(0))
+
+    def _do(self, action: Callable[[], None]) -> None:
         self._busy = True
         try:
             action()
@@ -119,8 +124,6 @@ class SimNode:
             self._busy = False
         if not self.process.lives():
             self._die()
-        while self._inbox and self.process.lives() and not self._busy:
-            self.enter(self._inbox.pop(0))
 
     def kill(self) -> None:
         """The process ends, wherever it is; one in the middle of something notices when it would go on."""

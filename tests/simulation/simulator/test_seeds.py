@@ -11,6 +11,8 @@ from node.simulation.run import simulate
 
 FIRST_SEED, SEEDS, SEEDS_A_CASE = 1, 150, 10
 CASES = range(FIRST_SEED, FIRST_SEED + SEEDS, SEEDS_A_CASE)
+# A thousand requests came while a node stood still: more than a recursion over them bears.
+FOUND_SOMETHING = (3130,)
 
 
 @cache
@@ -33,6 +35,12 @@ def test_nothing_is_violated_whatever_goes_wrong(first: int) -> None:
     _, endings, lines = ran(first)
     assert not lines, "\n".join(lines)
     assert endings["ok"] > 100
+
+
+@pytest.mark.parametrize("seed", FOUND_SOMETHING)
+def test_a_seed_that_found_something_finds_it_no_more(seed: int) -> None:
+    outcome = simulate(seed)
+    assert not outcome.violations, reproducing_line(outcome, None)
 
 
 def test_the_seeds_meet_every_fault() -> None:
