@@ -9,7 +9,6 @@ import configparser
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Self
 import orjson
 
 from tests.docs.printing import ROOT
+from tests.faults.live_process import free_port
 
 PATIENCE_S = 120.0
 SMALL = ("--transport", "inline", "--dev", "--no-house-bot", "--json")
@@ -36,7 +36,7 @@ class Machine:
         self._folder = folder
         self._environment = {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self.ports = {port: _free_port() for port in _PORTS}
+        self.ports = {port: free_port() for port in _PORTS}
         (folder / "etc").mkdir(parents=True)
         (folder / "etc" / "node.toml").write_text(CONFIG, encoding="utf-8")
         self._words = {
@@ -140,9 +140,3 @@ def until_it_answers(machine: Machine, words: Sequence[str]) -> "subprocess.Comp
         if done.returncode == 0 or time.monotonic() > deadline:
             return done
         time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -23,7 +23,7 @@ from node.guards.dev_keys import DEV, DEV_KEYS_NAME, ensure_dev_keys
 from node.guards.key_file import KEYS_NAME
 from tests.faults.live_process import LOOPBACK, PATIENCE_S, LiveProcess, breakwater, free_port
 
-CALL_TIMEOUT_S = 10.0
+CALL_TIMEOUT_S = 60.0
 # The number of the key `dev`, the first that a node in dev mode makes.
 PRINCIPAL = 1
 # One market each on the first two rulebooks: faults are about the node, not about how many markets it has.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +23,9 @@ PATIENCE_S = 90.0
 POLL_S = 0.02
 # Ray's processes notice within seconds that their node is gone.
 _FAREWELL_S = 5.0
+# Above those of Ray's workers, below those a kernel hands out: nobody is given one while whoever had it starts again.
+_PORTS = range(20_000, 32_000)
+_CHANCE = random.SystemRandom()
 
 
 class ProcessEnded(Exception):
@@ -145,7 +149,9 @@ def breakwater(*arguments: str) -> list[str]:
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on at this moment, and nobody will be given who asks for any."""
+    for port in _CHANCE.sample(_PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise AssertionError(f"a hundred ports of {host} are taken")

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Timer
 
@@ -16,6 +16,8 @@ from tests.cluster.story import PATIENCE_S, config, play, seal, step, story
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SHARDS = 2
+# Longer than a busy machine takes to tell of a death: by then who is gone would count as one who does nothing.
+STALL_MS = 20_000
 # What must be a process of its own, whatever else is.
 REMOTE = ("coordinator", "pool/1", "shard/0", "shard/1")
 
@@ -27,7 +29,14 @@ def node(
     """One node on an embedded cluster for all tests of this file, which play the story's blocks in turn."""
     directory = tmp_path_factory.mktemp("ray")
     noticed: list[str] = []
-    settings = config(directory, transport=request.param, shards=SHARDS, snapshot_every=6, notice=noticed.append)
+    settings = config(
+        directory,
+        transport=request.param,
+        shards=SHARDS,
+        stall_ms=STALL_MS,
+        snapshot_every=6,
+        notice=noticed.append,
+    )
     with closing(Host.open(settings)) as host:
         yield host, noticed, directory
 
@@ -83,17 +92,20 @@ def validator_pid(host: Host) -> int:
     """The validator is no actor of the pipeline, so the node's status does not name it: its process is the one left."""
     status = host.status()
     known = set(status.actor_pids) | {os.getpid()}
-    workers = {pid for pid in ray_workers() if pid not in known}
-    named = [pid for pid in workers if b"ValidatorHost" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    named = [pid for pid, line in ray_workers().items() if pid not in known and "ValidatorHost" in line]
     assert len(named) == 1, named
     return named[0]
 
 
-def ray_workers() -> list[int]:
-    """Processes below this one."""
+def ray_workers() -> dict[int, str]:
+    """Processes below this one with their command lines; some end while they are looked at."""
     import psutil
 
-    return [child.pid for child in psutil.Process().children(recursive=True)]
+    found = {}
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found[child.pid] = " ".join(child.cmdline())
+    return found
 
 
 def wait_for_signature(host: Host, height: int) -> None:

@@ -4,8 +4,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,9 @@ from tests.cluster.story import PATIENCE_S, config, step, story
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-STALL_MS = 1_500
+# Twelve times as long a process may take to start.
+STALL_MS = 4_000
+DOES_NOTHING = f"has not answered for {STALL_MS / 1_000:g} s and does nothing"
 ACTORS = {"coordinator", "pool/1", "shard/0", "shard/1"}
 
 
@@ -49,6 +53,25 @@ def await_standbys(host: Host) -> None:
     wait(lambda: set(supervisor.standby_names()) == ACTORS, supervisor.degraded)
 
 
+@contextmanager
+def no_further_standbys(host: Host) -> Iterator[None]:
+    """Whoever takes over meanwhile has no standby of its own before this is left, however long that takes."""
+    standbys, left = host._engine.supervisor._standbys, Event()
+    assert standbys is not None
+    make = standbys._crew.follower
+
+    def make_later(actor: str) -> Any:
+        left.wait()
+        return make(actor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standbys._crew, "follower", make_later)
+        try:
+            yield
+        finally:
+            left.set()
+
+
 def strike(host: Host, actor: str, how: signal.Signals) -> int:
     """A signal to the actor's process, which is returned."""
     pid = host._engine.supervisor.pids()[actor]
@@ -65,7 +88,9 @@ def test_whoever_is_killed_its_standby_takes_over(node: tuple[Host, list[str]]) 
         await_standbys(host)
         strike(host, actor, signal.SIGKILL)
         step(host)
-        assert f"actor {actor} is gone; its standby has taken over" in noticed
+        # A busy machine may tell of a death so late that who is gone counts as one who does nothing.
+        ways = {f"actor {actor} {how}; its standby has taken over" for how in ("is gone", DOES_NOTHING)}
+        assert ways & set(noticed)
     assert not any("rebuilding" in line for line in noticed)
 
 
@@ -74,7 +99,7 @@ def test_a_stopped_process_is_ended_and_its_standby_takes_over(node: tuple[Host,
     await_standbys(host)
     pid = strike(host, "shard/0", signal.SIGSTOP)
     step(host)
-    assert "actor shard/0 has not answered for 1.5 s and does nothing; its standby has taken over" in noticed
+    assert f"actor shard/0 {DOES_NOTHING}; its standby has taken over" in noticed
     wait(lambda: not Path(f"/proc/{pid}").exists(), lambda: f"{pid} is still there")
 
 
@@ -82,13 +107,14 @@ def test_without_a_standby_a_stopped_process_is_made_again(node: tuple[Host, lis
     host, noticed = node
     supervisor = host._engine.supervisor
     await_standbys(host)
-    for actor in ("shard/1", "coordinator"):
-        strike(host, actor, signal.SIGKILL)
-    step(host)
-    assert "shard/1" not in supervisor.standby_names()
-    strike(host, "shard/1", signal.SIGSTOP)
-    step(host)
-    assert any("shard/1 has not answered for 1.5 s and does nothing; rebuilding it" in line for line in noticed)
+    with no_further_standbys(host):
+        for actor in ("shard/1", "coordinator"):
+            strike(host, actor, signal.SIGKILL)
+        step(host)
+        assert "shard/1" not in supervisor.standby_names()
+        strike(host, "shard/1", signal.SIGSTOP)
+        step(host)
+    assert any(f"shard/1 {DOES_NOTHING}; rebuilding it" in line for line in noticed)
 
 
 def test_the_rest_of_the_story_and_the_roots_are_as_if_nothing_had_happened(node: tuple[Host, list[str]]) -> None:

@@ -17,7 +17,7 @@ COLUMNS = ("gateways", "killed", "longest silence", "longest of the run", "ackno
 
 
 def run(folder: Path, amount: Amount) -> list[Report]:
-    """Two gateways in front of one node, killed in turn; then node and gateway together."""
+    """Two gateways in front of one node, whichever is asked just then is killed; then node and gateway together."""
     report = Report(TITLE, COLUMNS)
     _campaign(folder / "gateways", report, amount.of(2, 40), False)
     if amount.whole:
@@ -39,9 +39,10 @@ def _campaign(folder: Path, report: Report, kills: int, node_too: bool) -> None:
         first.start()
         second.start()
         with Load([first.address, second.address], node.key(), PRINCIPAL, clients=6) as load:
-            for number in range(kills):
-                victim = (first, second)[number % 2]
-                load.acknowledged(10, [victim.address])
+            for _ in range(kills):
+                load.acknowledged(10)
+                # Clients stay at a gateway until it is silent for them, which a busy machine may have made either.
+                victim = first if load.acks[-1].door == first.address else second
                 time.sleep(chance.uniform(0, 0.2))
                 begun_s = time.monotonic()
                 victim.kill()

@@ -17,7 +17,7 @@ from cluster.audit import audit
 from cluster.journal import open_reader
 from node.bench.journal_server import NoPostgresql
 from tests.faults.campaign.two_raylets import actors_at
-from tests.faults.campaign.zombies import answer_of
+from tests.faults.campaign.zombies import FOLLOWING, answer_of
 from tests.faults.live_load import Load
 from tests.faults.live_node import PRINCIPAL, LiveNode, NodeSettings, state_name
 from tests.faults.namespaces import Holder, NotPermitted, Switch, network
@@ -101,7 +101,7 @@ def _sequencer(folder: Path, report: Report, times: int) -> None:
                 cut_off, other = nodes[number % 2], nodes[1 - number % 2]
                 holder = machines[number % 2].holder
                 other.start("--standby", wait=False)
-                other.wait_state("STANDBY")
+                other.wait_state(*FOLLOWING)
                 load.acknowledged(50)
                 switch.cut(holder)
                 cut_s = time.monotonic()
