@@ -4,16 +4,20 @@ A fence with the word `runnable` behind its language is run against one inline n
 in a command stands for the newest open position of account 2.
 """
 
+import os
 import re
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from node.cli.main import app
+from node.client import Client
 from node.config import NodeConfig
 from node.server import NodeServer
+from tests.api.scene import now_ms
 from tests.cli.running import breakwater, only_object
 from tests.docs.printing import PAGES, ROOT
 
@@ -22,6 +26,7 @@ _FENCE = re.compile(
 )
 _IN_PASSING = re.compile(r"`breakwater (\w+)")
 _TARGET = re.compile(r"^(?P<name>[a-z-]+):.*##", re.MULTILINE)
+_TICK_INTERVAL_MS = 500
 
 
 def fences(page: Path, language: str, runnable: bool) -> list[str]:
@@ -68,15 +73,27 @@ def newest_position() -> int:
     return int(view["positions"][-1]["position"])
 
 
+def until_marked(venue: int, since_ms: int) -> None:
+    """Waits until the mark has seen every price of before: it moves once in half a second of block time (TW-20)."""
+    deadline = time.monotonic() + 60
+    with Client(os.environ["BREAKWATER_ADDRESS"], os.environ["BREAKWATER_API_KEY"]) as client:
+        while (mark := client.mark(1, venue).mark).published_ms + mark.age_ms < since_ms + _TICK_INTERVAL_MS:
+            assert time.monotonic() < deadline, mark
+            time.sleep(0.05)
+
+
 def test_the_first_five_minutes_can_be_lived(around: None) -> None:
     texts = fences(ROOT / "README.md", "console", runnable=True)
     assert len(texts) == 9
     ran = []
     for words in (words for text in texts for words in commands(text)):
         assert words[0] == "breakwater"
+        begun_ms = now_ms()
         result = breakwater(*(newest_position() if word == "POSITION" else word for word in words[1:]))
         assert result.exit_code == 0, f"{shlex.join(words)}: {result.stderr}"
         ran.append(words[1])
+        if words[1:3] == ["watch", "marks"]:  # a person looks on until the price has fallen
+            until_marked(int(words[words.index("--venue") + 1]), begun_ms)
     assert {"publish", "deposit", "open", "positions", "pool", "status", "close"} <= set(ran)
     assert {"order", "amend", "cancel", "leverage", "estimate", "book", "trades", "margin", "vault"} <= set(ran)
     closed = only_object(breakwater("positions", "--account", 2, "--json"))

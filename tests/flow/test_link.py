@@ -68,11 +68,11 @@ class Scene:
 
 @pytest.fixture
 def scene(node: NodeServer) -> Iterator[Scene]:
-    with Client(node.address, node.dev_keys["dev"], 10.0) as client:
+    with Client(node.address, node.dev_keys["dev"], PATIENCE_S) as client:
         yield Scene(node, client)
 
 
-def by_stream(scene: Scene, client: AsyncClient) -> Link:
+def by_stream(scene: Scene, client: AsyncClient) -> StreamLink:
     return StreamLink(client, scene.stream, scene.tally, 8, VENUE)
 
 

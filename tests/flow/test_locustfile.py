@@ -63,7 +63,7 @@ def locustfile(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
     server = NodeServer(config_of(tmp_path_factory.mktemp("locust")))
     server.start()
-    with Client(server.address, server.dev_keys["dev"], 10.0) as client:
+    with Client(server.address, server.dev_keys["dev"]) as client:
         margin_scene.steady_marks(client, {1: margin_scene.PRICE_TICKS})
     yield server
     server.stop()
