@@ -12,6 +12,7 @@ from cluster.engine_settings import EngineSettings
 from cluster.journal import FrameNotAppended, OutcomeUnknown, StoreFailed
 from cluster.lanes import Lanes
 from cluster.placement import Owners, even
+from cluster.poison import MOST_VOIDED
 from cluster.recovery import BlockFailed, recover
 from cluster.refused import Refused
 from cluster.replica import read_accounts, read_book, read_standings, read_versions
@@ -243,7 +244,8 @@ class SimNode:
 
     def _submit(self, sent: bytes, back: Callable[[bytes | Refused], None]) -> None:
         batch = commands.CommandBatch.FromString(sent)
-        if self._chaos.strikes(Fault.POISON, self.name):
+        # A block with more of them has another fault than its commands: a node gives it up.
+        if len(self._depot.poison) < MOST_VOIDED and self._chaos.strikes(Fault.POISON, self.name):
             self._depot.poison.add((batch.principal, batch.request_key))
         answer = self.engine.sequencer.submit(batch)
 
