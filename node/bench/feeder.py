@@ -215,7 +215,7 @@ class _Tally:
             self._refused += refused
             if trip_ms is not None:
                 self._trips_ms.append(trip_ms)
-            if now_s >= self._since_s + self._seconds:
+            if self._trips_ms and now_s >= self._since_s + self._seconds:
                 self.is_over = True
                 self._cpu_s = time.process_time() - self._cpu_s
 
