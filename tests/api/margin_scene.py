@@ -36,7 +36,7 @@ def steady_marks(client: Client, ticks_by_market: dict[int, int], venue: int = V
     for rules in client.list_markets(venue):
         if rules.market in ticks_by_market:
             rules.oracle.mark_rule = common_pb2.MARK_RULE_INDEX
-            rules.oracle.source_fresh_ms = rules.oracle.warn_age_ms = _HOUR_MS
+            rules.oracle.source_fresh_ms = rules.oracle.warn_age_ms = rules.oracle.reduce_only_age_ms = _HOUR_MS
             change = admin_pb2.ChangeParametersRequest(market=rules, expected_version=rules.version)
             client.admin.ChangeParameters(change)
     move_marks(client, ticks_by_market, venue)

@@ -104,6 +104,7 @@ def test_blocks_go_on_while_a_backup_is_taken(node: NodeServer, dev: Client, tmp
     with ThreadPoolExecutor(1) as threads:
         begun = dev.status().height
         copying = threads.submit(copy, dev, tmp_path / "copy")
+        dev.deposit(account, 1)
         while not copying.done():
             dev.deposit(account, 1)
         taken = copying.result(PATIENCE_S)

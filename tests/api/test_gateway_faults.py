@@ -30,6 +30,8 @@ from tests.api.refusing import refusal_of
 PATIENCE_S = 60.0
 CONFIG = 'margin_trade = ""\nspin = ""\nperennial = ""\n'
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 class Town:
     """A node and gateways in front of it, each killed and started again on the port it had."""
@@ -126,8 +128,10 @@ def test_a_stream_ends_with_a_sentence_when_its_node_dies(town: Town) -> None:
 
 @pytest.mark.slow
 def test_a_command_without_a_request_key_is_not_sent_again(town: Town) -> None:
-    gateway = town.start_gateway()
-    with Client(gateway.facts["address"], town.key, PATIENCE_S) as client:
+    gateway = GatewayServer(GatewayConfig([town.address], wait_s=PATIENCE_S))
+    town.stack.callback(gateway.stop)
+    gateway.start()
+    with Client(gateway.address, town.key, PATIENCE_S) as client:
         account = client.open_account()
         os.kill(town.node.facts["pid"], signal.SIGSTOP)
         call = client.accounts.Deposit
@@ -135,7 +139,7 @@ def test_a_command_without_a_request_key_is_not_sent_again(town: Town) -> None:
             requests = [accounts_pb2.DepositRequest(venue=1, account=account, amount_atoms=5) for _ in range(2)]
             requests[1].request_key.key = b"with a key"
             answers = [threads.submit(call, request, timeout=PATIENCE_S) for request in requests]
-            time.sleep(0.5)
+            until_sent(gateway, len(answers))
             town.node.kill()
             town.node = town.start_node()
             without, with_key = answers
@@ -144,6 +148,15 @@ def test_a_command_without_a_request_key_is_not_sent_again(town: Town) -> None:
         assert isinstance(error, grpc.RpcError) and error.code() == grpc.StatusCode.UNAVAILABLE
         assert "whether it was done is unknown" in str(error.details())
         assert client.account(account).free_atoms == 5
+
+
+def until_sent(gateway: GatewayServer, calls: int) -> None:
+    """Waits until so many calls are at the node and have no answer."""
+    (link,) = gateway._nodes.links
+    deadline = time.monotonic() + PATIENCE_S
+    while len(link.calls) < calls:
+        assert time.monotonic() < deadline, "the calls did not reach the node"
+        time.sleep(0.01)
 
 
 def test_the_gateway_turns_to_whoever_sequences(tmp_path: Path) -> None:
@@ -217,7 +230,10 @@ class _Stopped(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(answer)
 
 
-def test_calls_that_wait_for_a_stopped_node_are_sent_to_the_one_that_took_over(node: NodeServer) -> None:
+def test_calls_that_wait_for_a_stopped_node_are_sent_to_the_one_that_took_over(
+    node: NodeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.gateway.nodes.LOOK_TIMEOUT_S", 6.0)  # what is waited for here, once
     with ThreadPoolExecutor(64) as threads:
         stopped = _Stopped()
         server = grpc.server(threads)
@@ -289,6 +305,7 @@ def test_a_client_asks_the_next_address_where_one_is_silent(node: NodeServer) ->
         assert client.venues()
     with Client(["127.0.0.1:1", "127.0.0.1:2"], "key", 0.3) as client, pytest.raises(grpc.RpcError) as caught:
         client.venues()
-    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    # The last attempt has what is left of the time: on a busy machine too little to be told.
+    assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     with pytest.raises(ValueError, match="at least one address"):
         Client([], "key")

@@ -8,14 +8,19 @@ from pathlib import Path
 import grpc
 import pytest
 
+from breakwater.v1 import accounts_pb2
 from node.client import Client
 from node.gateway.credentials import Tls
 from node.gateway.server import GatewayConfig, GatewayServer
 from node.server import NodeServer
 from node.settings import ConfigError
+from tests.api.conftest import TIMEOUT_S
 from tests.cli.running import breakwater, only_object
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificates with openssl")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificates with openssl"),
+    pytest.mark.usefixtures("patient"),
+]
 
 
 def openssl(*words: object) -> None:
@@ -58,10 +63,11 @@ def credentials(papers: Path, own: str | None = None) -> grpc.ChannelCredentials
 
 
 def opened(address: str, key: str, trusted: grpc.ChannelCredentials | None) -> int | grpc.StatusCode:
-    """An account, or how the way to it ended."""
-    with Client(address, key, 1.0, trusted) as client:
+    """An account, or how the way to it ended. Asked once: the client itself would ask until its time is over."""
+    with Client(address, key, TIMEOUT_S, trusted) as client:
         try:
-            return client.open_account()
+            request = accounts_pb2.OpenAccountRequest(venue=1)
+            return client.accounts.OpenAccount(request, timeout=TIMEOUT_S).accounts[0]
         except grpc.RpcError as error:
             return error.code()
 

@@ -195,14 +195,15 @@ def test_an_account_has_so_many_orders_at_most(dev: Client, account: int) -> Non
 
 def test_a_market_without_its_oracle_only_reduces(dev: Client, account: int) -> None:
     rules = margin_trade_market(AWAY, "AVAX")
-    rules.oracle.source_fresh_ms = rules.oracle.warn_age_ms = 300
-    rules.oracle.reduce_only_age_ms = 600
     dev.admin.CreateMarket(admin_pb2.CreateMarketRequest(parameters=rules))
     other = funded(dev)
     move_marks(dev, {AWAY: 25_000})
     dev.place_order(other, "short", "10", "25", AWAY)
     filled = dev.place_order(account, "long", "10", "25", AWAY, time_in_force="ioc")
     assert filled.status == common_pb2.OUTCOME_STATUS_FILLED
+    rules.oracle.source_fresh_ms = rules.oracle.warn_age_ms = 300
+    rules.oracle.reduce_only_age_ms = 600
+    dev.admin.ChangeParameters(admin_pb2.ChangeParametersRequest(market=rules, expected_version=1))
     deadline = time.monotonic() + 60
     while dev.mark(AWAY, VENUE).mark.state != common_pb2.MARK_STATE_REDUCE_ONLY:
         assert time.monotonic() < deadline, dev.mark(AWAY, VENUE).mark

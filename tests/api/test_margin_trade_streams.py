@@ -228,7 +228,7 @@ def test_a_reader_of_depth_that_falls_behind_is_dropped(tmp_path: Path) -> None:
             Client(server.address, server.dev_keys["dev"], TIMEOUT_S) as client,
             grpc.insecure_channel(server.address, options=narrow) as channel,
         ):
-            move_marks(client, {BTC: PRICE_TICKS})
+            steady_marks(client, {BTC: PRICE_TICKS})
             account = funded(client, 10 * FUNDS)
             stub = markets_pb2_grpc.MarketServiceStub(channel)
             request = markets_pb2.StreamDepthRequest(venue=VENUE, market=BTC)

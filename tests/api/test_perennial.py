@@ -10,7 +10,9 @@ from breakwater.v1 import common_pb2, events_pb2
 from node.client import AsyncClient, Client
 from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S
+from tests.api.margin_scene import settled
 from tests.api.refusing import Refusal, refusal_of
+from tests.api.scene import archived
 from tests.api.versions_scene import (
     FUNDS,
     LOTS,
@@ -118,6 +120,7 @@ def test_a_quote_says_what_the_node_then_does(dev: Client, long: int) -> None:
     outcome = dev.liquidate(liquidator, long, venue=VENUE)
     assert (outcome.status, outcome.amount_atoms) == (PENDING, quote.reward_atoms)
     assert dev.margin(liquidator, VENUE).height >= outcome.height
+    settled(dev, liquidator, outcome.height, VENUE)
     (locked,) = dev.quote_liquidation(long, venue=VENUE).quotes
     assert locked.locked_version_ms == outcome.reference == versioned(dev, long).locked_version_ms
     assert locked.refusal and not dev.liquidatable(venue=VENUE).total
@@ -143,6 +146,7 @@ def _told(client: Client, height: int, last: int) -> dict[tuple[int, int, int], 
 
 def _history_of(client: Client, target: int, liquidator: int, reward_atoms: int) -> None:
     """Feed, statistics and both statements tell the same liquidation."""
+    archived(client, client.margin(target, VENUE).height)
     kinds = [event.WhichOneof("body") for event in client.list_liquidations(target, venue=VENUE)]
     assert kinds[0] == "position_locked" and kinds[-1] == "position_settled"
     assert [event.account for event in client.list_liquidations(liquidator, venue=VENUE)][:1] == [target]

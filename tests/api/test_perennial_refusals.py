@@ -34,7 +34,7 @@ LOW_TICKS = 930 * 10**6
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
-    limits = replace(LIMITS, standing_blocks=20)
+    limits = replace(LIMITS, standing_blocks=100)  # ten seconds of an idle node
     server = NodeServer(config_of(tmp_path_factory.mktemp("versions"), limits=limits))
     server.start()
     yield server

@@ -1,6 +1,7 @@
 """Shards over the channel: listed, moved under traffic, added, and everything that cannot be refused by name."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -86,8 +87,10 @@ def test_buckets_move_while_people_trade_and_a_replica_finds_the_same_roots(
     stop.set()
     trading.join(PATIENCE_S)
     assert not failures
-    positions = sum(len(client.positions(account)) for account in accounts)
-    assert positions == opened[0]
+    deadline = time.monotonic() + PATIENCE_S
+    while sum(len(client.positions(account)) for account in accounts) != opened[0]:
+        assert time.monotonic() < deadline, "positions are missing, or there are too many"
+        time.sleep(0.01)
     height, root = server.host.height(), client.status().state_root
     server.stop()
     replica, roots = Replica(3), set()

@@ -7,8 +7,8 @@ from breakwater.v1 import batches_pb2, versions_pb2
 from node.client import Client
 from node.config import NodeConfig
 from node.perennial_presets import PERENNIAL_VENUE, perennial_market, perennial_venue
-from node.presets import VenueWithMarkets, default_venues
-from tests.api.conftest import LIMITS
+from node.presets import VenueWithMarkets
+from tests.api.conftest import LIMITS, calm_venues
 from tests.api.scene import now_ms
 
 VENUE = PERENNIAL_VENUE
@@ -33,7 +33,7 @@ def listing() -> VenueWithMarkets:
 
 def config_of(data_dir: Path, **settings: object) -> NodeConfig:
     """A node that lists a Perennial venue beside those of every node."""
-    others = [venue for venue in default_venues() if venue[0].venue != VENUE]
+    others = [venue for venue in calm_venues() if venue[0].venue != VENUE]
     settings = {
         "transport": "inline",
         "validator_process": False,

@@ -43,7 +43,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
 
 @pytest.fixture(scope="module")
 def dev(node: NodeServer) -> Iterator[Client]:
-    client = Client(node.address, node.dev_keys["dev"], 10.0)
+    client = Client(node.address, node.dev_keys["dev"], PATIENCE_S)
     yield client
     client.close()
 
@@ -83,7 +83,7 @@ def test_it_opens_its_account_wins_shows_metrics_and_is_started_again_when_it_di
         thin = spin_scene.pair(dev, 12_000 * USDC)
         spin_scene.move_mark(dev, 940_000)
         wait(lambda: house.status.get(SPIN, {}).get("wins") == 1)
-        assert spin_scene.ratio(dev, thin.long).tier == 1
+        wait(lambda: spin_scene.ratio(dev, thin.long).tier == 1)
         text = generate_latest(registry).decode()
         assert 'breakwater_house_bot_wins_total{venue="3"} 1.0' in text
         assert "breakwater_house_bot_alive 1.0" in text

@@ -12,6 +12,7 @@ from node.server import NodeServer
 from tests.api import spin_scene, versions_scene
 from tests.api.conftest import config_of
 from tests.api.margin_scene import USDC
+from tests.api.scene import archived
 from tests.bots.racing import PATIENCE_S, Racers, wait
 from tests.cli.running import breakwater, only_object
 
@@ -49,6 +50,7 @@ def test_two_liquidators_race_and_every_account_ends_at_seven_tenths_or_closed(n
     for account in thin:
         view = spin_scene.ratio(dev, account)
         assert not view.positions or view.ratio_without_orders_e9 >= 700_000_000
+    archived(dev, dev.standings().height)
     won = [event for bot in bots for event in dev.list_liquidations(bot, venue=spin_scene.VENUE)]
     done = [event.account_liquidated for event in won if event.WhichOneof("body") == "account_liquidated"]
     tallies = [session.tally for session in racers.sessions]
@@ -56,7 +58,7 @@ def test_two_liquidators_race_and_every_account_ends_at_seven_tenths_or_closed(n
     assert sum(one.reward_atoms for one in done) == sum(tally.rewards_atoms for tally in tallies)
     for tally in tallies:
         assert tally.calls == tally.wins + sum(tally.refusals.values())
-        assert tally.calls and tally.percentile_ms(50) <= tally.percentile_ms(99) < 10_000
+        assert tally.calls and 0 < tally.percentile_ms(50) <= tally.percentile_ms(99)
     for bot in bots:
         assert spin_scene.ratio(dev, bot).ratio_e9 > 10**9
 
@@ -69,6 +71,7 @@ def test_what_was_taken_over_is_sold_again(node: NodeServer, dev: Client) -> Non
         spin_scene.move_mark(dev, PARTIAL_TICKS)
         wait(lambda: racers.sessions[0].tally.unwound_lots > 0)
         wait(lambda: not spin_scene.ratio(dev, bot).positions)
+        wait(lambda: not racers.sessions[0].calls)
     tally = racers.sessions[0].tally
     assert tally.unwound_lots == tally.taken_lots == spin_scene.LOTS - spin_scene.ratio(dev, thin).positions[0].lots
     dev.cancel_orders(buyer, venue=spin_scene.VENUE)

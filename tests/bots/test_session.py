@@ -16,7 +16,7 @@ from node.client import RefusedError
 from tests.bots.worlds import SPIN_VENUE, block, cash, mark, position, spin_market, spin_venue, taken_over
 
 BOT, ANN = 1, 2
-WAIT_S = 5.0
+WAIT_S = 60.0
 
 
 def refusal(name: str, required: int = 0) -> RefusedError:

@@ -1,16 +1,21 @@
 """Runs `breakwater` in this process."""
 
+import os
 from typing import Any
 
 import orjson
 from typer.testing import CliRunner, Result
 
+from node.cli.connection import TIMEOUT_NAME
 from node.cli.main import app
+
+PATIENCE_S = 60.0
 
 
 def breakwater(*arguments: object) -> Result:
-    """One command; stdout and stderr are kept apart."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="breakwater")
+    """One command, which waits a minute for its node unless the environment says otherwise; stderr is kept apart."""
+    patience = {TIMEOUT_NAME: os.environ.get(TIMEOUT_NAME, str(PATIENCE_S))}
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="breakwater", env=patience)
 
 
 def only_object(result: Result) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pytest
 from pyarrow import parquet
 
 from node.client import Client
-from node.config import NodeConfig
 from node.server import NodeServer
+from tests.api.conftest import TIMEOUT_S, config_of
 from tests.api.margin_scene import BTC, PRICE_TICKS, USDC, VENUE, funded, settled, steady_marks
 from tests.cli.running import breakwater, only_object
 
@@ -20,11 +20,9 @@ FUNDS = 50_000 * USDC
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of a node in dev mode, its BTC market with a mark."""
-    server = NodeServer(
-        NodeConfig(data_dir=tmp_path_factory.mktemp("node"), transport="inline", validator_process=False, dev=True)
-    )
+    server = NodeServer(config_of(tmp_path_factory.mktemp("node")))
     server.start()
-    with Client(server.address, server.dev_keys["dev"], 10.0) as client:
+    with Client(server.address, server.dev_keys["dev"], TIMEOUT_S) as client:
         steady_marks(client, {BTC: PRICE_TICKS})
     yield server.config.data_dir
     server.stop()
@@ -33,9 +31,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def client(data: Path) -> Iterator[Client]:
     """For what a test needs before its commands."""
-    from node.cli.connection import connected
+    from node.cli.connection import endpoint
 
-    with connected(None, None, data) as client:
+    with Client(*endpoint(None, None, data), TIMEOUT_S) as client:
         yield client
 
 
@@ -88,7 +86,9 @@ def test_an_order_is_placed_amended_filled_and_shown(data: Path, client: Client,
 
 def test_prices_are_published_into_a_book_market(data: Path) -> None:
     published = asked(data, "publish", "--venue", VENUE, "--market", 2, "--points", 2, "--speed", 600)
-    assert (published["publishers"], published["refused"]) == ([1, 2, 3, 11, 12, 13], 0)
+    assert (published["publishers"], published["ticks"]) == ([1, 2, 3, 11, 12, 13], 12)
+    # A busy machine brings the two points together, and a source has one price a millisecond.
+    assert published["accepted"] >= 6, published
     watched = asked(data, "watch", "depth", "--venue", VENUE, "--market", 2, "--count", 1)
     assert watched["messages"][0]["snapshot"]["market"] == 2
     assert asked(data, "watch", "trades", "--venue", VENUE, "--seconds", 0.2)["messages"] == []

@@ -9,6 +9,7 @@ import pytest
 from node.client import Client
 from node.server import NodeServer
 from tests.api import spin_scene, versions_scene
+from tests.api.conftest import TIMEOUT_S
 from tests.api.margin_scene import USDC, settled
 from tests.cli.running import breakwater, only_object
 
@@ -20,7 +21,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of a node in dev mode with both venues."""
     server = NodeServer(versions_scene.config_of(tmp_path_factory.mktemp("node")))
     server.start()
-    with Client(server.address, server.dev_keys["dev"], 10.0) as client:
+    with Client(server.address, server.dev_keys["dev"], TIMEOUT_S) as client:
         spin_scene.steady_mark(client)
     yield server.config.data_dir
     server.stop()
@@ -29,9 +30,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def client(data: Path) -> Iterator[Client]:
     """For what a test needs before its commands."""
-    from node.cli.connection import connected
+    from node.cli.connection import endpoint
 
-    with connected(None, None, data) as client:
+    with Client(*endpoint(None, None, data), TIMEOUT_S) as client:
         yield client
 
 

@@ -139,7 +139,10 @@ def refused(code: int, *arguments: object) -> str:
     return result.stderr
 
 
-def test_what_cannot_be_run_is_refused_in_a_sentence_before_anything_is_left(around: Path) -> None:
+def test_what_cannot_be_run_is_refused_in_a_sentence_before_anything_is_left(
+    around: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BREAKWATER_TIMEOUT_S", "1")
     assert "no node answers" in refused(3, "--address", "127.0.0.1:1", "--api-key", "x")
     assert "not on this machine" in refused(2, "--address", "192.0.2.1:7400", "--api-key", "x")
     assert "names nothing" in refused(2, "--address", "192.0.2.1:7400", "--api-key", "x", "--not-loopback")
