@@ -107,6 +107,7 @@ class LiquidationService(liquidation_pb2_grpc.LiquidationServiceServicer):
         size, after = pages.page_size(request.page_size), pages.cursor(request.page_token)
         wanted = _Wanted(request.venue, request.market, numbers.identity(request.account, "account"))
         from_height = numbers.identity(request.from_height, "from_height")
+        await self._door.feed.reach(self._door.host.height())  # whoever was answered finds what became of it
         events, more = await asyncio.to_thread(_page, self._door.host.archive, kinds, wanted, from_height, size, after)
         token = pages.token(events[-1].height, events[-1].index) if more else ""
         return liquidation_pb2.ListLiquidationsResponse(events=events, next_page_token=token)

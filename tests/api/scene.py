@@ -46,11 +46,6 @@ def until_key_is(known: bool, client: Client) -> None:
     raise AssertionError(f"the key is {'not' if known else 'still'} known")
 
 
-def archived(client: Client, height: int) -> None:
-    """Waits until the archive has a block: lists of liquidations are read from there, a moment behind the answers."""
-    client.header(height)
-
-
 def fill_pool(client: Client, atoms: int = POOL_ATOMS) -> int:
     """A liquidity provider with all its atoms in the pool; its account."""
     account = funded_account(client, atoms)

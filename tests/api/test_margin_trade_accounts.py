@@ -22,7 +22,6 @@ from tests.api.margin_scene import (
     steady_marks,
 )
 from tests.api.refusing import Refusal, refusal_of
-from tests.api.scene import archived
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +283,6 @@ def test_an_operator_pays_into_the_insurance_fund(dev: Client, client_of: Client
     assert done.status == common_pb2.OUTCOME_STATUS_DONE
     after = dev.insurance()
     assert after.fund_atoms - before.fund_atoms == after.deposited_atoms - before.deposited_atoms == 750 * USDC
-    archived(dev, done.height)
     moved = [event for event in dev.list_liquidations(from_height=done.height) if event.HasField("insurance_moved")]
     assert [event.insurance_moved.amount_atoms for event in moved] == [750 * USDC]
     assert refusal_of(lambda: dev.deposit_insurance(0)) == Refusal("NOT_POSITIVE", 1, 0, "amount_atoms")

@@ -12,7 +12,6 @@ from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S
 from tests.api.margin_scene import settled
 from tests.api.refusing import Refusal, refusal_of
-from tests.api.scene import archived
 from tests.api.versions_scene import (
     FUNDS,
     LOTS,
@@ -146,7 +145,6 @@ def _told(client: Client, height: int, last: int) -> dict[tuple[int, int, int], 
 
 def _history_of(client: Client, target: int, liquidator: int, reward_atoms: int) -> None:
     """Feed, statistics and both statements tell the same liquidation."""
-    archived(client, client.margin(target, VENUE).height)
     kinds = [event.WhichOneof("body") for event in client.list_liquidations(target, venue=VENUE)]
     assert kinds[0] == "position_locked" and kinds[-1] == "position_settled"
     assert [event.account for event in client.list_liquidations(liquidator, venue=VENUE)][:1] == [target]

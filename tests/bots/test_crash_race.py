@@ -15,7 +15,6 @@ from node.spin_presets import COLLATERAL_RATIO_E9, QUOTE_ATOMS_PER_TICK_LOT
 from tests.api import spin_scene
 from tests.api.conftest import config_of
 from tests.api.margin_scene import USDC
-from tests.api.scene import archived
 from tests.api.spin_scene import PRICE_TICKS, VENUE
 from tests.bots.racing import PATIENCE_S, Racers, wait
 
@@ -62,7 +61,6 @@ def test_five_bots_race_through_a_crash(node: NodeServer, dev: Client) -> None:
         wait(lambda: not any(session.calls for session in racers.sessions))
     tallies = [session.tally for session in racers.sessions]
     assert sum(sum(tally.refusals.values()) for tally in tallies) > 0, "nobody raced anybody"
-    archived(dev, dev.standings(VENUE).height)
     events = list(dev.list_liquidations(venue=VENUE))
     done = [event for event in events if event.WhichOneof("body") == "account_liquidated"]
     assert len(done) == sum(tally.wins for tally in tallies)

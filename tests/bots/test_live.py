@@ -12,7 +12,6 @@ from node.server import NodeServer
 from tests.api import spin_scene, versions_scene
 from tests.api.conftest import config_of
 from tests.api.margin_scene import USDC
-from tests.api.scene import archived
 from tests.bots.racing import PATIENCE_S, Racers, wait
 from tests.cli.running import breakwater, only_object
 
@@ -50,7 +49,6 @@ def test_two_liquidators_race_and_every_account_ends_at_seven_tenths_or_closed(n
     for account in thin:
         view = spin_scene.ratio(dev, account)
         assert not view.positions or view.ratio_without_orders_e9 >= 700_000_000
-    archived(dev, dev.standings().height)
     won = [event for bot in bots for event in dev.list_liquidations(bot, venue=spin_scene.VENUE)]
     done = [event.account_liquidated for event in won if event.WhichOneof("body") == "account_liquidated"]
     tallies = [session.tally for session in racers.sessions]
