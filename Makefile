@@ -29,7 +29,7 @@ REPLAY := --venue $(or $(VENUE),all) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup protos lint format test test-fast run bench bench-peers profile scaling simulate mutants faults soak lock clean
+.PHONY: help setup protos lint format test test-fast run bench bench-peers profile scaling simulate mutants faults hunt soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ mutants: setup $(COMPILED) ## plant every fault of the list, one at a time: the 
 
 faults: setup $(COMPILED) ## kill, stop, fill, cut and damage real processes under load (ONLY, OUT)
 	$(BIN)/python -m tests.faults $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT))
+
+hunt: setup $(COMPILED) ## the tests on a machine that stands still now and then (ONLY, SEED)
+	$(BIN)/python -m tests.pauses $(if $(SEED),--seed $(SEED)) $(or $(ONLY),tests)
 
 soak: setup $(COMPILED) ## kill and recover for a long time
 	$(BIN)/python -m pytest -m soak
