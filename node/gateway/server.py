@@ -29,7 +29,7 @@ _START_TIMEOUT_S: Final = 60.0
 # A node takes a ping every 5 seconds without data (`server_options`); one that was stopped is found by its health.
 _TO_NODES: Final[list[tuple[str, Any]]] = [
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 1_000),  # as long may a connection take to come about
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),

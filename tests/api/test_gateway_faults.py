@@ -17,7 +17,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from breakwater.v1 import accounts_pb2, common_pb2, refusals_pb2
+from breakwater.v1 import accounts_pb2, common_pb2, markets_pb2, refusals_pb2
 from node.bench.program import Program, running
 from node.client import AsyncClient, Client, RefusedError
 from node.client.requests import new_key
@@ -26,6 +26,7 @@ from node.guards.refusals import Refused, answer_of
 from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S, config_of
 from tests.api.refusing import refusal_of
+from tests.flow.ways import Way
 
 PATIENCE_S = 60.0
 CONFIG = 'margin_trade = ""\nspin = ""\nperennial = ""\n'
@@ -309,3 +310,13 @@ def test_a_client_asks_the_next_address_where_one_is_silent(node: NodeServer) ->
     assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     with pytest.raises(ValueError, match="at least one address"):
         Client([], "key")
+
+
+def test_a_connection_may_take_its_time(node: NodeServer) -> None:
+    with Way(int(node.address.rpartition(":")[2])) as way, Client(way.address, node.dev_keys["dev"]) as client:
+        way.hold()
+        late = threading.Timer(0.4, way.mend)
+        late.start()
+        # A stub repeats nothing: this is the first attempt to connect.
+        assert client.markets.ListVenues(markets_pb2.ListVenuesRequest(), timeout=TIMEOUT_S).venues
+        late.join()
