@@ -47,7 +47,10 @@ def start_ray(address: str | None, temp_dir: Path | None = None) -> None:
 
 
 def _embed(settings: dict[str, Any]) -> None:
-    """Now and then Ray's daemon is lost at its start: Ray waits half a minute for it, gives up, and is started anew."""
+    """Where a process of Ray's is lost before it is its program, Ray gives up after half a minute: it is started anew.
+
+    In a program that forks with gRPC's handlers on (see `node`) that happens now and then.
+    """
     import ray
 
     for left in reversed(range(_STARTS)):
@@ -59,7 +62,7 @@ def _embed(settings: dict[str, Any]) -> None:
                 for node in nodes:
                     node.kill_all_processes(check_alive=False, wait=True)
                 # What else can go wrong at a start has a type of its own.
-                if not left or type(error) is not Exception:
+                if not left or type(error) not in (Exception, RuntimeError):
                     raise
 
 

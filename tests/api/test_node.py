@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +50,27 @@ def test_health_needs_no_key(node: NodeServer) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             stub.Check(health_pb2.HealthCheckRequest(service="nothing"), timeout=TIMEOUT_S)
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_who_is_forked_while_calls_are_made_becomes_its_program(node: NodeServer) -> None:
+    over = threading.Event()
+
+    def call() -> int:
+        calls = 0
+        while not over.is_set():
+            with Client(node.address, node.dev_keys["dev"], TIMEOUT_S) as client:
+                calls += bool(client.venues())
+        return calls
+
+    with ThreadPoolExecutor(2) as threads:
+        callers = [threads.submit(call) for _ in range(2)]
+        try:
+            # As Ray starts its processes: something is done between fork and exec.
+            ends = [subprocess.run(["true"], check=False, preexec_fn=os.getpid).returncode for _ in range(200)]
+        finally:
+            over.set()
+        assert all(caller.result(TIMEOUT_S) for caller in callers)
+    assert ends == [0] * 200
 
 
 def test_a_host_that_stopped_is_not_healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Ray embedded in a process: a start that loses the daemon is tried again, and leaves no process behind."""
+"""Ray embedded in a process: a start that loses a process is tried again, and leaves no process behind."""
 
 import pytest
 import ray
@@ -29,13 +29,16 @@ class Starts:
 
 
 def lost() -> Exception:
-    """What Ray says of it."""
+    """What Ray says of its daemon."""
     return Exception("The current node timed out during startup.")
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2])
-def test_a_start_that_loses_its_daemon_is_tried_again(failures: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts = Starts(monkeypatch, [lost() for _ in range(failures)])
+@pytest.mark.parametrize("error", [lost(), RuntimeError("Timed out waiting for file gcs_server_port")], ids=repr)
+def test_a_start_that_loses_a_process_is_tried_again(
+    failures: int, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = Starts(monkeypatch, [error] * failures)
     launch.start_ray(None)
     assert (starts.begun, starts.ended) == (failures + 1, failures)
 
