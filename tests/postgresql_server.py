@@ -13,6 +13,7 @@ import pytest
 
 from cluster.journal import postgres_connection
 from node.bench.journal_server import NoPostgresql, PrivateServer, binaries
+from tests.striking import strike
 
 ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE_S = 60.0
@@ -62,7 +63,7 @@ class KillableServer(PrivateServer):
         assert self._process is not None
         for pid in (self._process.pid, *self.processes()):
             with suppress(ProcessLookupError):  # a backend whose client is gone ends when it comes to it
-                os.kill(pid, how)
+                strike(pid, how)
 
     def processes(self) -> list[int]:
         """Children of the postmaster, backends among them."""

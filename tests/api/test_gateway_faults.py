@@ -3,7 +3,6 @@
 Nodes and gateways are processes of their own, killed with SIGKILL. The client repeats under the same request key.
 """
 
-import os
 import signal
 import threading
 import time
@@ -27,6 +26,7 @@ from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S, config_of
 from tests.api.refusing import refusal_of
 from tests.flow.ways import Way
+from tests.striking import strike
 
 PATIENCE_S = 60.0
 CONFIG = 'margin_trade = ""\nspin = ""\nperennial = ""\n'
@@ -134,7 +134,7 @@ def test_a_command_without_a_request_key_is_not_sent_again(town: Town) -> None:
     gateway.start()
     with Client(gateway.address, town.key, PATIENCE_S) as client:
         account = client.open_account()
-        os.kill(town.node.facts["pid"], signal.SIGSTOP)
+        strike(town.node.facts["pid"], signal.SIGSTOP)
         call = client.accounts.Deposit
         with ThreadPoolExecutor(2) as threads:
             requests = [accounts_pb2.DepositRequest(venue=1, account=account, amount_atoms=5) for _ in range(2)]

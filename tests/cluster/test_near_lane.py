@@ -23,7 +23,7 @@ from cluster.transport.near_lane import NearDoor, NearSocket
 from cluster.transport.transport import ActorLost
 from tests.cluster.story import PATIENCE_S
 from tests.cluster.test_lane import LET_GO, TESTED, Slow, shard_call
-from tests.cluster.test_processes import wait_until_stopped
+from tests.striking import strike
 
 # More than the kernel keeps for a socket nobody reads.
 LARGE = 20 << 20
@@ -150,9 +150,7 @@ class Away:
 
     def strike(self, how: signal.Signals) -> None:
         assert self.process.pid is not None
-        os.kill(self.process.pid, how)
-        if how == signal.SIGSTOP:
-            wait_until_stopped(self.process.pid)  # until then it may answer
+        strike(self.process.pid, how)
 
 
 def test_a_killed_process_is_lost_at_once_while_another_works(socket: NearSocket) -> None:

@@ -1,6 +1,5 @@
 """Whether a process gets anywhere: asleep, at work, stopped, gone."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 
 from cluster.transport.processes import Look, end, is_working, look
 from tests.cluster.story import PATIENCE_S
+from tests.striking import strike
 
 
 @contextmanager
@@ -54,8 +54,7 @@ def test_one_that_sleeps_is_not_working_and_one_that_counts_is() -> None:
 def test_one_that_is_stopped_or_gone_is_not_working_whatever_it_did_before() -> None:
     with child("\nwhile True: pass") as busy:
         before = look(busy)
-        os.kill(busy, signal.SIGSTOP)
-        wait_until_stopped(busy)
+        strike(busy, signal.SIGSTOP)
         assert not is_working(before, look(busy), 0.1)
         end(busy)
         wait_until_stopped(busy)

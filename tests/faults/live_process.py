@@ -17,6 +17,8 @@ from typing import Self
 
 import psutil
 
+from tests.striking import strike
+
 LOOPBACK = "127.0.0.1"
 # Generous: several nodes and a compiler may share two processors.
 PATIENCE_S = 90.0
@@ -110,7 +112,7 @@ class LiveProcess:
 
     def pause(self) -> None:
         """SIGSTOP: the process holds everything it has and does nothing."""
-        os.kill(self.pid, signal.SIGSTOP)
+        strike(self.pid, signal.SIGSTOP)
 
     def unpause(self) -> None:
         """SIGCONT."""

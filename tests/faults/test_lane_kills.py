@@ -15,6 +15,7 @@ import pytest
 
 from cluster.crash_points import VARIABLE
 from cluster.host import Host
+from tests import striking
 from tests.cluster.story import PATIENCE_S, config, step, story, until_validated
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -60,7 +61,7 @@ def await_standbys(host: Host) -> None:
 def strike(host: Host, actor: str, how: signal.Signals = signal.SIGKILL) -> None:
     pid = host._engine.supervisor.pids()[actor]
     assert pid != os.getpid()
-    os.kill(pid, how)
+    striking.strike(pid, how)
 
 
 def test_an_actor_killed_between_two_blocks_is_rebuilt(node: tuple[Host, list[str]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cluster.host import Host
+from tests import striking
 from tests.cluster.story import PATIENCE_S, config, step, story
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -76,7 +77,7 @@ def strike(host: Host, actor: str, how: signal.Signals) -> int:
     """A signal to the actor's process, which is returned."""
     pid = host._engine.supervisor.pids()[actor]
     assert pid != os.getpid()
-    os.kill(pid, how)
+    striking.strike(pid, how)
     return pid
 
 
