@@ -2,17 +2,13 @@
 
 import os
 import signal
-import time
 
 from cluster.transport.processes import look
-
-_PATIENCE_S = 60.0
+from tests.waiting import wait
 
 
 def strike(pid: int, how: signal.Signals) -> None:
     """Sends it; after SIGSTOP the process stands still, or is gone. Raises ProcessLookupError where it was before."""
     os.kill(pid, how)
-    deadline = time.monotonic() + _PATIENCE_S
-    while how == signal.SIGSTOP and look(pid) is not None:
-        assert time.monotonic() < deadline, f"process {pid} does not stop"
-        time.sleep(0.01)
+    if how == signal.SIGSTOP:
+        wait(lambda: look(pid) is None, lambda: f"process {pid} does not stop")

@@ -27,6 +27,7 @@ from tests.api.conftest import TIMEOUT_S, config_of
 from tests.api.refusing import refusal_of
 from tests.flow.ways import Way
 from tests.striking import strike
+from tests.waiting import wait
 
 PATIENCE_S = 60.0
 CONFIG = 'margin_trade = ""\nspin = ""\nperennial = ""\n'
@@ -154,10 +155,7 @@ def test_a_command_without_a_request_key_is_not_sent_again(town: Town) -> None:
 def until_sent(gateway: GatewayServer, calls: int) -> None:
     """Waits until so many calls are at the node and have no answer."""
     (link,) = gateway._nodes.links
-    deadline = time.monotonic() + PATIENCE_S
-    while len(link.calls) < calls:
-        assert time.monotonic() < deadline, "the calls did not reach the node"
-        time.sleep(0.01)
+    wait(lambda: len(link.calls) >= calls, lambda: "the calls did not reach the node")
 
 
 def test_the_gateway_turns_to_whoever_sequences(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ The vault is empty at first, so that the first account below its backstop is del
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from node.client import Client
 from node.server import NodeServer
 from tests.api.margin_scene import BTC, ETH, PRICE_TICKS, USDC, VENUE, clear_book, funded, publish_marks, settled
 from tests.cli.running import breakwater, only_object
+from tests.waiting import wait
 
 FUNDS = 1_000 * USDC
 LOTS = 30_000
@@ -62,13 +62,6 @@ def fall_until(client: Client, account: int, start_ticks: int, step_ticks: int, 
             return found[0]
         ticks -= step_ticks
     raise AssertionError(f"no {kind} down to {ticks}")
-
-
-def wait(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_without_a_vault_a_takeover_is_refused_and_the_other_side_deleveraged(dev: Client, maker: int) -> None:

@@ -1,7 +1,6 @@
 """Shards over the channel: listed, moved under traffic, added, and everything that cannot be refused by name."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +18,7 @@ from node.server import NodeServer
 from tests.api.conftest import TIMEOUT_S, ClientOf, config_of
 from tests.api.refusing import Refusal, refusal_of
 from tests.api.scene import PRICE_TICKS, fill_pool, funded_account, move_mark
+from tests.waiting import wait
 
 PATIENCE_S = 60
 
@@ -87,10 +87,10 @@ def test_buckets_move_while_people_trade_and_a_replica_finds_the_same_roots(
     stop.set()
     trading.join(PATIENCE_S)
     assert not failures
-    deadline = time.monotonic() + PATIENCE_S
-    while sum(len(client.positions(account)) for account in accounts) != opened[0]:
-        assert time.monotonic() < deadline, "positions are missing, or there are too many"
-        time.sleep(0.01)
+    wait(
+        lambda: sum(len(client.positions(account)) for account in accounts) == opened[0],
+        lambda: "positions are missing, or there are too many",
+    )
     height, root = server.host.height(), client.status().state_root
     server.stop()
     replica, roots = Replica(3), set()

@@ -2,8 +2,7 @@
 
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.api.conftest import TIMEOUT_S, config_of
 from tests.api.refusing import refusal_of
 from tests.api.scene import funded_account
 from tests.postgresql_server import KillableServer
+from tests.waiting import wait
 
 PATIENCE_S = 60.0
 
@@ -35,13 +35,6 @@ def starting(server: NodeServer) -> Iterator[threading.Thread]:
         thread.join(PATIENCE_S)
         if hasattr(server, "host"):
             server.stop()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def health(address: str) -> int:
@@ -72,7 +65,7 @@ def test_a_standby_of_an_embedded_journal_waits_until_it_is_let_go(tmp_path: Pat
             account = funded_account(client, 1_000_000)
         standby = NodeServer(config_of(tmp_path, follow=True))
         with starting(standby):
-            until(lambda: bool(standby.address))
+            wait(lambda: bool(standby.address))
             assert health(standby.address) == health_pb2.HealthCheckResponse.NOT_SERVING
             assert status(standby.address).state == admin_pb2.NODE_STATE_STANDBY
             with Client(standby.address, key, TIMEOUT_S) as client:
@@ -80,7 +73,7 @@ def test_a_standby_of_an_embedded_journal_waits_until_it_is_let_go(tmp_path: Pat
                 assert refusal_of(lambda: client.markets.ListVenues(request)).name == "UNAVAILABLE"
             address = standby.address
             primary.stop()
-            until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
+            wait(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
             with Client(address, key, TIMEOUT_S) as client:
                 assert client.status().epoch == 2
                 assert client.account(account).free_atoms == 1_000_000
@@ -98,11 +91,11 @@ def test_a_standby_follows_a_journal_on_postgresql_and_takes_over(postgresql: Ki
             height = client.status().height
         standby = NodeServer(config_of(tmp_path / "standby", journal=journal, follow=True, shards=3))
         with starting(standby):
-            until(lambda: bool(standby.address))
-            until(lambda: status(standby.address).height >= height)  # beside its writer, executed already
+            wait(lambda: bool(standby.address))
+            wait(lambda: status(standby.address).height >= height)  # beside its writer, executed already
             assert status(standby.address).state == admin_pb2.NODE_STATE_STANDBY
             primary.stop()
-            until(lambda: health(standby.address) == health_pb2.HealthCheckResponse.SERVING)
+            wait(lambda: health(standby.address) == health_pb2.HealthCheckResponse.SERVING)
             with Client(standby.address, standby.dev_keys["dev"], TIMEOUT_S) as client:
                 assert (client.status().journal, client.status().shards) == ("postgresql", 3)
                 assert client.account(account).free_atoms == 1_000_000
@@ -123,9 +116,9 @@ def test_a_standby_learns_who_opened_which_account(postgresql: KillableServer, t
             accounts = client.open_accounts(3)
         standby = NodeServer(config_of(copied, journal=journal, follow=True))
         with starting(standby):
-            until(lambda: bool(standby.address))
+            wait(lambda: bool(standby.address))
             primary.stop()
-            until(lambda: health(standby.address) == health_pb2.HealthCheckResponse.SERVING)
+            wait(lambda: health(standby.address) == health_pb2.HealthCheckResponse.SERVING)
             with Client(standby.address, key, TIMEOUT_S) as client:
                 assert [client.account(account).exists for account in accounts] == [True] * 3
             with Client(standby.address, primary.dev_keys["lp"], TIMEOUT_S) as client:

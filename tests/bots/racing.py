@@ -2,13 +2,12 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable
 
 from node.bots.making import BotSettings
 from node.bots.session import BotSession, NobodyListens
 from node.client import AsyncClient
 from node.server import NodeServer
+from tests.waiting import wait
 
 PATIENCE_S = 60.0
 
@@ -46,11 +45,3 @@ class Racers:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
             self._loop.close()
-
-
-def wait(true: Callable[[], bool]) -> None:
-    """Until it is so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)

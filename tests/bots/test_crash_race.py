@@ -16,7 +16,8 @@ from tests.api import spin_scene
 from tests.api.conftest import config_of
 from tests.api.margin_scene import USDC
 from tests.api.spin_scene import PRICE_TICKS, VENUE
-from tests.bots.racing import PATIENCE_S, Racers, wait
+from tests.bots.racing import PATIENCE_S, Racers
+from tests.waiting import wait
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -20,17 +19,10 @@ from node.server import NodeServer
 from tests.api import spin_scene
 from tests.api.conftest import config_of
 from tests.api.margin_scene import USDC
+from tests.waiting import wait
 
 PATIENCE_S = 60.0
 SPIN, PERENNIAL = "3", "4"
-
-
-def wait(true: Callable[[], bool]) -> None:
-    """Until it is so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from node.server import NodeServer
 from tests.api import spin_scene, versions_scene
 from tests.api.conftest import config_of
 from tests.api.margin_scene import USDC
-from tests.bots.racing import PATIENCE_S, Racers, wait
+from tests.bots.racing import PATIENCE_S, Racers
 from tests.cli.running import breakwater, only_object
+from tests.waiting import wait
 
 PARTIAL_TICKS, COMPLETE_TICKS = 940_000, 900_000
 THIN = 12_000 * USDC

@@ -24,6 +24,7 @@ from cluster.journal import LeaseHeld
 from cluster.signing import verify
 from tests.building import LONG, Maker, parsed
 from tests.cluster.story import HOUR_MS, PATIENCE_S, config, play, request, seal, story
+from tests.waiting import wait
 
 ROOT = Path(__file__).resolve().parents[2]
 # Once this much of the story is played a venue trades.
@@ -44,13 +45,6 @@ def why(answer: "Future[Any]") -> tuple[str, int, int]:
     return name, caught.value.required, caught.value.actual
 
 
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_driver_s_blocks_have_the_roots_of_a_replica(tmp_path: Path) -> None:
     heard: list[CommittedBlock] = []
     with opened(tmp_path, shards=3) as host:
@@ -64,7 +58,7 @@ def test_a_driver_s_blocks_have_the_roots_of_a_replica(tmp_path: Path) -> None:
         mark = host.mark(1, 1)
         assert mark is not None and mark.mark_ticks == 51_300
         assert host.funding_rate_e9(1, 1) != 0
-        until(lambda: len(heard) == len(story().blocks))
+        wait(lambda: len(heard) == len(story().blocks))
         assert [block.height for block in heard] == list(range(1, len(heard) + 1))
         assert [block.events for block in heard] == [result.events for result in story().results]
         assert host.status().state == admin.NODE_STATE_READY
@@ -123,8 +117,8 @@ def test_every_block_is_signed_and_a_receipt_of_it_holds(tmp_path: Path) -> None
     with opened(tmp_path, validator_shards=3) as host:
         host.subscribe_signed(signed.__setitem__)
         play(host)
-        until(lambda: len(signed) == len(story().blocks))
-        until(lambda: host.status().validated_height == len(story().blocks))
+        wait(lambda: len(signed) == len(story().blocks))
+        wait(lambda: host.status().validated_height == len(story().blocks))
         key, venue = host.validator_public_key, host.venues()[0]
         for height, signature in signed.items():
             stored = host.archive.header(height)
@@ -175,7 +169,7 @@ def test_a_live_node_answers_a_key_once_and_repeats_it_for_ever(tmp_path: Path) 
         assert why(host.submit(other))[0] == "REQUEST_KEY_REUSED"
         opening.expires_ms += 1  # the door may fill the expiry in anew
         assert host.submit(opening).result(PATIENCE_S).outcome() == outcome
-        until(lambda: not host.accounts(1, [2]).result(PATIENCE_S).accounts[0].held_atoms)
+        wait(lambda: not host.accounts(1, [2]).result(PATIENCE_S).accounts[0].held_atoms)
         (position,) = host.accounts(1, [2]).result(PATIENCE_S).accounts[0].positions
         assert position.position == outcome.reference[0]
     with opened(tmp_path, driver_mode=False, shards=1) as host:
@@ -199,7 +193,7 @@ def test_after_a_restart_opens_wait_for_a_fresh_price(tmp_path: Path) -> None:
     with opened(tmp_path, driver_mode=False, resume_grace_ms=150) as host:
         assert host.status().state == admin.NODE_STATE_RESUMING
         live.price(host)
-        until(lambda: host.status().state == admin.NODE_STATE_READY)
+        wait(lambda: host.status().state == admin.NODE_STATE_READY)
         assert not any(host.submit(live.opens((2, LONG, 10**6, 1_000))).result(PATIENCE_S).refusal)
 
 
@@ -232,7 +226,7 @@ def test_an_idle_live_node_makes_a_block_now_and_then(tmp_path: Path) -> None:
     with opened(tmp_path, driver_mode=False, heartbeat_ms=50, validator=False) as host:
         live.start(host)
         before = host.height()
-        until(lambda: host.height() >= before + 3)
+        wait(lambda: host.height() >= before + 3)
 
 
 CHILD = """

@@ -4,12 +4,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cluster.transport.processes import Look, end, is_working, look
-from tests.cluster.story import PATIENCE_S
 from tests.striking import strike
+from tests.waiting import wait
 
 
 @contextmanager
@@ -25,25 +25,13 @@ def child(code: str) -> Iterator[int]:
         process.communicate()
 
 
-def wait_until_stopped(pid: int) -> None:
-    _wait(lambda: look(pid) is None)
-
-
-def wait_until_asleep(pid: int) -> None:
-    """It was heard of before it lay down."""
-    _wait(lambda: (now := look(pid)) is not None and not now.is_running)
-
-
-def _wait(until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not until():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def is_asleep(pid: int) -> bool:
+    return (now := look(pid)) is not None and not now.is_running
 
 
 def test_one_that_sleeps_is_not_working_and_one_that_counts_is() -> None:
     with child("import time; time.sleep(600)") as asleep, child("\nwhile True: pass") as busy:
-        wait_until_asleep(asleep)
+        wait(lambda: is_asleep(asleep))  # it was heard of before it lay down
         before = look(asleep), look(busy)
         time.sleep(0.5)
         after = look(asleep), look(busy)
@@ -57,7 +45,7 @@ def test_one_that_is_stopped_or_gone_is_not_working_whatever_it_did_before() -> 
         strike(busy, signal.SIGSTOP)
         assert not is_working(before, look(busy), 0.1)
         end(busy)
-        wait_until_stopped(busy)
+        wait(lambda: look(busy) is None)
     assert look(busy) is None
     end(busy)  # once more does no harm
 

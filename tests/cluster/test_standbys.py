@@ -1,6 +1,5 @@
 """Standbys follow the calls, take over without a rebuild, and never hurt the actors they stand by."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 
@@ -17,6 +16,7 @@ from cluster.topology import ORACLE, REGISTRY, build
 from cluster.transport.transport import ActorLost
 from tests.cluster.deadly import Clockwork, Mortal, play_upto
 from tests.cluster.story import PATIENCE_S, story
+from tests.waiting import wait
 
 SHARDS = 2
 
@@ -100,14 +100,6 @@ class Node:
     def await_standbys(self, *actors: str) -> None:
         """Until these could take over."""
         wait(lambda: set(self.supervisor.standby_names()) >= set(actors), self.supervisor.degraded)
-
-
-def wait(until: Callable[[], bool], say: Callable[[], object]) -> None:
-    """With patience."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not until():
-        assert time.monotonic() < deadline, say()
-        time.sleep(0.01)
 
 
 @pytest.fixture

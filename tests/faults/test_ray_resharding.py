@@ -3,8 +3,7 @@
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from cluster.crash_points import VARIABLE
 from cluster.host import Host
 from cluster.placement import load
 from tests.cluster.story import PATIENCE_S, config, seal, story, until_validated
+from tests.waiting import wait
 
 pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
@@ -47,14 +47,6 @@ def step(scene: Scene) -> None:
     block = story().blocks[scene.host.height()]
     response = seal(scene.host, block)
     assert (response.header.events_root, response.header.state_root) == story().roots[block.height - 1]
-
-
-def wait(until: Callable[[], bool], say: Callable[[], object]) -> None:
-    """With patience."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not until():
-        assert time.monotonic() < deadline, say()
-        time.sleep(0.02)
 
 
 def kill(scene: Scene, shard: int) -> None:

@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
@@ -13,7 +12,8 @@ import pytest
 
 from cluster.host import Host
 from tests import striking
-from tests.cluster.story import PATIENCE_S, config, step, story
+from tests.cluster.story import config, step, story
+from tests.waiting import wait
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -38,14 +38,6 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     )
     with closing(Host.open(settings)) as host:
         yield host, noticed
-
-
-def wait(until: Callable[[], bool], say: Callable[[], object]) -> None:
-    """With patience."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not until():
-        assert time.monotonic() < deadline, say()
-        time.sleep(0.02)
 
 
 def await_standbys(host: Host) -> None:
